@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
 from api.http.query_params import Query
+from api.http.request_body import may_be_absent
 from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
 from api.openapi.components import REF, Components, Schema, example_of
@@ -106,7 +107,8 @@ def _operation(rule: Rule, description: RouteSpec, schemas: Components) -> Schem
         types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
         shown = {"schema": schemas.ref(description.body, "validation"), "example": example_of(description.body)}
         content = dict.fromkeys(types, shown)
-        found["requestBody"] = {"required": True, "content": content}
+        is_required = "POST" not in (rule.methods or ()) or not may_be_absent(description.body)
+        found["requestBody"] = {"required": is_required, "content": content}
     if description.signed_by is not None:
         content = {"application/json": {"schema": {"type": "object"}, "example": {"id": "evt_1", "object": "event"}}}
         found["requestBody"] = {"required": True, "content": content}

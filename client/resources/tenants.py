@@ -30,9 +30,9 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         mode, allowed = "plan" if plan else None, "true" if allow_removals else None
         return self._post(slug, "reconcile", key=key, mode=mode, allow_removals=allowed)
 
-    def suspend(self, slug: str, reason: str, *, key: str | None = None) -> Response[Tenant]:
+    def suspend(self, slug: str, reason: str | None = None, *, key: str | None = None) -> Response[Tenant]:
         """Block all access and keep all data."""
-        return self._post(slug, "suspend", body={"reason": reason}, key=key)
+        return self._post(slug, "suspend", body={"reason": reason} if reason else None, key=key)
 
     def resume(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
         return self._post(slug, "resume", key=key)

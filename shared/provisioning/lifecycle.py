@@ -57,7 +57,7 @@ class LifecycleService:
         self._exporter = exporter
         self._grace = settings.delete_grace_days * DAY
 
-    def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
+    def suspend(self, slug: str, reason: str | None, actor: Actor) -> TenantView:
         """Revoke all access and keep all data. The platform's own API refuses the tenant's users at once.
 
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, like the other actions.

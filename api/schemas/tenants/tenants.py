@@ -48,11 +48,11 @@ class OwnerRequest(RequestModel):
 
 
 class SuspensionRequest(RequestModel):
-    """The reason of a suspension, which is shown to the tenant's people."""
+    """The reason of a suspension, which is shown to the tenant's people. The whole body may be left out."""
 
     model_config = example({"reason": "the invoice of March is unpaid"})
 
-    reason: Name
+    reason: Name | None = None
 
 
 class CreateTenantRequest(RequestModel):

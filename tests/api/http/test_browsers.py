@@ -91,6 +91,23 @@ def test_a_merge_patch_is_taken_by_patch_only_and_other_types_are_told_which_are
     assert (refused.status_code, "merge-patch" in refused.headers["Accept-Patch"]) == (415, True)
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}])
+def test_a_post_whose_fields_are_all_optional_needs_no_body_and_one_with_required_fields_does(
+    rights: RightsFixture, headers: dict[str, str]
+) -> None:
+    root = rights.people["admin"]
+    suspended = root("POST", "/tenants/acme/suspend", data="", headers=headers)
+    assert (suspended.status_code, "suspendReason" in suspended.json()) == (202, False)
+    assert root("POST", "/tenants", data="", headers=headers).status_code in (400, 415)
+    other_type = root("POST", "/tenants/acme/suspend", data="reason=unpaid", headers={"Content-Type": "text/plain"})
+    assert other_type.status_code == 415
+    described = root("GET", "/openapi.json").json()["paths"]
+    is_required = {
+        path: described[path]["post"]["requestBody"]["required"] for path in ("/tenants/{slug}/suspend", "/tenants")
+    }
+    assert is_required == {"/tenants/{slug}/suspend": False, "/tenants": True}
+
+
 def test_a_compressed_body_is_refused_with_a_sentence(root: Client) -> None:
     body = gzip.compress(json.dumps({"slug": "acme", "name": "Acme"}).encode())
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
