@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,27 @@ def saved() -> Saved:
 
 @pytest.fixture
 def work(saved: Saved) -> Callable[..., StepContext]:
-    """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record."""
+    """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record.
 
-    def make(product: str, *, is_first: bool = False, is_plan: bool = False, **fields: Any) -> StepContext:
+    `elsewhere`: ids of objects that other tenants' records name.
+    """
+
+    def make(
+        product: str, *, is_first: bool = False, is_plan: bool = False, elsewhere: Collection[str] = (), **fields: Any
+    ) -> StepContext:
         on_record = tenant(remote={name: value for name, value in saved.items() if value is not None}, **fields)
         found = Saved() if is_plan else saved
         signer = MarkerSigner(product, STAMP_KEYS)
-        return StepContext(on_record, PLAN, signer, found, is_first=is_first, is_plan=is_plan, found=found)
+        return StepContext(
+            on_record,
+            PLAN,
+            signer,
+            found,
+            is_first=is_first,
+            is_plan=is_plan,
+            found=found,
+            is_anothers=lambda id_: id_ in elsewhere,
+        )
 
     return make
 

@@ -59,6 +59,7 @@ def open_runner(
         domains=store.domains,
         operations=store.operations,
         tenants=store.tenants,
+        recorded_objects=store.recorded_objects,
         billing=open_billing_service(store),
         settings=settings,
         breaker=breaker,

@@ -83,6 +83,7 @@ def open_orphan_scanner(store: Repositories, settings: Settings) -> OrphanScanne
         orphans=store.orphans,
         switches=store.switches,
         tenants=store.tenants,
+        recorded_objects=store.recorded_objects,
         settings=settings,
     )
 

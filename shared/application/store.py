@@ -38,6 +38,7 @@ from shared.tenants.backfill_repository import BackfillRepository
 from shared.tenants.counts import TenantCounts
 from shared.tenants.pending_members_repository import PendingMembersRepository
 from shared.tenants.read_repository import TenantReadRepository
+from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 from shared.tenants.tombstones import TombstoneRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
@@ -70,6 +71,7 @@ class Repositories:
     billing_syncs: BillingSyncQueue
     backfill: BackfillRepository
     pending_members: PendingMembersRepository
+    recorded_objects: RecordedObjects
     rate_limiter: RateLimiter
     daily_quota: DailyQuota
     tenant_counts: TenantCounts
@@ -135,6 +137,7 @@ def open_repositories(settings: Settings, patience: float = PATIENCE) -> Reposit
         billing_syncs=BillingSyncQueue(database),
         backfill=BackfillRepository(database),
         pending_members=PendingMembersRepository(database),
+        recorded_objects=RecordedObjects(database),
         rate_limiter=RateLimiter(database),
         daily_quota=DailyQuota(database),
         tenant_counts=TenantCounts(database),

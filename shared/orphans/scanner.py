@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -14,12 +14,23 @@ from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.integrations.outcomes import Fault, Outcome, failed
 from shared.operations.repository import OperationRepository
-from shared.orphans.model import Cause, Known, MarkedObject, Orphan, OrphanScan, OrphanStatus, Removal, orphans_among
+from shared.orphans.model import (
+    Cause,
+    Known,
+    MarkedObject,
+    Orphan,
+    OrphanKind,
+    OrphanScan,
+    OrphanStatus,
+    Removal,
+    orphans_among,
+)
 from shared.orphans.repository import OrphanRepository, RemovalClaim
 from shared.orphans.scan_repository import OrphanScanClaim, OrphanScanRepository
 from shared.orphans.service import facts_of
 from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
+from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 
 log = structlog.get_logger(__name__)
@@ -44,6 +55,7 @@ class OrphanScanner:
         orphans: OrphanRepository,
         switches: SwitchRepository,
         tenants: TenantRepository,
+        recorded_objects: RecordedObjects,
         settings: Settings,
     ) -> None:
         self._connection = connection
@@ -53,6 +65,7 @@ class OrphanScanner:
         self._orphans = orphans
         self._switches = switches
         self._tenants = tenants
+        self._recorded_objects = recorded_objects
         self._interval = settings.orphan_scan_hours * HOUR
         self._quarantine = settings.orphan_quarantine_hours * HOUR
         self._lease = settings.lease_seconds
@@ -151,7 +164,15 @@ class OrphanScanner:
             for tenant in self._tenants.by_ids(tuple(ids[start : start + BATCH]))
         }
         busy = self._operations.tenants_with_open_operation(list(tenants))
-        return orphans_among(found, Known(claim.began_at, tenants, busy))
+        return self._unnamed(orphans_among(found, Known(claim.began_at, tenants, busy)))
+
+    def _unnamed(self, orphans: Mapping[MarkedObject, Cause]) -> dict[MarkedObject, Cause]:
+        """Leave out what another tenant's record names: the marker on it is a copy."""
+        ids: dict[OrphanKind, list[str]] = {}
+        for one in orphans:
+            ids.setdefault(one.kind, []).append(one.id)
+        named = {kind: self._recorded_objects.named(kind, found) for kind, found in ids.items()}
+        return {one: cause for one, cause in orphans.items() if one.id not in named[one.kind]}
 
 
 def _author(claim: RemovalClaim) -> Author:

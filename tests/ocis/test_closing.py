@@ -14,11 +14,11 @@ from worker.integrations.ocis.space import close_files, ensure_files, remove_fil
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
-def test_closing_disables_every_space_with_our_marker(
+def test_closing_disables_every_space_with_our_marker_and_our_account(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, known: bool
 ) -> None:
     ensure_files(work("ocis"), files)
-    add_twin(ocis)
+    add_twin(ocis, manager="provisioner")
     if not known:
         saved.clear()
     assert len(close_files(work("ocis"), files).changes) == 0
@@ -54,7 +54,7 @@ def test_a_purge_removes_every_space_with_our_marker_and_no_other(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, known: bool
 ) -> None:
     ensure_files(work("ocis"), files)
-    add_twin(ocis).disabled = True
+    add_twin(ocis, manager="provisioner").disabled = True
     foreign = ocis.add_space("Beta", MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID))
     if not known:
         saved.clear()
@@ -76,6 +76,64 @@ def test_a_purge_spares_a_duplicate_that_a_person_made_of_the_space_and_says_wha
     duplicate.description = "Mine"
     assert remove_files(work("ocis"), files).result is Result.OK
     assert only(ocis).id == duplicate.id
+
+
+@pytest.mark.parametrize("members", [{"u:anna": "manager"}, {}], ids=["a-person", "not-shown"])
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_a_copy_of_the_marker_has_no_space_closed_or_removed(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, members: dict[str, str], is_disabled: bool
+) -> None:
+    """Its files lie in the trash bin, so that it looks empty."""
+    ensure_files(work("ocis"), files)
+    own, copy = only(ocis), add_twin(ocis)
+    copy.grants, copy.disabled = dict(members), is_disabled
+    ocis.storage.put_file(copy, "plan.txt", 5_000_000)
+    ocis.storage.delete_file(copy, "plan.txt")
+    assert copy.id in close_files(work("ocis"), files).notes["left_open"]
+    assert (own.disabled, copy.disabled) == (True, is_disabled)
+    with pytest.raises(PermanentError, match="ambiguous"):
+        remove_files(work("ocis"), files)
+    assert {one.id for one in spaces(ocis)} == {own.id, copy.id}
+
+
+def test_a_copy_alone_does_not_pass_for_a_closed_space(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).grants = {"u:anna": "manager"}
+    saved.clear()
+    with pytest.raises(PermanentError, match="ambiguous"):
+        close_files(work("ocis"), files)
+    assert only(ocis).disabled is False
+
+
+def test_a_space_that_another_tenants_record_names_is_never_ours_whatever_its_marker(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+) -> None:
+    """A person of that tenant pasted our marker over its own; the platform's account manages both spaces."""
+    ensure_files(work("ocis"), files)
+    own, others = only(ocis).id, add_twin(ocis, manager="provisioner")
+    assert close_files(work("ocis", elsewhere=[others.id]), files).notes == {}
+    assert others.disabled is False
+    assert remove_files(work("ocis", elsewhere=[others.id]), files).result is Result.OK
+    assert only(ocis) is others
+    saved.clear()
+    ensure_files(work("ocis", elsewhere=[others.id]), files)
+    assert saved["ocisSpaceId"] not in (own, others.id)
+
+
+def test_a_space_on_record_under_another_tenants_marker_is_closed_and_never_removed_or_replaced(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID)
+    with pytest.raises(PermanentError, match="taken"):
+        ensure_files(work("ocis"), files)
+    assert close_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).disabled is True
+    with pytest.raises(PermanentError, match="taken"):
+        remove_files(work("ocis"), files)
+    assert len(spaces(ocis)) == 1
 
 
 @pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])

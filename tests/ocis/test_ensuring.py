@@ -252,11 +252,11 @@ def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
     assert ocis.storage.spaces[foreign].description == descriptions[kind]
 
 
-def test_an_id_on_record_of_a_space_with_another_tenants_marker_is_not_believed(
+def test_an_id_on_record_of_a_space_with_another_tenants_marker_and_record_is_not_believed(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
-    saved["ocisSpaceId"] = ocis.add_space("Beta", MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID))
-    ensure_files(work("ocis"), files)
+    saved["ocisSpaceId"] = beta = ocis.add_space("Beta", MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID))
+    ensure_files(work("ocis", elsewhere=[beta]), files)
     assert len(spaces(ocis)) == 2
     assert ocis.storage.spaces[saved["ocisSpaceId"]].name == "Acme GmbH"
 

@@ -14,6 +14,7 @@ from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.model import Operation
 from shared.operations.repository import Claim, OperationRepository
 from shared.tenants.model import Tenant
+from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 from shared.workflows.model import EXEMPT_FROM_REMOVAL_LIMIT
 from worker.execution.breaker import Breaker
@@ -30,6 +31,7 @@ class StepContexts:
         domains: DomainRepository,
         operations: OperationRepository,
         tenants: TenantRepository,
+        recorded_objects: RecordedObjects,
         billing: BillingService,
         settings: Settings,
         breaker: Breaker,
@@ -38,6 +40,7 @@ class StepContexts:
         self._domains = domains
         self._operations = operations
         self._tenants = tenants
+        self._recorded_objects = recorded_objects
         self._billing = billing
         self._settings = settings
         self._breaker = breaker
@@ -69,6 +72,7 @@ class StepContexts:
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
+            is_anothers=lambda id_: self._recorded_objects.is_anothers(integration, id_, tenant.id),
             group_state=partial(self._group_state, tenant, operation),
         )
 

@@ -60,16 +60,15 @@ def find_group(step: StepContext, identity: AuthentikClient) -> Group | None:
 def find_own_group(step: StepContext, identity: AuthentikClient) -> Group | None:
     """Return the tenant's group for a step that closes or removes it, and ignore a foreign group of its name.
 
-    Raises PermanentError("taken") when the one on record exists without any marker: it may be the tenant's, and is
-    open.
+    Raises PermanentError("taken") when the one on record exists without the tenant's marker: it may be the tenant's,
+    and is open.
     """
     known = _on_record(step, identity)
-    if known is not None and known.tenant_id is None:
-        raise PermanentError(
-            "taken", "The group on record carries no ownership marker any more; put it back into its attributes."
-        )
     if known is not None and known.tenant_id == step.tenant.id:
         return known
+    if known is not None and not (known.tenant_id and step.is_anothers(known.id)):
+        told = "another tenant's ownership marker" if known.tenant_id else "no ownership marker any more"
+        raise PermanentError("taken", f"The group on record carries {told}; put the right one into its attributes.")
     named = identity.find_group(step.tenant.group_name)
     return named if named is not None and named.tenant_id == step.tenant.id else None
 

@@ -16,15 +16,20 @@ GIVEN_UP = "Created without members and given up."
 
 
 def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
-    """Return the space whose id is on record, unless another tenant's marker stands in its description.
+    """Return the space whose id is on record, unless it carries another tenant's marker and is on that one's record.
 
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
     space_id = step.remote("ocisSpaceId")
     space = files.find_space(space_id) if space_id else None
-    if space is None or step.signer.belongs_to_another(step.tenant.id, space.description):
+    if space is None or (carries_another(step, space) and step.is_anothers(space.id)):
         return None
     return space
+
+
+def carries_another(step: StepContext, space: Space) -> bool:
+    """Return whether only other tenants' markers stand in the description."""
+    return step.signer.belongs_to_another(step.tenant.id, space.description)
 
 
 def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
@@ -33,8 +38,12 @@ def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
 
 
 def find_marked(step: StepContext, files: OcisClient) -> list[Space]:
-    """List the spaces with the tenant's marker. Raises Unavailable("storage_down") when absence cannot be believed."""
-    return [space for space in list_all(files) if step.signer.is_of(step.tenant.id, space.description)]
+    """List the spaces with the tenant's marker, without those that another tenant's record names.
+
+    Raises TemporaryError("storage_down") when absence cannot be believed.
+    """
+    marked = [space for space in list_all(files) if step.signer.is_of(step.tenant.id, space.description)]
+    return [one for one in marked if one.id == step.remote("ocisSpaceId") or not step.is_anothers(one.id)]
 
 
 def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:

@@ -14,15 +14,26 @@ from functools import partial
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok, skipped
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.creation import create_space, description, give_up, space_name
-from worker.integrations.ocis.finding import all_of_tenant, find_by_marker, find_created, find_on_record
+from worker.integrations.ocis.finding import (
+    all_of_tenant,
+    carries_another,
+    find_by_marker,
+    find_created,
+    find_on_record,
+    is_given_up,
+)
 from worker.integrations.ocis.members import PENDING, ensure_members, read_members, remove_group
 from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import ChangeRecorder, StepContext
 
 NOT_OURS = (
-    "The space {} ({}) carries the tenant's marker, is not the one on record, and has members but not our account, as "
-    "a duplicate made by a person has. Remove the marker from its description, or make our account its manager if it "
-    "may go with the tenant."
+    "The space {} ({}) carries the tenant's marker, is not the one on record, and does not show our account among its "
+    "members, as a duplicate made by a person does not. Remove the marker from its description, or make our account "
+    "its manager if it belongs to the tenant."
+)
+OTHER_MARKER = (
+    "The space on record, {} ({}), carries only another tenant's marker. If it is this tenant's, remove that marker "
+    "from its description."
 )
 
 
@@ -49,13 +60,18 @@ def close_files(step: StepContext, files: OcisClient) -> Outcome:
 
     Its absence is believed only while our role shows all spaces.
     """
-    found = False
+    found, copies = False, []
     for space in all_of_tenant(step, files):
+        if not _is_ours(step, space, files):
+            copies.append(space)
+            continue
         found = True
         if not space.is_disabled:
             step.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
     if found:
-        return ok()
+        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
+    if copies:
+        raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
     files.require_role()
     return skipped("nothing_there")
 
@@ -81,15 +97,21 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
 
 
 def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
-    """Refuse a space that has the marker by its description alone: duplicating a space copies that.
-
-    What an attempt of ours created and lost has our account as its manager, or nobody. Raises
-    PermanentError("ambiguous").
-    """
-    if space.id == step.remote("ocisSpaceId") or not space.members:
-        return
-    if files.account().permission not in space.members:
+    """Refuse to remove a space that may be somebody else's. Raises PermanentError("ambiguous" | "taken")."""
+    if carries_another(step, space):
+        raise PermanentError("taken", OTHER_MARKER.format(space.name, space.id))
+    if not _is_ours(step, space, files):
         raise PermanentError("ambiguous", NOT_OURS.format(space.name, space.id))
+
+
+def _is_ours(step: StepContext, space: Space, files: OcisClient) -> bool:
+    """Return whether more than the marker says that a space is the tenant's: duplicating a space copies the marker.
+
+    Our record names it, or our account is a member. Members that are not shown prove nothing.
+    """
+    if space.id in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) or is_given_up(space):
+        return True
+    return space.members is not None and files.account().permission in space.members
 
 
 def remove_space(recorder: ChangeRecorder, files: OcisClient, space: Space) -> None:
@@ -108,7 +130,11 @@ def _purge(space: Space, files: OcisClient) -> None:
 
 def _known(step: StepContext, files: OcisClient) -> Space | None:
     created = _settled(step, files, step.remote("ocisNewSpaceId"))
-    return created or find_on_record(step, files) or find_by_marker(step, files)
+    known = created or find_on_record(step, files) or find_by_marker(step, files)
+    if known is not None and carries_another(step, known):
+        # another space instead would leave the people of this tenant without their files
+        raise PermanentError("taken", OTHER_MARKER.format(known.name, known.id))
+    return known
 
 
 def _settled(step: StepContext, files: OcisClient, new_id: str | None) -> Space | None:

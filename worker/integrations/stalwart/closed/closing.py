@@ -142,22 +142,28 @@ def note_closed(step: StepContext, domains: Sequence[MailDomain]) -> None:
 
 
 def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
-    """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's."""
-    return [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
+    """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's.
+
+    The marker on a domain that another tenant's record names is a copy.
+    """
+    marked = [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
+    on_record = _ids_on_record(step)
+    return [one for one in marked if one.id in on_record or not step.is_anothers(one.id)]
 
 
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
-    """Require a marker on every domain that is on record and exists.
+    """Require the tenant's marker on every domain that is on record and exists.
 
     One whose marker was overwritten cannot be proven the tenant's, so it was left as it is, and that must not pass
     for closed or removed. Raises PermanentError("taken").
     """
-    fields = ("stalwartDomains", "stalwartClosedDomains")
-    on_record = {entry["id"] for field in fields for entry in _on_record(step, field)}
-    bare = [one.name for one in every if one.id in on_record and step.signer.tenant_id(one.description) is None]
+    on_record = _ids_on_record(step)
+    owners = {one.name: step.signer.tenant_id(one.description) for one in every if one.id in on_record}
+    bare = [name for name, owner in owners.items() if owner != step.tenant.id]
     if bare:
         raise PermanentError(
-            "taken", f"{', '.join(bare)} in Stalwart: the ownership marker is gone; put it back into the description."
+            "taken",
+            f"{', '.join(bare)} in Stalwart: the tenant's ownership marker is gone; put it back into the description.",
         )
 
 
@@ -184,6 +190,10 @@ def _accounts(mail: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
 
 def _left(step: StepContext, field: str) -> list[dict[str, str]]:
     return [entry for entry in _on_record(step, field) if entry["domain"] not in step.tenant.domains]
+
+
+def _ids_on_record(step: StepContext) -> set[str]:
+    return {entry["id"] for field in ("stalwartDomains", "stalwartClosedDomains") for entry in _on_record(step, field)}
 
 
 def _on_record(step: StepContext, field: str) -> list[dict[str, str]]:

@@ -1,0 +1,56 @@
+"""Find out whether a tenant's record names an outside object: people can copy an ownership marker, but not a record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from shared.db.documents import Document, object_id, our_errors
+from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
+
+GROUP, MAIL_DOMAIN, MAIL_TENANT, SPACE = "group", "mail_domain", "mail_tenant", "space"
+#: kind of object to the fields of a tenant's document that hold ids of such objects
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    GROUP: ("authentikGroupId",),
+    MAIL_DOMAIN: ("stalwartDomains.id", "stalwartClosedDomains.id"),
+    MAIL_TENANT: ("stalwartTenantId",),
+    SPACE: ("ocisSpaceId", "ocisNewSpaceId"),
+}
+#: integration to the kind of its objects that carry a marker
+MARKED: Mapping[str, str] = {AUTHENTIK: GROUP, STALWART: MAIL_DOMAIN, OCIS: SPACE}
+
+
+class RecordedObjects:
+    """Reads the `tenants` collection. It is asked seldom, so no index serves it."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["tenants"]
+
+    def named(self, kind: str, ids: Collection[str]) -> frozenset[str]:
+        """Return those of the ids that some tenant's record names."""
+        if not ids:
+            return frozenset()
+        fields = FIELDS[kind]
+        condition: Document = {"$or": [{field: {"$in": list(ids)}} for field in fields]}
+        roots = dict.fromkeys((field.partition(".")[0] for field in fields), 1)
+        with our_errors():
+            rows = list(self._rows.find(condition, roots))
+        return frozenset(ids) & {id_ for row in rows for root in roots for id_ in _ids(row.get(root))}
+
+    def is_anothers(self, integration: str, id_: str, tenant_id: str) -> bool:
+        """Return whether the record of a tenant other than this one names the object."""
+        fields = FIELDS.get(MARKED.get(integration, ""), ())
+        if not fields:
+            return False
+        not_this: Document = {"_id": {"$ne": object_id(tenant_id) or ObjectId()}}
+        with our_errors():
+            return self._rows.find_one({**not_this, "$or": [{field: id_} for field in fields]}, {"_id": 1}) is not None
+
+
+def _ids(found: Any) -> list[str]:
+    if isinstance(found, list):
+        return [str(entry["id"]) for entry in found]
+    return [str(found)] if found is not None else []

@@ -1,0 +1,74 @@
+"""A tenant's ownership marker that stands on another tenant's objects: the record says whose they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.operations.model import Operation
+from tests.platform_fixture import PlatformFixture
+from tests.simulators import fates
+from tests.worker.test_mail import control
+
+
+@pytest.fixture
+def copied(platform: PlatformFixture) -> PlatformFixture:
+    """Acme's markers stand on all objects of beta, as after a careless copy of descriptions."""
+    acme, beta = platform.grown("acme"), platform.grown("beta")
+    groups = platform.authentik.directory.groups_by_name
+    groups["tenant-beta"].attributes = dict(groups["tenant-acme"].attributes)
+    described = {one["name"]: one["description"] for one in platform.stalwart.snapshot()["Domain"]}
+    patch = {"description": described["acme.test"]}
+    control(platform.stalwart, "update", kind="Domain", id_=beta.remote["stalwartDomainId"], patch=patch)
+    spaces = platform.ocis.storage.spaces
+    spaces[beta.remote["ocisSpaceId"]].description = spaces[acme.remote["ocisSpaceId"]].description
+    platform.authentik.ensure_person("bea", "password", "Bea", "bea@beta.test", ["tenant-beta"])
+    return platform
+
+
+def state(platform: PlatformFixture, slug: str) -> dict[str, Any]:
+    """Return what a member of the tenant can still use."""
+    space = platform.ocis.storage.spaces.get(platform.tenant(slug).remote["ocisSpaceId"])
+    group = platform.authentik.directory.groups_by_name.get(f"tenant-{slug}")
+    return {
+        "members": len(platform.clients["authentik"].get_group(group.pk).member_ids) if group else None,
+        "mail": fates(platform.stalwart).get(f"{slug}.test"),
+        "files": space is not None and not space.disabled,
+    }
+
+
+OPEN = {"members": 1, "mail": "delivered", "files": True}
+
+
+def reasons(operation: Operation) -> dict[str, str | None]:
+    return {step.name: step.reason for step in operation.steps if step.status == "error"}
+
+
+def test_the_other_tenant_keeps_all_while_the_markers_tenant_is_suspended_deleted_and_purged(
+    copied: PlatformFixture,
+) -> None:
+    life = copied.plane.life
+    for begin in (life.delete, life.purge):
+        assert copied.finish(begin("acme", copied.admin)).status == "succeeded"
+        assert state(copied, "beta") == OPEN
+    copied.scan()
+    assert copied.orphans() == []
+
+
+def test_its_own_suspension_closes_what_is_on_record_or_says_that_it_could_not(copied: PlatformFixture) -> None:
+    ended = copied.finish(copied.plane.life.suspend("beta", "unpaid", copied.admin))
+    assert set(reasons(ended).values()) == {"taken"}
+    assert state(copied, "beta")["files"] is False
+    assert state(copied, "acme") == OPEN | {"members": 0}
+
+
+def test_an_object_on_the_record_of_another_tenant_is_no_orphan(copied: PlatformFixture) -> None:
+    copied.scan()
+    assert copied.orphans() == []
+    copied.forget("acme")
+    copied.scan()
+    assert {one.object_id for one in copied.orphans()}.isdisjoint(
+        {copied.tenant("beta").remote[field] for field in ("authentikGroupId", "stalwartDomainId", "ocisSpaceId")}
+    )
+    assert len(copied.orphans()) == 3
