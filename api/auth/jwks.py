@@ -59,6 +59,8 @@ class SigningKey:
         """Read an entry; return None for one that cannot verify, so that an unknown kind does not cost the others."""
         if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
             return None
+        # some servers publish what a key lacks as null
+        entry = {name: value for name, value in entry.items() if value is not None}
         kid = entry.get("kid")
         if isinstance(kid, bool) or not isinstance(kid, str | int | None):
             return None

@@ -75,6 +75,7 @@ GOOD: dict[str, Row] = {
     "no id in the token": ([entry(OTHER_RSA, kid="a"), entry(RSA, kid="b")], RSA, "RS256", {}),
     "a number in the set": ([entry(RSA, kid=7)], RSA, "RS256", {"kid": "7"}),
     "null": ([entry(RSA) | {"kid": None}], RSA, "RS256", {"kid": "a"}),
+    "null fields": ([entry(RSA, kid="a") | {"use": None, "alg": None, "x5c": None}], RSA, "RS256", {"kid": "a"}),
     "a weak key beside it": ([entry(WEAK, kid="a"), entry(RSA, kid="a")], RSA, "RS256", {"kid": "a"}),
     "a private header parameter": ([entry(RSA, kid="a")], RSA, "RS256", {"kid": "a", "goauthentik.io/v": {"x": 1}}),
 }

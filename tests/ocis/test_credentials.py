@@ -31,6 +31,18 @@ def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
         ensure_files(work("ocis"), files)
 
 
+def test_a_refusal_of_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
+    fault(ocis, kind="status", status=401, contains="Acme GmbH")
+    with pytest.raises(PermanentError, match="this request alone") as refused:
+        ensure_files(work("ocis"), files)
+    assert refused.value.reason == "missing_permission"
+    fault(ocis, kind="idp_down")
+    with pytest.raises(PermanentError, match="bad_credentials"):
+        ensure_files(work("ocis"), files)
+
+
 @pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
 def test_an_outage_is_temporary(ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]) -> None:
     fault(ocis, **rule)

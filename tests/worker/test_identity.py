@@ -201,6 +201,16 @@ def test_a_bad_token_and_a_missing_permission_have_different_reasons(
     assert refusal.value.reason == "bad_credentials"
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, status: int
+) -> None:
+    fault(authentik, kind="status", status=status, path="tenant-acme")
+    with pytest.raises(PermanentError) as refusal:
+        ensure_group(work("authentik"), identity)
+    assert refusal.value.reason == "missing_permission"
+
+
 def test_a_url_that_is_not_authentiks_is_reported(authentik: AuthentikSimulator, work: MakeStep) -> None:
     wrong = AuthentikClient(JsonClient(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
     with pytest.raises(PermanentError, match="URL"):

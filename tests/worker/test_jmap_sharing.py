@@ -188,9 +188,20 @@ def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line)
     assert [len(texts) for texts in line.texts()] == [1, 3, 1, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    "problem", [TemporaryError("throttled", wait=7.0), TemporaryError("timeout"), PermanentError("bad_credentials")]
-)
+@pytest.mark.parametrize("problem", [TemporaryError("throttled", wait=600.0), TemporaryError("timeout")])
+def test_a_wait_or_a_hang_that_one_call_brought_upon_a_shared_request_is_that_calls_alone(
+    line: Line, problem: Fault
+) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("poisoned"), line.ask("c")]
+    line.faults = {2: problem, 4: problem}
+    line.answer(5)
+    assert [told(one) for one in (asked[0], asked[1], asked[3])] == [["a"], ["b"], ["c"]]
+    with pytest.raises(TemporaryError, match=problem.reason):
+        asked[2].result(timeout=10)
+    assert line.texts() == [["a"], ["b", "poisoned", "c"], ["b"], ["poisoned"], ["c"]]
+
+
+@pytest.mark.parametrize("problem", [TemporaryError("throttled", wait=0.5), PermanentError("bad_credentials")])
 def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fault) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c")]
     line.faults = {2: problem}

@@ -159,13 +159,27 @@ def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> N
             ensure_mail(work("stalwart"), banned)
 
 
-def test_a_403_to_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
+    work: WorkFactory, stalwart: StalwartSimulator, mail: StalwartClient, status: int
+) -> None:
+    fault(stalwart, kind="status", status=status, contains="acme.test")
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="this request alone") as refused:
+            ensure_mail(work("stalwart"), mail)
+        assert refused.value.reason == "missing_permission"
+
+
+def test_refused_credentials_are_verified_once_as_further_sign_ins_would_have_us_banned(
     work: WorkFactory, stalwart: StalwartSimulator, mail: StalwartClient
 ) -> None:
-    fault(stalwart, kind="status", status=403, contains="acme.test")
-    with pytest.raises(PermanentError, match="this request alone") as refused:
-        ensure_mail(work("stalwart"), mail)
-    assert refused.value.reason == "missing_permission"
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "revoke_key")
+    for sign_ins in (2, 1, 1):
+        stalwart.journal.clear()
+        with pytest.raises(PermanentError, match="bad_credentials"):
+            ensure_mail(work("stalwart"), mail)
+        assert len(stalwart.journal) == sign_ins
 
 
 DEEP = '{"methodResponses": [["x:Domain/get", ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + ', "0"]]}'

@@ -162,10 +162,8 @@ class AuthentikClient:
         raise self._fault(method, path, answer)
 
     def _fault(self, method: str, path: str, answer: ApiResponse) -> Exception:
-        if answer.status == 401:
-            # Authentik itself says 403; a proxy in front of it wants credentials too
-            return PermanentError("bad_credentials")
-        if answer.status == 403:
+        if answer.status in (401, 403):
+            # Authentik itself says 403; a proxy in front of it may say 401
             return self._refusal(path)
         if answer.status == 405 and answer.is_empty:
             # Authentik's error pages only know GET: a server fault on any other method looks like this
@@ -184,7 +182,10 @@ class AuthentikClient:
         return answer.refusal()
 
     def _refusal(self, path: str) -> PermanentError:
-        """Tell a bad token from a missing permission: only a good token may read itself."""
+        """Tell a bad token from one refused request: only a good token may read itself.
+
+        A bad token stops the work of all tenants, a refused request is one tenant's affair.
+        """
         if path != f"{USERS}me/" and self._api.call("GET", f"{USERS}me/").status == 200:
             return PermanentError("missing_permission", f"It refused {path.removeprefix('/api/v3/').split('/')[1]}.")
         return PermanentError("bad_credentials")

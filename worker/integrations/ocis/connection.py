@@ -13,12 +13,19 @@ from worker.http.json_client import JsonClient, user_and_password
 from worker.http.response import ApiResponse
 
 GRAPH, BETA, DAV = "/graph/v1.0", "/graph/v1beta1", "/dav/spaces"
+ME_PATH = f"{GRAPH}/me"
 
 NOT_THE_PRODUCT = "It answered 404 with a page that is not of the product, as a proxy does while OCIS restarts."
 QUOTA = "OCIS_SPACES_MAX_QUOTA must be at least the space of the largest plan."
 EMPTY_500 = (
     "It answered 500 without a body. If that does not end, the token of our account lacks a claim: preferred_username, "
     "an e-mail address it had before, or a role that OCIS maps."
+)
+
+
+ONE_REQUEST = (
+    "It answered 401 to this request alone, though our account is let in: look for a filter in front of OCIS that "
+    "refuses something in the tenant's data."
 )
 
 
@@ -42,12 +49,21 @@ class GraphConnection:
             # a token can end early; refusing a fresh one as well is final
             self._credentials.forget()
             answer = self._api.call(method, path, **options)
+        if answer.status == 401 and self._is_let_in(path):
+            raise PermanentError("missing_permission", ONE_REQUEST)
         if answer.status == 404 and path.startswith("/graph") and not _is_json(answer):
             # before the caller may take it for the absence of an object
             raise TemporaryError("unexpected_answer", NOT_THE_PRODUCT)
         if answer.status < 300 or answer.status in hand_back:
             return answer
         raise _meaning(method, path, answer)
+
+    def _is_let_in(self, path: str) -> bool:
+        """Return whether our account is let in otherwise.
+
+        Its refusal stops every tenant's work, so one request's refusal must not pass for it.
+        """
+        return path != ME_PATH and self._api.call("GET", ME_PATH).status == 200
 
 
 def open_api(settings: Settings) -> tuple[JsonClient, ClientCredentials | None] | None:

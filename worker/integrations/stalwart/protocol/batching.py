@@ -23,9 +23,13 @@ Call = tuple[str, Object]
 #: sends calls with their ids, and whether the request may be repeated; returns a response for each call
 Send = Callable[[list[list[Any]], bool], list[Any]]
 
-#: faults of a whole request that tell nothing about its calls; all others (a wait asked for, credentials refused,
-#: a server that hangs) hold for each
-_OF_THE_WHOLE = frozenset({"unreachable", "upstream_error", "unexpected_answer", "invalid", "missing_permission"})
+#: faults of a whole request that tell nothing about its calls: one tenant's call may have caused them. Refused
+#: credentials and a short wait hold for each
+_OF_THE_WHOLE = frozenset(
+    {"unreachable", "timeout", "upstream_error", "unexpected_answer", "invalid", "missing_permission"}
+)
+#: a wait longer than this, in seconds, is asked for again by each call alone before its tenant waits so long
+SHORT_WAIT = 5.0
 
 
 @dataclass(eq=False)
@@ -147,7 +151,7 @@ class SharedRequests:
                 self._wake_first()
 
     def _settle(self, group: list[_Pending], responses: list[Any], fault: Fault | None) -> None:
-        if fault is not None and len(group) > 1 and fault.reason in _OF_THE_WHOLE:
+        if fault is not None and len(group) > 1 and _may_be_of_one(fault):
             self._split(group, fault)
             return
         start = 0
@@ -168,6 +172,12 @@ class SharedRequests:
         for pending in remaining_ones:
             pending.is_alone, pending.is_sent = True, False
         self._waiting = remaining_ones + self._waiting
+
+
+def _may_be_of_one(fault: Fault) -> bool:
+    """Return whether one call of a shared request may have caused the fault of all."""
+    wait = fault.wait if isinstance(fault, TemporaryError) else None
+    return fault.reason in _OF_THE_WHOLE or (fault.reason == "throttled" and (wait or 0.0) > SHORT_WAIT)
 
 
 def _numbered(calls: Sequence[Call], start: int) -> list[list[Any]]:

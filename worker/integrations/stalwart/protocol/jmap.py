@@ -7,6 +7,7 @@ two come with status 200. Every id that was sent must be accounted for: one that
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ FORBIDDEN = (
     "address, or Stalwart has banned that address (then there is an x:BlockedIp for it)."
 )
 ONE_REQUEST = (
-    "It answered 403 to this request alone, though our account is let in: look for a filter in front of it that "
+    "It answered {} to this request alone, though our account is let in: look for a filter in front of it that "
     "refuses something in the tenant's data."
 )
 
@@ -61,6 +62,9 @@ class Jmap:
             self._sent, in_flight=CONCURRENT, most_calls=MOST_CALLS, call_seconds=api.call_seconds
         )
         self._numbers = itertools.count()
+        #: whether our account was let in when last seen; None before that
+        self._was_let_in: bool | None = None
+        self._sign_in = threading.Lock()
 
     def read(self, *calls: Call) -> list[Object]:
         """Return the answers of calls that change nothing; `{"resultOf": "<index>"}` is the index of a call here."""
@@ -162,13 +166,15 @@ class Jmap:
         answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
         if answer.status != 200:
             raise self._http_fault(answer)
+        self._was_let_in = True
         return answer
 
     def _http_fault(self, answer: ApiResponse) -> Fault:
         if answer.status == 403:
             return self._forbidden()
-        if answer.status in (401, 402):
-            # never repeated: Stalwart bans an address for good after many failed sign-ins
+        if answer.status == 401:
+            return self._unauthorized()
+        if answer.status == 402:
             return PermanentError("bad_credentials")
         if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
             return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
@@ -178,10 +184,22 @@ class Jmap:
             )
         return answer.refusal()
 
+    def _unauthorized(self) -> PermanentError:
+        """Tell refused credentials from one refused request, as `_forbidden` does.
+
+        Once after they were let in: Stalwart bans an address for good after many failed sign-ins.
+        """
+        with self._sign_in:
+            if self._was_let_in is not False:
+                self._was_let_in = self._api.call("GET", SESSION).status == 200
+            if self._was_let_in:
+                return PermanentError("missing_permission", ONE_REQUEST.format(401))
+            return PermanentError("bad_credentials")
+
     def _forbidden(self) -> PermanentError:
         """Tell a refused account, which stops every tenant's work, from one refused request: such is one tenant's."""
         if self._api.call("GET", SESSION).status == 200:
-            return PermanentError("missing_permission", ONE_REQUEST)
+            return PermanentError("missing_permission", ONE_REQUEST.format(403))
         return PermanentError("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
 
     def _is_banned(self) -> bool:
