@@ -122,6 +122,24 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
 
+def test_a_plan_below_what_is_used_is_told_and_no_mailbox_is_lost(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    owned = {"domainId": saved["stalwartDomainId"], "memberTenantId": saved["stalwartTenantId"], "@type": "User"}
+    for name in ("ann", "bob"):
+        control(stalwart, "create", kind="Account", given={**owned, "name": name})
+    for account in stalwart.registry.objects["Account"].values():
+        account["usedDiskQuota"] = 600
+    small = ensure_mail(replace(work("stalwart"), plan=Plan(mailboxes=1, mail_bytes=1000)), mail)
+    assert small.notes["over_quota"] == (
+        "there are 2 mailboxes, the plan allows 1; 1200 bytes are used, the plan allows 1000"
+    )
+    assert len(objects(stalwart, "Account")) == 3
+    assert "over_quota" not in ensure_mail(work("stalwart"), mail).notes
+
+
 def test_a_plan_without_limits_takes_those_of_the_one_before_away(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:

@@ -76,6 +76,13 @@ class StalwartClient:
         """Set name and quotas. A quota of None is removed; those not given stay."""
         self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
 
+    def usage(self, tenant_id: str) -> tuple[int, int]:
+        """Return how many mailboxes a tenant has, and how many bytes are in them."""
+        condition = {"memberTenantId": tenant_id, "@type": "User"}
+        found = self._jmap.find_all("Account", condition, ["id", "@type", "memberTenantId", "usedDiskQuota"])
+        sizes = [one.get("usedDiskQuota") for one in found if one.get("memberTenantId") == tenant_id]
+        return len(sizes), sum(size for size in sizes if isinstance(size, int))
+
     # -- domains
 
     def find_domain(self, name: str) -> MailDomain | None:

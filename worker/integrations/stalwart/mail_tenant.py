@@ -28,6 +28,19 @@ def ensure_mail_tenant(step: StepContext, mail: StalwartClient) -> str:
     return found.id
 
 
+def over_quota(step: StepContext, mail: StalwartClient, tenant_id: str | None) -> dict[str, str]:
+    """Return a note when more is used than the plan allows. Nothing is removed for that: Stalwart takes no more in."""
+    if not tenant_id or step.is_first:
+        return {}
+    mailboxes, used = mail.usage(tenant_id)
+    told = []
+    if 0 < step.plan.mailboxes < mailboxes:
+        told.append(f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}")
+    if 0 < step.plan.mail_bytes < used:
+        told.append(f"{used} bytes are used, the plan allows {step.plan.mail_bytes}")
+    return {"over_quota": "; ".join(told)} if told else {}
+
+
 def _our_tenant(step: StepContext, mail: StalwartClient) -> MailTenant | None:
     found = mail.list_tenants(step.tenant.id)
     if len(found) > 1:

@@ -14,7 +14,7 @@ from worker.integrations.stalwart.closed.closing import close_removed, domains_o
 from worker.integrations.stalwart.closed.record import ClosedRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
-from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
+from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant, over_quota
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.stalwart.protocol.answers import KeyTaken
 from worker.integrations.step_context import StepContext
@@ -50,7 +50,7 @@ def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
             published[domain.name] = _complete_setup(step, mail, domain, owner, since)
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     faults.raise_found()
-    return ok(**closed.notes, **_waiting_notes(step))
+    return ok(**closed.notes, **_waiting_notes(step), **over_quota(step, mail, owner))
 
 
 def _waiting_notes(step: StepContext) -> dict[str, str]:

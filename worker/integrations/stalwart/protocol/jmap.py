@@ -143,6 +143,8 @@ class Jmap:
 
     def _got(self, path: str) -> ApiResponse:
         answer = self._api.call("GET", path)
+        # these belong to no tenant, so they tell whether our account is let in
+        self._was_let_in = answer.status not in (401, 403)
         if answer.status != 200:
             raise self._http_fault(answer)
         return answer
