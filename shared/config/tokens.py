@@ -29,8 +29,10 @@ class Audience(NamedTuple):
         """Parse `audience`, `audience=surface`, `audience=surface@issuer` or `audience=@issuer`. Raises ValueError."""
         name, equals, rest = text.partition("=")
         surface, at, issuer = rest.partition("@")
-        if not name.strip() or (equals and not rest.strip()) or (at and not issuer.strip()):
-            # an audience whose surface is empty by mistake would be valid for all surfaces
+        is_bound_by_name = not equals and "@http" in name
+        if is_bound_by_name or not name.strip() or (equals and not rest.strip()) or (at and not issuer.strip()):
+            # an audience whose surface is empty by mistake would be valid for all surfaces; no token would ever have
+            # one with an issuer in its name
             raise ValueError(f"{text} is incomplete; write audience, audience=surface or audience=surface@issuer")
         return cls(name.strip(), surface.strip() or None, issuer.strip() or None)
 
