@@ -1,7 +1,7 @@
 """Update pipelines of a breaker's document, on the database's clock.
 
-`failing` lists tenants whose latest attempts failed: tenantId, slug, reason, since, at, isolated. A failing tenant
-becomes isolated when the integration answers another tenant; its failures then do not count for the breaker.
+`failing` lists tenants whose latest attempts failed: tenantId, slug, reason, wait, since, at, isolated. A failing
+tenant becomes isolated when the integration answers another tenant; its failures then do not count for the breaker.
 `openings` counts how many times in a row the breaker opened because of another tenant; each doubles the time it stays
 open. `refused` is a hash of the refused credentials.
 """
@@ -27,24 +27,38 @@ _FAILING: Document = {
     }
 }
 FAILING_IDS: Document = {"$map": {"input": _FAILING, "as": "one", "in": "$$one.tenantId"}}
+_COUNTED: Document = {"$filter": {"input": _FAILING, "as": "one", "cond": {"$not": "$$one.isolated"}}}
 _ISOLATED: Document = {"$filter": {"input": _FAILING, "as": "one", "cond": "$$one.isolated"}}
 _ISOLATED_IDS: Document = {"$map": {"input": _ISOLATED, "as": "one", "in": "$$one.tenantId"}}
 
 
 def failed(
-    tenant: TenantRef | None, cause: str, detail: str, limit: int, duration: OpenDuration, *, is_probe: bool = False
+    tenant: TenantRef | None,
+    cause: str,
+    detail: str,
+    limit: int,
+    duration: OpenDuration,
+    *,
+    wait: float = 0.0,
+    is_probe: bool = False,
 ) -> Pipeline:
-    """Count a failed attempt. Open the breaker when `limit` tenants that are not isolated fail, or a probe failed."""
-    counted = {"$size": {"$filter": {"input": _FAILING, "as": "one", "cond": {"$not": "$$one.isolated"}}}}
+    """Count a failed attempt. Open the breaker when `limit` tenants that are not isolated fail, or a probe failed.
+
+    `wait`: seconds that this attempt was asked to wait. The breaker stays open so long if all who count were asked.
+    """
+    counted = {"$size": _COUNTED}
+    asked = {"$min": {"$map": {"input": _COUNTED, "as": "one", "in": {"$ifNull": ["$$one.wait", 0]}}}}
     trips = {"$and": [{"$not": IS_OPEN}, {"$gte": [counted, limit]}]}
     known = {"$in": [tenant.id, FAILING_IDS]} if tenant else False
     isolated = {"$in": [tenant.id, _ISOLATED_IDS]} if tenant else False
     count = {"$add": [{"$ifNull": ["$failures", 0]}, {"$cond": [isolated, 0, 1]}]}
     return [
         {"$set": {"failures": count, "known": known}},
-        *([{"$set": {"failing": _with(tenant, cause)}}] if tenant else []),
+        *([{"$set": {"failing": _with(tenant, cause, wait)}}] if tenant else []),
         # a probe of a tenant that failed before is no new evidence, so it does not double the time
-        _when({"$or": [is_probe, trips]}, _opened(cause, detail, duration, {"$not": {"$and": [IS_OPEN, "$known"]}})),
+        _when(
+            {"$or": [is_probe, trips]}, _opened(cause, detail, duration, {"$not": {"$and": [IS_OPEN, "$known"]}}, asked)
+        ),
         {"$unset": "known"},
     ]
 
@@ -76,7 +90,7 @@ def answered(tenant: TenantRef | None) -> Pipeline:
     return [{"$set": cleared | {"failing": isolated}}]
 
 
-def _with(tenant: TenantRef, cause: str) -> Document:
+def _with(tenant: TenantRef, cause: str, wait: float) -> Document:
     """Return `failing` with this tenant moved or added to the end."""
     is_same = {"$eq": ["$$one.tenantId", tenant.id]}
     before = {"$first": {"$filter": {"input": _FAILING, "as": "one", "cond": is_same}}}
@@ -85,6 +99,7 @@ def _with(tenant: TenantRef, cause: str) -> Document:
         "tenantId": tenant.id,
         "slug": tenant.slug,
         "reason": cause,
+        "wait": wait,
         "since": {"$ifNull": ["$$before.since", "$$NOW"]},
         "at": "$$NOW",
         "isolated": {"$ifNull": ["$$before.isolated", False]},
@@ -93,10 +108,14 @@ def _with(tenant: TenantRef, cause: str) -> Document:
     return {"$let": {"vars": {"before": before}, "in": joined}}
 
 
-def _opened(cause: str, detail: str, duration: OpenDuration, is_new: Document | bool) -> Document:
+def _opened(
+    cause: str, detail: str, duration: OpenDuration, is_new: Document | bool, asked: Document | float = 0.0
+) -> Document:
+    """Return the fields of an open breaker. `asked`: seconds that it stays open at least."""
     openings = {"$add": [{"$ifNull": ["$openings", 0]}, {"$cond": [is_new, 1, 0]}]}
     doubled = {"$multiply": [round(duration.first * 1000), {"$pow": [2, {"$max": [0, {"$subtract": [openings, 1]}]}]}]}
-    milliseconds = {"$toLong": {"$min": [round(duration.longest * 1000), doubled]}}
+    at_least = {"$multiply": [{"$ifNull": [asked, 0]}, 1000]}
+    milliseconds = {"$toLong": {"$max": [at_least, {"$min": [round(duration.longest * 1000), doubled]}]}}
     return {
         "openUntil": {"$add": ["$$NOW", milliseconds]},
         "openedAt": {"$ifNull": ["$openedAt", "$$NOW"]},

@@ -61,13 +61,14 @@ class SwitchRepository:
         limit: int,
         duration: OpenDuration,
         *,
+        wait: float = 0.0,
         is_probe: bool = False,
     ) -> Switch:
         """Record a failed attempt. The breaker opens when `limit` different tenants fail in a row, or a probe fails.
 
         When the breaker is open already, only a probe's failure extends the time it stays open.
         """
-        return self._write(name, updates.failed(tenant, cause, detail, limit, duration, is_probe=is_probe))
+        return self._write(name, updates.failed(tenant, cause, detail, limit, duration, wait=wait, is_probe=is_probe))
 
     def record_refused_credentials(
         self, name: str, detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False

@@ -173,6 +173,20 @@ def test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minut
     assert (due - operations[1].created_at).total_seconds() >= 600
 
 
+def test_a_long_wait_of_one_among_failing_tenants_is_no_wait_for_all(store: Repositories) -> None:
+    def seconds_open(number: int, wait: float, *, is_probe: bool = False) -> float | None:
+        seen = store.switches.record_failure(
+            "ocis", tenant(number), "throttled", "", LIMIT, OpenDuration(30, 300), wait=wait, is_probe=is_probe
+        )
+        return (seen.open_until - store.connection.now()).total_seconds() if seen.open_until else None
+
+    assert [seconds_open(1, 0.0), seconds_open(2, 3600.0)] == [None, None]
+    assert seconds_open(3, 3600.0) == pytest.approx(30, abs=2)
+    assert seconds_open(4, 3600.0, is_probe=True) == pytest.approx(60, abs=2)
+    # once the first of them was asked to wait too, it holds for all
+    assert seconds_open(1, 600.0, is_probe=True) == pytest.approx(600, abs=2)
+
+
 def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:

@@ -173,21 +173,20 @@ class Breaker:
         self, signal: HealthSignal, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None
     ) -> Switch:
         cause, detail = outcome.reason or "unreachable", _detail(outcome)
-        duration = self._open_duration
+        wait = 0.0
         if signal is HealthSignal.BACK_OFF:
-            seconds = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
+            wait = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
             if tenant is None:
-                return self._switches.back_off(integration, cause, detail, seconds)
-            # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
-            duration = OpenDuration(seconds, seconds)
+                return self._switches.back_off(integration, cause, detail, wait)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
             return self._switches.record_refused_credentials(
                 integration, detail, CREDENTIALS_OPEN_DURATION, fingerprint, is_probe=permit.is_probe
             )
+        # a wait that one tenant alone is asked for is that tenant's: its step is due after it
         return self._switches.record_failure(
-            integration, tenant, cause, detail, self._limit, duration, is_probe=permit.is_probe
+            integration, tenant, cause, detail, self._limit, self._open_duration, wait=wait, is_probe=permit.is_probe
         )
 
 
