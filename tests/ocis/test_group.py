@@ -132,7 +132,7 @@ def test_a_role_that_is_lost_while_the_group_is_created_is_told(
 def test_credentials_that_are_refused_while_the_group_is_created_are_told(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    fault(ocis, kind="idp_down", method="POST", path="groups$")
+    fault(ocis, kind="idp_down", path="groups$|/me$")
     with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_files(work("ocis", is_first=True), files)
 

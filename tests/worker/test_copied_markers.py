@@ -48,7 +48,7 @@ def reasons(operation: Operation) -> dict[str, str | None]:
 def test_the_other_tenant_keeps_all_while_the_markers_tenant_is_suspended_deleted_and_purged(
     copied: PlatformFixture,
 ) -> None:
-    life = copied.plane.life
+    life = copied.plane.lifecycle
     for begin in (life.delete, life.purge):
         assert copied.finish(begin("acme", copied.admin)).status == "succeeded"
         assert state(copied, "beta") == OPEN
@@ -57,7 +57,7 @@ def test_the_other_tenant_keeps_all_while_the_markers_tenant_is_suspended_delete
 
 
 def test_its_own_suspension_closes_what_is_on_record_or_says_that_it_could_not(copied: PlatformFixture) -> None:
-    ended = copied.finish(copied.plane.life.suspend("beta", "unpaid", copied.admin))
+    ended = copied.finish(copied.plane.lifecycle.suspend("beta", "unpaid", copied.admin))
     assert set(reasons(ended).values()) == {"taken"}
     assert state(copied, "beta")["files"] is False
     assert state(copied, "acme") == OPEN | {"members": 0}

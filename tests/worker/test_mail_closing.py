@@ -192,6 +192,8 @@ def test_refused_credentials_end_the_step_at_once(stalwart: StalwartSimulator, w
     for domain in [one["id"] for one in stalwart.snapshot()["Domain"]]:
         control(stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": domain})
     fault(stalwart, kind="status", status=401, contains="Account/set")
+    # which tells whose account ours is, and is read again to verify the refusal
+    fault(stalwart, kind="status", status=401, path="session", after=1)
     stalwart.journal.clear()
     with pytest.raises(PermanentError, match="bad_credentials"):
         close_mail(work("stalwart", domains=DOMAINS), mail)

@@ -158,8 +158,13 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     for closed or removed. Raises PermanentError("taken").
     """
     on_record = _ids_on_record(step)
-    owners = {one.name: step.signer.tenant_id(one.description) for one in every if one.id in on_record}
-    bare = [name for name, owner in owners.items() if owner != step.tenant.id]
+    others = [
+        (one, owner)
+        for one in every
+        if one.id in on_record and (owner := step.signer.tenant_id(one.description)) != step.tenant.id
+    ]
+    # one with another tenant's marker that is on that tenant's record is on this one's by mistake
+    bare = [one.name for one, owner in others if owner is None or not step.is_anothers(one.id)]
     if bare:
         raise PermanentError(
             "taken",
