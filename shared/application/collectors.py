@@ -65,7 +65,7 @@ class PlatformCollector(Collector):
         with_problems = GaugeMetricFamily(
             "dezky_tenants_unwell", "Tenants by the most severe kind of their problems", labels=["kind"]
         )
-        for kind, count in self._problems.tenants(None).items():
+        for kind, count in self._problems.count(None).tenants().items():
             with_problems.add_metric([kind], count)
         return [open_now, age, with_problems]
 

@@ -56,8 +56,15 @@ def _index(name: str) -> IndexModel:
     return IndexModel(keys, name=f"problems_{name}", partialFilterExpression={field_of(name): HAS_PROBLEM})
 
 
-#: these indexes cover the counts of /status, which therefore read no operation
-PROBLEM_INDEXES = [_index(name) for name in (*INTEGRATIONS, ANY, PURGE)]
+#: what every query that counts all problems must hold for its partial index to be used
+HAS_PROBLEMS: Document = {"problems": {"$gt": {}}}
+#: the index by which problems are counted: many operations have the same set of them, which is one range of keys
+COUNTED = "problems_all"
+_COUNTED = IndexModel(
+    [("problems", ASCENDING), ("tenantId", ASCENDING)], name=COUNTED, partialFilterExpression=HAS_PROBLEMS
+)
+#: everything that /status counts is in these indexes: no operation is read for it
+PROBLEM_INDEXES = [*(_index(name) for name in (*INTEGRATIONS, ANY, PURGE)), _COUNTED]
 
 
 def _joined(kind: Kind, reason: Any) -> Document:

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors, seconds_from_now
 from shared.operations.model import Mode, OperationStatus
-from shared.operations.problems import ANY, HAS_PROBLEM, field_of
+from shared.operations.problems import ANY, field_of
 from shared.status.model import Hour
 from shared.status.problem_repository import TenantIds, in_scope
 from shared.workflows.model import Action
@@ -47,14 +47,6 @@ class OutcomeRepository:
             rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}, aged]))
         counts = {row["_id"].rstrip("/"): row["count"] for row in rows}
         return counts, max((row["age"] for row in rows), default=0.0)
-
-    def failing(self, tenant_ids: TenantIds) -> dict[str, int]:
-        """Return the number of operations with a problem, by their most severe problem."""
-        condition = {field_of(ANY): HAS_PROBLEM, **in_scope(tenant_ids)}
-        grouped = {"_id": f"${field_of(ANY)}", "count": {"$sum": 1}}
-        with our_errors():
-            rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}], hint=f"problems_{ANY}"))
-        return {row["_id"].rstrip("/"): row["count"] for row in rows}
 
     def hours(self, tenant_ids: TenantIds, count: int) -> list[Hour]:
         """Return the last `count` hours, oldest first, without hours in which no operation ended."""

@@ -17,6 +17,7 @@ from shared.operations.documents import KNOWN_ACTIONS, operation_of
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, PURGE, Kind, field_of, problem_condition
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery, Target
+from shared.status.problem_counts import ProblemCounts, count_problems
 from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: the tenants in a query's scope; None for all
@@ -34,18 +35,16 @@ class ProblemRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["operations"]
 
-    def tenants(self, tenant_ids: TenantIds) -> dict[str, int]:
-        """Return the number of tenants with a problem, by their most severe kind."""
-        counts = {kind.value: self._count(ANY, f"{kind}/", tenant_ids) for kind in Kind}
-        return {kind: count for kind, count in counts.items() if count}
+    def count(self, tenant_ids: TenantIds) -> ProblemCounts:
+        """Count every problem of these tenants."""
+        return count_problems(self._rows, in_scope(tenant_ids))
 
-    def groups(self, tenant_ids: TenantIds) -> list[Group]:
-        """Return a group with count and examples for each kind, integration and reason."""
+    def groups(self, tenant_ids: TenantIds, counts: ProblemCounts) -> list[Group]:
+        """Every kind, integration and reason with its count, its oldest and a few examples."""
         found = [
             _Found(name, value, count, self._oldest(name, value, tenant_ids))
             for name in (*INTEGRATIONS, PURGE)
-            for value in self._values(name)
-            if (count := self._count(name, value, tenant_ids))
+            for value, count in counts.of(name).items()
         ]
         operations = self._read(key for one in found for key in one.oldest)
         return [_group(one, operations) for one in found]
@@ -94,16 +93,6 @@ class ProblemRepository:
             conditions.append({field_of(ANY): HAS_PROBLEM})
         rows, following = newest_page(self._rows, conditions, query.limit, after)
         return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
-
-    def _values(self, integration: str) -> list[str]:
-        """Return the distinct problems of an integration. The server skips from one to the next in the index."""
-        with our_errors():
-            return self._rows.distinct(field_of(integration), {field_of(integration): HAS_PROBLEM})
-
-    def _count(self, integration: str, value: str, tenant_ids: TenantIds) -> int:
-        condition = {field_of(integration): value, **in_scope(tenant_ids)}
-        with our_errors():
-            return self._rows.count_documents(condition, hint=f"problems_{integration}")
 
     def _oldest(self, integration: str, value: str, tenant_ids: TenantIds) -> tuple[ObjectId, ...]:
         """Return the ids of the oldest operations with the problem. The index covers the query."""

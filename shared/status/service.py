@@ -45,10 +45,10 @@ class StatusService:
         """Return all current problems within the actor's scope."""
         scope = access.visible_tenants(actor)
         tenant_ids = self._tenants.ids_in(scope)
-        found = self._findings
+        found, counts = self._findings, self._problems.count(tenant_ids)
         singles = (self._problems.late(tenant_ids), found.waiting_purges(tenant_ids))
         groups: list[Group] = [
-            *self._problems.groups(tenant_ids),
+            *self._problems.groups(tenant_ids, counts),
             *(group for group in singles if group is not None),
             *found.drifted(tenant_ids),
             *found.domains(tenant_ids),
@@ -57,7 +57,7 @@ class StatusService:
         switches = list(self._switches.all().values())
         return Status(
             at=self._connection.now(),
-            tenants=self._problems.tenants(tenant_ids),
+            tenants=counts.tenants(),
             groups=groups,
             breakers=[_shown(one, tenant_ids) for one in switches if one.is_open],
             pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_of_tenant],
@@ -72,7 +72,8 @@ class StatusService:
         """Return counts, and results of the last hours. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         outcomes = self._outcomes
-        return Summary(outcomes.open(tenant_ids), outcomes.failing(tenant_ids), outcomes.hours(tenant_ids, hours))
+        failing = self._problems.count(tenant_ids).tenants()
+        return Summary(outcomes.open(tenant_ids), failing, outcomes.hours(tenant_ids, hours))
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
         if tenant_slug is not None:

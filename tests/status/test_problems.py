@@ -316,16 +316,3 @@ def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
     assert outcomes == {("provision", "succeeded"): 1, ("provision", "failed"): 1}
     assert all(0 < (hour.active_p50 or 1) < 60 for hour in summary.hours)
     assert control_plane.status.summary(admin, "gamma", 24).hours == []
-
-
-def test_all_that_is_counted_is_read_from_indexes(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
-) -> None:
-    end(store, begun(create), ocis=REFUSED)
-    database.command("profile", 2)
-    control_plane.status.status(admin)
-    database.command("profile", 0)
-    rows = list(database["system.profile"].find({"command.aggregate": "operations"}))
-    database["system.profile"].drop()
-    assert rows
-    assert all(row["docsExamined"] == 0 for row in rows), rows

@@ -26,7 +26,8 @@ def fill(database: Any, slug: str, settled: int, waiting: int) -> None:
 def make_retrying(database: Any) -> None:
     """Mark every step of every open operation as retrying, for one of four reasons."""
     reasons = ["timeout", "unreachable", "upstream_error", "throttled"]
-    number = {"$toInt": {"$mod": [{"$toLong": {"$toDate": "$_id"}}, len(reasons)]}}
+    digits = {"$replaceOne": {"input": "$tenantSlug", "find": "other", "replacement": ""}}
+    number = {"$mod": [{"$convert": {"input": digits, "to": "int", "onError": 0}}, len(reasons)]}
     failed = {"attempts": 2, "reason": {"$arrayElemAt": [reasons, number]}}
     steps = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", failed]}}}
     database["operations"].update_many({"status": "running"}, [{"$set": {"steps": steps}}, with_problems()])

@@ -1,0 +1,72 @@
+"""Problems are counted from an index, by sets, within the caller's scope."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from shared.application.services import Services
+from shared.application.store import Repositories
+from shared.config.settings import Settings
+from shared.rights.policy import Actor
+from shared.status.problem_counts import FEW_SETS, count_problems
+
+REASONS = ("timeout", "unreachable", "throttled")
+OPERATIONS = 120
+
+
+@pytest.fixture
+def database(store: Repositories, settings: Settings) -> Database[dict[str, Any]]:
+    return store.connection.client[settings.mongodb_database]
+
+
+def fill(database: Database[dict[str, Any]], sets: int) -> Counter[tuple[str, str]]:
+    """Record operations with so many different sets of problems; return the number of each problem."""
+    expected: Counter[tuple[str, str]] = Counter()
+    rows = []
+    for number in range(OPERATIONS):
+        one = number % sets
+        problems = {"stalwart": f"retrying/{REASONS[one % 3]}", "ocis": f"failed/reason{one}", "any": "failed/"}
+        rows.append({"tenantId": f"tenant{number % 4}", "tenantSlug": "x", "status": "failed", "problems": problems})
+        expected.update(problems.items())
+    database["operations"].insert_many(rows)
+    return expected
+
+
+@pytest.mark.parametrize("sets", [1, 6, FEW_SETS, FEW_SETS + 1, OPERATIONS])
+def test_few_and_many_different_sets_of_problems_are_counted_alike(
+    database: Database[dict[str, Any]], sets: int
+) -> None:
+    expected = fill(database, sets)
+    counts = count_problems(database["operations"], {})
+    for integration in ("stalwart", "ocis", "billing"):
+        assert counts.of(integration) == {
+            value: count for (name, value), count in expected.items() if name == integration
+        }
+    assert counts.tenants() == {"failed": OPERATIONS}
+
+
+def test_a_scope_is_counted_alone(database: Database[dict[str, Any]]) -> None:
+    fill(database, 1)
+    counts = count_problems(database["operations"], {"tenantId": {"$in": ["tenant0", "tenant1"]}})
+    assert counts.tenants() == {"failed": OPERATIONS // 2}
+    assert count_problems(database["operations"], {"tenantId": {"$in": []}}).tenants() == {}
+
+
+@pytest.mark.parametrize("sets", [1, FEW_SETS + 1])
+def test_each_operation_is_counted_by_one_index_key_and_none_is_read(
+    control_plane: Services, admin: Actor, database: Database[dict[str, Any]], sets: int
+) -> None:
+    fill(database, sets)
+    database.command("profile", 2)
+    control_plane.status.status(admin)
+    database.command("profile", 0)
+    counting = {"$or": [{"command.aggregate": "operations"}, {"command.distinct": "operations"}]}
+    rows = list(database["system.profile"].find(counting))
+    database["system.profile"].drop()
+    assert rows
+    assert all(row["docsExamined"] == 0 for row in rows), rows
+    assert sum(row["keysExamined"] for row in rows) <= OPERATIONS + 3 * (sets + 1)
