@@ -99,8 +99,9 @@ class _Lines:
 
     def show(self, operation: Operation) -> None:
         for step in operation["steps"]:
+            name = f"{operation['tenant']}, {step['name']}"
             news = (step["status"], step["attempts"], step.get("message"))
-            if self._printed.get(step["name"]) != news:
-                self._printed[step["name"]] = news
-                text = f"{step['name']}: {step['status']} after {step['attempts']} attempts  {step.get('message', '')}"
-                say(text.rstrip())
+            if self._printed.get(name) != news:
+                self._printed[name] = news
+                attempts = f"{step['attempts']} attempt{'' if step['attempts'] == 1 else 's'}"
+                say(f"{name}: {step['status']} after {attempts}  {step.get('message', '')}".rstrip())

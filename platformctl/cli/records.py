@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -49,6 +49,11 @@ class Field:
         return made
 
 
+AGE = Column("age", "createdAt")
+ID = Column("id", "_id")
+WIDE_ID = replace(ID, wide=True)
+
+
 @dataclass(frozen=True)
 class Kind:
     """The description of one kind of record for its commands. `find`: converts the name given by people to the id."""
@@ -63,9 +68,14 @@ class Kind:
     fields: Sequence[Field]
     #: name of the field that is an argument of `create`, and its metavar
     key: tuple[str, str, click.ParamType[Any]]
-    #: verb to the command's help text and its examples
-    help: Mapping[str, tuple[str, Sequence[str]]]
-    filters: Sequence[click.Option] = field(default_factory=tuple)
+    #: verb to examples of its command
+    examples: Mapping[str, Sequence[str]]
+    #: verb to its command's help text, where the usual one does not say enough
+    help: Mapping[str, str] = field(default_factory=dict)
+    #: what people call a record by, beside its id
+    name: str | None = None
+    #: what a list can be narrowed to
+    filters: Sequence[Field] = ()
     convert_key: Callable[[Session, Any], Any] | None = None
     #: prints the result of `create`
     created: Callable[[Session, Response[Any]], None] | None = None
@@ -83,9 +93,20 @@ def record_group(kind: Kind) -> Group:
     ):
         command = make(kind)
         command.name = verb
-        command.help = explained(*kind.help[verb])
+        command.help = explained(kind.help.get(verb) or _usual(kind)[verb], kind.examples[verb])
         group.add_command(command)
     return group
+
+
+def _usual(kind: Kind) -> Mapping[str, str]:
+    """Return the usual help texts of the commands."""
+    return {
+        "list": f"List {kind.plural}, newest first.",
+        "show": f"Show one {kind.noun}, by {f'{kind.name} or id' if kind.name else 'id'}.",
+        "create": f"Create a {kind.noun}.",
+        "update": f"Change a {kind.noun}; fields that are not given stay.",
+        "delete": f"Delete a {kind.noun}.",
+    }
 
 
 def explained(text: str, examples: Sequence[str]) -> str:
@@ -119,10 +140,11 @@ def _list(kind: Kind) -> Command:
     @paged
     @with_session
     def list_records(session: Session, /, limit: int | None, **filters: Any) -> None:
-        found = kind.resource(session.platform).list(limit, **given(filters))
+        narrowed = body_of(session, kind.filters, filters, creating=True)
+        found = kind.resource(session.platform).list(limit, **narrowed)
         session.out.records(listed(found, limit), kind.columns)
 
-    return _with(list_records, kind.filters)
+    return _with(list_records, field_options(kind.filters, creating=True))
 
 
 def _show(kind: Kind) -> Command:

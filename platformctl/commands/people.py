@@ -6,55 +6,21 @@ from typing import Any
 
 import click
 
-from platformctl.cli.records import Field, Kind, record_group
-from platformctl.cli.types import PARTNER, SLUG, USER, WORD, Pairs
-from platformctl.output import Column
-from platformctl.session import Session
-
-ID = "6b058a725d1747cfeba27b12"
-ROLES = click.Choice(["owner", "admin", "member"])
-PLATFORM_ROLES = click.Choice(["admin", "support"])
-STATUSES = click.Choice(["trialing", "active", "past_due", "canceled"])
-
-
-def partner_id(session: Session, name: str) -> str:
-    return session.names.partner_id(name)
-
-
-def tenant_id(session: Session, slug: str) -> str:
-    return session.names.tenant_id(slug)
-
-
-def _tenant_ids(session: Session, slugs: list[str]) -> list[str]:
-    return [tenant_id(session, slug) for slug in slugs]
-
-
-def _roles(session: Session, roles: dict[str, str]) -> dict[str, str]:
-    return {tenant_id(session, slug): role for slug, role in roles.items()}
-
-
-def _user_id(session: Session, name: str) -> str:
-    return session.names.user_id(name)
-
-
-def _subscription_id(session: Session, name: str) -> str:
-    return session.names.subscription_id(name)
-
-
-PARTNER_FIELD = Field(
-    "partnerId",
-    "--partner",
-    "The partner, by slug or id.",
-    PARTNER,
-    empties="--no-partner",
-    convert=partner_id,
-    metavar="PARTNER",
+from platformctl.cli.fields import (
+    OF_PARTNER,
+    OF_TENANT,
+    PARTNER_FIELD,
+    ROLES_FIELD,
+    TENANTS_FIELD,
+    partner_id,
+    tenant_id,
 )
+from platformctl.cli.records import AGE, ID, WIDE_ID, Field, Kind, record_group
+from platformctl.cli.types import PARTNER, SLUG, USER, WORD
+from platformctl.output import Column
 
-
-def tenant_filter(text: str) -> click.Option:
-    return click.Option(["--tenant"], metavar="SLUG", type=SLUG, help=text)
-
+EXAMPLE = "6b058a725d1747cfeba27b12"
+STATUSES = click.Choice(["trialing", "active", "past_due", "canceled"])
 
 users = record_group(
     Kind(
@@ -62,78 +28,59 @@ users = record_group(
         noun="user",
         title="People's records, and what they may do.",
         resource=lambda platform: platform.users,
+        name="e-mail address",
+        argument=USER,
+        find=lambda session, name: session.names.user_id(name),
         columns=(
             Column("email", "email"),
             Column("role", "role"),
             Column("tenants", "tenantIds"),
             Column("partner", "partnerId"),
-            Column("age", "createdAt"),
+            AGE,
             Column("name", "name", wide=True),
             Column("platform role", "platformRole", wide=True),
             Column("roles", "roles", wide=True),
-            Column("id", "_id", wide=True),
+            WIDE_ID,
         ),
-        argument=USER,
-        find=_user_id,
+        key=("authentikSubjectId", "SUBJECT", click.STRING),
         fields=(
             Field("email", "--email", "E-mail address.", required=True),
             Field("name", "--name", "As people write it.", required=True),
-            Field("role", "--role", "In all of their tenants, and for their partner.", ROLES),
             Field(
-                "roles",
-                "--tenant-role",
-                "In single tenants, as acme=admin,globex=member.",
-                Pairs(),
-                convert=_roles,
-                metavar="SLUG=ROLE",
+                "role",
+                "--role",
+                "In all of their tenants, and for their partner.",
+                click.Choice(["owner", "admin", "member"]),
             ),
+            ROLES_FIELD,
             Field(
                 "platformRole",
                 "--platform-role",
                 "In all tenants: admin changes everything, support only reads.",
-                PLATFORM_ROLES,
+                click.Choice(["admin", "support"]),
                 empties="--no-platform-role",
             ),
-            Field(
-                "tenantIds",
-                "--tenant",
-                "A tenant they belong to; may be repeated. An update replaces all of them.",
-                SLUG,
-                multiple=True,
-                empties="--no-tenants",
-                empty=[],
-                convert=_tenant_ids,
-                metavar="SLUG",
-            ),
+            TENANTS_FIELD,
             PARTNER_FIELD,
         ),
-        key=("authentikSubjectId", "SUBJECT", click.STRING),
         filters=(
-            tenant_filter("Only those of this tenant."),
-            click.Option(["--partner"], metavar="ID", help="Only those of this partner."),
-            click.Option(["--search", "q"], metavar="PREFIX", help="Only those whose e-mail address begins so."),
+            OF_TENANT,
+            OF_PARTNER,
+            Field("q", "--search", "Only those whose e-mail address begins so.", metavar="PREFIX"),
         ),
         help={
-            "list": (
-                "List users, newest first.",
-                ["users list --tenant acme", "users list --search ann@ --output json"],
-            ),
-            "show": ("Show one user, by e-mail address or id.", ["users show ann@acme.example"]),
-            "create": (
-                "Create a person's record before they first sign in. SUBJECT: their `sub` at the identity provider.",
-                ["users create 9f2c... --email ann@acme.example --name Ann --role owner --tenant acme"],
-            ),
-            "update": (
-                "Change a user; fields that are not given stay.",
-                [
-                    "users update ann@acme.example --tenant-role acme=admin",
-                    f"users update {ID} --tenant acme --tenant globex",
-                ],
-            ),
-            "delete": (
-                "Delete a user's record. The person stays known to the identity provider.",
-                ["users delete ann@acme.example --yes"],
-            ),
+            "create": "Create a person's record before they first sign in. SUBJECT: their `sub` at the issuer.",
+            "delete": "Delete a user's record. The person stays known to the identity provider.",
+        },
+        examples={
+            "list": ["users list --tenant acme", "users list --search ann@ --output json"],
+            "show": ["users show ann@acme.example"],
+            "create": ["users create 9f2c... --email ann@acme.example --name Ann --role owner --tenant acme"],
+            "update": [
+                "users update ann@acme.example --tenant-role acme=admin",
+                f"users update {EXAMPLE} --tenant acme --tenant globex",
+            ],
+            "delete": ["users delete ann@acme.example --yes"],
         },
     )
 )
@@ -144,25 +91,22 @@ partners = record_group(
         noun="partner",
         title="Resellers, whose administrators manage their own tenants.",
         resource=lambda platform: platform.partners,
-        columns=(
-            Column("slug", "slug"),
-            Column("name", "name"),
-            Column("age", "createdAt"),
-            Column("id", "_id"),
-        ),
+        name="slug",
         argument=PARTNER,
         find=partner_id,
-        fields=(Field("name", "--name", "As people write it.", required=True),),
+        columns=(Column("slug", "slug"), Column("name", "name"), AGE, ID),
         key=("slug", "SLUG", click.STRING),
+        fields=(Field("name", "--name", "As people write it.", required=True),),
         help={
-            "list": ("List partners, newest first.", ["partners list"]),
-            "show": ("Show one partner, by slug or id.", ["partners show northwind"]),
-            "create": ("Create a partner.", ['partners create northwind --name "Northwind IT"']),
-            "update": (
-                "Give a partner another name; the slug stays.",
-                ['partners update northwind --name "Northwind Services"'],
-            ),
-            "delete": ("Delete a partner that has no tenants and no users.", ["partners delete northwind --yes"]),
+            "update": "Give a partner another name; the slug stays.",
+            "delete": "Delete a partner that has no tenants and no users.",
+        },
+        examples={
+            "list": ["partners list"],
+            "show": ["partners show northwind"],
+            "create": ['partners create northwind --name "Northwind IT"'],
+            "update": ['partners update northwind --name "Northwind Services"'],
+            "delete": ["partners delete northwind --yes"],
         },
     )
 )
@@ -173,16 +117,19 @@ subscriptions = record_group(
         noun="subscription",
         title="What tenants pay for.",
         resource=lambda platform: platform.subscriptions,
+        name="its tenant's slug",
+        argument=WORD,
+        find=lambda session, name: session.names.subscription_id(name),
         columns=(
             Column("tenant", "tenantId"),
             Column("plan", "plan"),
             Column("status", "status"),
             Column("period ends", "currentPeriodEnd"),
-            Column("age", "createdAt"),
-            Column("id", "_id"),
+            AGE,
+            ID,
         ),
-        argument=WORD,
-        find=_subscription_id,
+        key=("tenantId", "TENANT", SLUG),
+        convert_key=tenant_id,
         fields=(
             Field("plan", "--plan", "Of the catalogue.", required=True),
             Field("status", "--status", "", STATUSES),
@@ -196,30 +143,17 @@ subscriptions = record_group(
                 metavar="TIME",
             ),
         ),
-        key=("tenantId", "TENANT", SLUG),
-        convert_key=tenant_id,
-        filters=(
-            tenant_filter("Only those of this tenant."),
-            click.Option(["--status"], type=STATUSES),
-        ),
+        filters=(OF_TENANT, Field("status", "--status", "Only those of this status.", STATUSES)),
         help={
-            "list": (
-                "List subscriptions, newest first.",
-                ["subscriptions list --status past_due", "subscriptions list --tenant acme --output json"],
-            ),
-            "show": ("Show a subscription, by its tenant's slug or its id.", ["subscriptions show acme"]),
-            "create": (
-                "Create the subscription of a tenant, named by its slug.",
-                ["subscriptions create acme --plan business --status trialing"],
-            ),
-            "update": (
-                "Change a subscription; fields that are not given stay.",
-                ["subscriptions update acme --status canceled"],
-            ),
-            "delete": (
-                "Delete a subscription. To end one and keep its history, set its status to canceled.",
-                [f"subscriptions delete {ID} --yes"],
-            ),
+            "create": "Create the subscription of a tenant, named by its slug.",
+            "delete": "Delete a subscription. To end one and keep its history, set its status to canceled.",
+        },
+        examples={
+            "list": ["subscriptions list --status past_due", "subscriptions list --tenant acme --output json"],
+            "show": ["subscriptions show acme"],
+            "create": ["subscriptions create acme --plan business --status trialing"],
+            "update": ["subscriptions update acme --status canceled"],
+            "delete": [f"subscriptions delete {EXAMPLE} --yes"],
         },
     )
 )

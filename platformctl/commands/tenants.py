@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from platformctl.cli.fields import PARTNER_FIELD
 from platformctl.cli.groups import Group
 from platformctl.cli.options import F, conditional, given, listed, paged, repeatable, timeout, waited
 from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
 from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
 from platformctl.commands.lifecycle import LIFECYCLE
-from platformctl.commands.people import PARTNER_FIELD
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.views.describe import describe_tenant, problem_since, ready, reason

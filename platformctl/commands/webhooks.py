@@ -8,22 +8,22 @@ from typing import Any
 import click
 
 from client import Response
+from platformctl.cli.fields import OF_TENANT, PARTNER_FIELD, TENANT_FIELD
 from platformctl.cli.options import given, listed, paged, repeatable
-from platformctl.cli.records import Field, Kind, record_group
-from platformctl.cli.types import SLUG, WEBHOOK, WORD
-from platformctl.commands.people import PARTNER_FIELD, tenant_filter, tenant_id
+from platformctl.cli.records import AGE, ID, Field, Kind, record_group
+from platformctl.cli.types import WEBHOOK, WORD
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 
-ID = "6b058a725d1747cfeba27b12"
+EXAMPLE = "6b058a725d1747cfeba27b12"
 DELIVERIES = (
     Column("id", "id"),
     Column("action", "action"),
     Column("status", "status"),
     Column("attempts", "attempts"),
     Column("http", "responseStatus"),
-    Column("age", "createdAt"),
+    AGE,
     Column("next", "dueAt"),
     Column("message", "message", wide=True),
 )
@@ -37,6 +37,8 @@ def _show_secret(session: Session, response: Response[Any]) -> None:
     """Print a webhook with its secret; the response to a repeated request has none."""
     session.out.response(response)
     if "secret" in response.data:
+        if session.out.format == "name":
+            say(f"The secret: {response.data['secret']}")
         say("Keep the secret now: it is not shown again.")
     else:
         again = f"platformctl webhooks rotate-secret {response.data['_id']}"
@@ -50,11 +52,11 @@ webhooks = record_group(
         title="Where events are sent, and what became of them.",
         resource=lambda platform: platform.webhooks,
         columns=(
-            Column("id", "_id"),
+            ID,
             Column("url", "url"),
             Column("enabled", "enabled"),
             Column("failures", "failures"),
-            Column("age", "createdAt"),
+            AGE,
             Column("actions", "actions", wide=True),
             Column("tenant", "tenantId", wide=True),
             Column("partner", "partnerId", wide=True),
@@ -65,39 +67,30 @@ webhooks = record_group(
         fields=(
             Field("url", "--url", "Where to send them.", creates=False),
             Field("actions", "--action", f"{_ACTIONS} Default: all. An update replaces them.", multiple=True),
-            Field(
-                "tenantId",
-                "--tenant",
-                "Only events of this tenant.",
-                SLUG,
-                updates=False,
-                convert=tenant_id,
-                metavar="SLUG",
-            ),
+            replace(TENANT_FIELD, help="Only events of this tenant."),
             replace(PARTNER_FIELD, updates=False, help="Only events of this partner's tenants."),
             Field("enabled", "--enable/--disable", "Enabled again, it goes on where it stopped."),
         ),
         key=("url", "URL", click.STRING),
-        filters=(tenant_filter("Only those of this tenant."),),
+        filters=(OF_TENANT,),
         created=_show_secret,
         help={
-            "list": (
-                "List webhooks, newest first.",
-                ["webhooks list", "webhooks list --all -o json | jq -r '.[] | select(.enabled | not) | ._id'"],
-            ),
-            "show": ("Show one webhook, by id.", [f"webhooks show {ID}"]),
-            "create": (
-                "Have events sent to a URL. The secret that signs them is shown this once.",
-                [
-                    "webhooks create https://hooks.example.com/platform --action operation.failed --action 'tenant.*'",
-                    "webhooks create https://hooks.acme.example/ --tenant acme -o json | jq -r .secret > secret",
-                ],
-            ),
-            "update": (
-                "Change a webhook, or switch it on or off; fields that are not given stay.",
-                [f"webhooks update {ID} --enable", f"webhooks update {ID} --action '*' --if-match 3"],
-            ),
-            "delete": ("Remove a webhook and the record of its deliveries.", [f"webhooks delete {ID} --yes"]),
+            "create": "Have events sent to a URL. The secret that signs them is shown this once.",
+            "update": "Change a webhook, or switch it on or off; fields that are not given stay.",
+            "delete": "Remove a webhook and the record of its deliveries.",
+        },
+        examples={
+            "list": ["webhooks list", "webhooks list --all -o json | jq -r '.[] | select(.enabled | not) | ._id'"],
+            "show": [f"webhooks show {EXAMPLE}"],
+            "create": [
+                "webhooks create https://hooks.example.com/platform --action operation.failed --action 'tenant.*'",
+                "webhooks create https://hooks.acme.example/ --tenant acme -o json | jq -r .secret > secret",
+            ],
+            "update": [
+                f"webhooks update {EXAMPLE} --enable",
+                f"webhooks update {EXAMPLE} --action '*' --if-match 3",
+            ],
+            "delete": [f"webhooks delete {EXAMPLE} --yes"],
         },
     )
 )

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import click
 import pytest
 import yaml
 
-from platformctl.text import age
+from platformctl.text import age, columns
 from tests.platformctl.conftest import ROOT, Cli, Workers
 
 
@@ -138,3 +139,10 @@ def test_a_shell_completes_slugs_addresses_and_ids(cli: Cli) -> None:
 def test_completion_without_an_api_offers_nothing(cli: Cli) -> None:
     cli.environment["PLATFORM_API_URL"] = "http://127.0.0.1:9"
     assert completed(cli, "platformctl tenants show ac") == []
+
+
+def test_a_long_cell_moves_the_rest_of_its_own_row_only() -> None:
+    key = "k" * 400
+    head, long, short = columns(["value", "for"], ["value", "for"], [[key, "mail"], ["v=spf1 mx -all", "mail"]])
+    assert long == f"{key}   mail"
+    assert max(len(click.unstyle(head)), len(short)) < 80

@@ -33,6 +33,15 @@ def test_a_user_is_created_found_changed_and_deleted(cli: Cli, acme: dict[str, A
     assert cli("users", "show", ann["_id"]).exit_code == 3
 
 
+def test_users_are_listed_by_their_partners_slug(cli: Cli) -> None:
+    cli.json("partners", "create", "northwind", "--name", "Northwind")
+    options = ("--email", "bo@northwind.com", "--name", "Bo", "--role", "admin", "--partner", "northwind")
+    cli.json("users", "create", "subject-bo", *options)
+    assert [one["email"] for one in cli.json("users", "list", "--partner", "northwind")] == ["bo@northwind.com"]
+    unknown = cli("users", "list", "--partner", "nobody")
+    assert (unknown.exit_code, "no partner nobody" in unknown.stderr) == (2, True)
+
+
 def test_a_partner_is_created_renamed_given_a_tenant_and_deleted_when_free(cli: Cli, acme: dict[str, Any]) -> None:
     partner = cli.json("partners", "create", "northwind", "--name", "Northwind")
     assert [one["slug"] for one in cli.json("partners", "list")] == ["northwind"]

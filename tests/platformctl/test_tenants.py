@@ -45,7 +45,7 @@ def test_waiting_ends_with_the_operation_and_shows_its_steps_on_stderr(cli: Cli,
     assert done.exit_code == 0, done.output
     tenant = json.loads(done.stdout)
     assert (tenant["status"], tenant["operation"]["status"]) == ("active", "succeeded")
-    assert "authentik: ok after 1 attempts" in done.stderr
+    assert "acme, authentik: ok after 1 attempt\n" in done.stderr
 
 
 def test_an_operation_that_fails_ends_with_1_and_says_why(cli: Cli, workers: Workers) -> None:

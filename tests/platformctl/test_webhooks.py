@@ -41,6 +41,12 @@ def made(cli: Cli, *options: str, url: str = URL) -> dict[str, Any]:
     return webhook
 
 
+def test_the_secret_is_shown_beside_a_bare_name_too(cli: Cli) -> None:
+    created = cli("webhooks", "create", URL, "-o", "name")
+    assert len(created.stdout.strip()) == 24
+    assert "The secret: whsec_" in created.stderr
+
+
 def test_a_webhook_is_created_shown_without_its_secret_changed_and_deleted(cli: Cli) -> None:
     webhook = made(cli, "--action", "tenant.*", "--action", "operation.failed")
     secret = webhook.pop("secret")
