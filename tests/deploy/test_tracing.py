@@ -6,20 +6,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.path.conftest import Platform, make_platform, platform  # noqa: F401
+from tests.api.conftest import Client, Issuer, issuer  # noqa: F401
+from tests.hosts.conftest import tokens_of
+from tests.path.conftest import Platform, make_platform  # noqa: F401
+from tests.simulators import API_TOKEN
 
-Span = tuple[str, str, str]
+VARIABLES = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
+
+
+@dataclass(frozen=True)
+class Span:
+    id: str
+    parent: str
+    trace: str
+    service: str
+    name: str
+    attributes: dict[str, str]
 
 
 @pytest.fixture
 def collected() -> Iterator[tuple[str, list[Span]]]:
-    """An OTLP receiver's address, and the spans that came: trace id, service, name."""
+    """An OTLP receiver's address, and the spans that came."""
     spans: list[Span] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -28,7 +43,7 @@ def collected() -> Iterator[tuple[str, list[Span]]]:
             for resource in request.resource_spans:
                 service = next(a.value.string_value for a in resource.resource.attributes if a.key == "service.name")
                 for scope in resource.scope_spans:
-                    spans.extend((span.trace_id.hex(), service, span.name) for span in scope.spans)
+                    spans.extend(_span(service, span) for span in scope.spans)
             self.send_response(200)
             self.end_headers()
 
@@ -41,25 +56,60 @@ def collected() -> Iterator[tuple[str, list[Span]]]:
     server.server_close()
 
 
-def test_a_task_and_its_calls_of_a_product_are_one_trace(
-    platform: Platform,  # noqa: F811
+def _span(service: str, span: Any) -> Span:
+    attributes = {one.key: one.value.string_value for one in span.attributes}
+    return Span(span.span_id.hex(), span.parent_span_id.hex(), span.trace_id.hex(), service, span.name, attributes)
+
+
+def ancestors(spans: list[Span], span: Span) -> list[Span]:
+    """The span's parent, its parent, and so on up to the root."""
+    by_id = {one.id: one for one in spans}
+    found = []
+    while (parent := by_id.get(span.parent)) is not None:
+        found.append(span := parent)
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_a_request_its_tasks_and_their_calls_of_the_products_are_one_trace(
+    make_platform: Callable[..., Platform],  # noqa: F811
+    redis_url: str,
+    issuer: Issuer,  # noqa: F811
     collected: tuple[str, list[Span]],
 ) -> None:
     endpoint, spans = collected
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    platform = make_platform(redis_url, **tokens_of(issuer))
     platform.is_warm = False
+    variables = {**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    url = platform.start_api(**variables)
     platform.start_worker(**variables)
-    platform.create("acme")
+    platform.until_ready(url)
+    client = Client(url, issuer.token("admin"))
+    assert client("GET", "/users/me").ok
+    assert client("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).status_code == 201
     assert platform.settled("acme").tenant.status == "active"
+    products = {"authentik.provision": platform.authentik.url, "ocis.provision": platform.ocis.url}
 
-    def traces() -> set[str]:
-        steps = {trace for trace, service, name in spans if service == "dezky-worker" and "authentik.provision" in name}
-        return steps & {trace for trace, _, name in spans if name.startswith(("GET", "POST"))}
+    def calls(task: str) -> list[Span]:
+        """Calls of the task's product that come from the task, which comes from the request."""
+        found = []
+        for span in list(spans):
+            above = ancestors(list(spans), span)
+            if (
+                any(str(value).startswith(products[task]) for value in span.attributes.values())
+                and any(one.service == "dezky-worker" and task in one.name for one in above)
+                and above[-1].service == "dezky-platform-api"
+                and above[-1].name == "POST /tenants"
+            ):
+                found.append(span)
+        return found
 
-    give_up = time.monotonic() + 20
-    while not traces():
+    give_up = time.monotonic() + 30
+    while not all(map(calls, products)):
         assert time.monotonic() < give_up, spans
-        time.sleep(0.1)
+        time.sleep(0.2)
+    assert len({span.trace for task in products for span in calls(task)}) == 1
+    assert not [span for span in spans if API_TOKEN in str(span)]
 
 
 def test_without_an_exporter_no_instrumentation_is_imported() -> None:
