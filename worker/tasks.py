@@ -64,14 +64,16 @@ def _register_step(app: Celery, contexts: Callable[[], ProcessContext], name: st
         args_shown = getattr(self.request, "argsrepr", None)
         operation_id, step, dispatch = given
         result = contexts().runner.run(operation_id, step, dispatch, name, args_shown)
+        failure = StepFailed(*result.failure) if result.failure is not None else None
         if result.retry_in is not None:
             # slightly late, so that the message does not arrive before the step is due by the database's clock
-            raise self.retry(countdown=result.retry_in + 0.05, argsrepr=args_shown)  # type: ignore[call-arg]
+            later = result.retry_in + 0.05
+            raise self.retry(exc=failure, countdown=later, argsrepr=args_shown)  # type: ignore[call-arg]
         if result.is_deferred:
             # no message: the scheduler publishes the step again when it is due
-            raise Retry
-        if result.failure is not None:
-            raise StepFailed(*result.failure)
+            raise Retry(exc=failure)
+        if failure is not None:
+            raise failure
         return result.summary
 
 

@@ -81,7 +81,8 @@ def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_ov
     assert gamma.operation.step("ocis").reason in failure["exception"]
     known = tasks(url)
     assert {"authentik.provision", "stalwart.provision", "ocis.provision", "dezky.finalize"} <= set(known)
-    assert any(one["retried"] for one in known["ocis.provision"] if "beta" in one["args"])
+    retried = [one for one in known["ocis.provision"] if "beta" in one["args"] and one["retried"]]
+    assert any("upstream_error" in one["exception"] for one in retried), retried
     assert all("dispatch" in one["args"] for one in known["ocis.provision"]), known["ocis.provision"]
 
     page.goto(f"{url}/tasks")
@@ -123,6 +124,7 @@ def test_a_deferred_step_ends_its_task_as_retried_and_spends_no_attempt(platform
     platform.create("acme")
     (deferred,) = until(lambda: [one for one in tasks(url).get("ocis.provision", []) if one["state"] == "RETRY"])
     assert "acme" in deferred["args"]
+    assert "paused" in deferred["exception"]
     operation = platform.tenant("acme").operation
     assert operation is not None
     assert operation.step("ocis").attempts == 0

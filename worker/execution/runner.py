@@ -42,7 +42,8 @@ LONGEST_TASK_RETRY = 60.0
 class StepResult:
     """Tell the task what to do next. `summary`: its result. `retry_in`: retry the same message after so many seconds.
 
-    `is_deferred`: the scheduler publishes the step again later. `failure`: reason and message of a failed step.
+    `is_deferred`: the scheduler publishes the step again later. `failure`: reason and message of an attempt that did
+    not succeed.
     """
 
     summary: str
@@ -151,7 +152,7 @@ class Runner:
                 self._tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.publish(operation)
-        return StepResult("deferred", is_deferred=True)
+        return StepResult("deferred", is_deferred=True, failure=(deferral.reason, deferral.message))
 
     def _run_with_log_context(self, claim: Claim, permit: Permit) -> StepResult:
         operation = claim.operation
@@ -176,11 +177,17 @@ class Runner:
             return StepResult("lease lost")
         log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
         self._continue_operation(operation, claim)
+        failure = (outcome.reason or "unknown", outcome.message or "")
         if outcome.result is Result.ERROR:
-            return StepResult(outcome.result, failure=(outcome.reason or "unknown", outcome.message or ""))
+            return StepResult(outcome.result, failure=failure)
         again = outcome.result is Result.RETRY and operation.is_open
         is_task_retry = again and retry_in <= LONGEST_TASK_RETRY
-        return StepResult(outcome.result, retry_in if is_task_retry else None, is_deferred=again and not is_task_retry)
+        return StepResult(
+            outcome.result,
+            retry_in if is_task_retry else None,
+            is_deferred=again and not is_task_retry,
+            failure=failure if again else None,
+        )
 
     def _continue_operation(self, operation: Operation, claim: Claim) -> None:
         """Settle a closed operation; else update the tenant, and publish the next stage when one begins."""
