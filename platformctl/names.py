@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import click
 
 from client import ApiError, Platform
+from client.resources.records import Listing
 
 ID = re.compile("[0-9a-f]{24}")
-#: tenants and partners that are read to find names; ids of further ones are shown unchanged
+#: partners that are read to find names; ids of further ones are shown unchanged
 MOST = 1000
+#: ids that one request may name
+AT_ONCE = 100
+#: what people call a record of each kind
+CALLED = {"tenant": "slug", "user": "email"}
 
 
 class Names:
@@ -20,7 +28,20 @@ class Names:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._people: dict[str, str] = {}
+        self._known: dict[str, dict[str, str]] = {kind: {} for kind in CALLED}
+
+    def learn(self, kind: str, ids: Iterable[str]) -> None:
+        """Read the names of tenants or users in few requests. One that is gone or may not be seen keeps its id."""
+        if kind not in CALLED:
+            return
+        known = self._known[kind]
+        unknown = [one for one in dict.fromkeys(ids) if ID.fullmatch(one) and one not in known]
+        resource: Listing[Any] = self._platform.tenants if kind == "tenant" else self._platform.users
+        for first in range(0, len(unknown), AT_ONCE):
+            chosen = unknown[first : first + AT_ONCE]
+            known.update({one: one for one in chosen})
+            with suppress(ApiError):
+                known.update({one["_id"]: one[CALLED[kind]] for one in resource.list(id=",".join(chosen))})
 
     def tenant_id(self, slug: str) -> str:
         return self._platform.tenants.get(slug).data["_id"]
@@ -52,23 +73,17 @@ class Names:
         raise click.UsageError(f"The tenant {name} has no subscription.")
 
     def tenant(self, tenant_id: str) -> str:
-        return self._tenants.get(tenant_id, tenant_id)
+        return self._name("tenant", tenant_id)
 
     def partner(self, partner_id: str) -> str:
         return self._partners.get(partner_id, partner_id)
 
     def user(self, user_id: str) -> str:
-        """Return a user's e-mail address, or the id if the user was deleted or is not visible."""
-        if user_id not in self._people:
-            try:
-                self._people[user_id] = self._platform.users.get(user_id).data["email"]
-            except ApiError:
-                self._people[user_id] = user_id
-        return self._people[user_id]
+        return self._name("user", user_id)
 
-    @cached_property
-    def _tenants(self) -> dict[str, str]:
-        return {tenant["_id"]: tenant["slug"] for tenant in islice(self._platform.tenants.list(), MOST)}
+    def _name(self, kind: str, record_id: str) -> str:
+        self.learn(kind, [record_id])
+        return self._known[kind].get(record_id, record_id)
 
     @cached_property
     def _partners(self) -> dict[str, str]:

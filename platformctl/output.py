@@ -66,7 +66,9 @@ class Output:
 
     def table(self, records: Iterable[Record], shown: Sequence[Column]) -> None:
         chosen = [column for column in shown if self.format == "wide" or not column.wide]
-        rows = [[cell(one.field, one.value(record), self.translate) for one in chosen] for record in records]
+        found = list(records)
+        self._learn_names(chosen, found)
+        rows = [[cell(one.field, one.value(record), self.translate) for one in chosen] for record in found]
         for text in columns([one.heading for one in chosen], [one.field for one in chosen], rows):
             click.echo(text)
 
@@ -120,6 +122,15 @@ class Output:
             return value
         found: str = getattr(self._names(), kind)(value)
         return found
+
+    def _learn_names(self, shown: Sequence[Column], records: Sequence[Record]) -> None:
+        """Read the names for all ids of a table at once."""
+        for column in shown:
+            kind = IDS.get(column.field.rpartition(".")[2])
+            values = [value for record in records if kind and (value := column.value(record))]
+            ids = [one for value in values for one in ([value] if isinstance(value, str) else value)]
+            if kind and ids:
+                self._names().learn(kind, map(str, ids))
 
 
 def with_etag(response: Response[Any]) -> dict[str, Any]:

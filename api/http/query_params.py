@@ -92,7 +92,16 @@ _STEPS: dict[str, Any] = {
 }
 
 
+#: ids with commas between them, as many as a page can hold
+Ids = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{LARGEST_LIMIT - 1}}}$")]
+
+
+def _split(ids: str | None) -> tuple[str, ...] | None:
+    return None if ids is None else tuple(ids.split(","))
+
+
 class _TenantFilters(ListQuery):
+    id: Ids | None = Field(None, description="only the tenants with these ids, with commas between them")
     status: Status | None = None
     plan: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,64}$")] | None = None
     partner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
@@ -123,10 +132,12 @@ class TenantListQuery(create_model("_TenantSteps", __base__=_TenantFilters, **_S
             paused=self.paused == "true",
             drifted=self.drift,
             sort=self.sort,
+            ids=_split(self.id),
         )
 
 
 class UserListQuery(ListQuery):
+    id: Ids | None = Field(None, description="only the users with these ids, with commas between them")
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="a tenant's slug"
     )
@@ -136,7 +147,7 @@ class UserListQuery(ListQuery):
     )
 
     def to_domain(self) -> UserQuery:
-        return UserQuery(self.limit, self.cursor, None, self.partner, self.q)
+        return UserQuery(self.limit, self.cursor, None, self.partner, self.q, _split(self.id))
 
 
 class EraseQuery(Query):

@@ -42,7 +42,7 @@ def operations() -> None:
 @click.argument("slug", type=SLUG, required=False)
 @click.option("--status", type=click.Choice(["running", "succeeded", "failed", "cancelled"]))
 @click.option("--action", help="provision, reconcile, suspend, resume, delete, restore or purge.")
-@click.option("--reason", help="Only those with a step that has this problem, such as unavailable.")
+@click.option("--reason", help="Only those with a step that has this problem, such as timeout.")
 @click.option("--since", metavar="TIME", help="Only those recorded since, as 2030-01-31T00:00:00Z.")
 @click.option("-l", "--selector", type=Pairs(), default=dict, help="Any filters of the API, as step.ocis=retrying.")
 @paged

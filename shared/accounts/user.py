@@ -200,3 +200,4 @@ class UserQuery:
     tenant_id: str | None = None
     partner_id: str | None = None
     prefix: str | None = None
+    ids: tuple[str, ...] | None = None

@@ -102,6 +102,7 @@ class UserRepository:
             {"tenantIds": query.tenant_id} if query.tenant_id else {},
             {"partnerId": query.partner_id} if query.partner_id else {},
             {"email": {"$regex": f"^{re.escape(query.prefix)}"}} if query.prefix else {},
+            {"_id": {"$in": [ObjectId(one) for one in query.ids]}} if query.ids is not None else {},
         ]
         if scope is not None:
             user_id, tenant_ids = scope

@@ -42,6 +42,8 @@ def query_filters(query: TenantQuery) -> list[Document]:
         filters.append({"pause.since": {"$type": "date"}})
     if query.drifted is not None:
         filters.append({"drifted": {"$exists": True} if query.drifted == ANY else query.drifted})
+    if query.ids is not None:
+        filters.append({"_id": {"$in": [ObjectId(one) for one in query.ids]}})
     if query.slugs is not None:
         filters.append({"slug": {"$in": list(query.slugs)}})
     if query.search is not None:

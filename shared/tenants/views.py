@@ -43,6 +43,7 @@ class TenantQuery:
     paused: bool = False
     drifted: str | None = None
     slugs: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
     sort: str = "newest"
 
 

@@ -265,6 +265,17 @@ def test_filters_narrow_a_list(root: Client) -> None:
     assert {flaw["pointer"] for flaw in refused.json()["errors"]} == {"?q", "?status", "?staus"}
 
 
+def test_records_are_read_by_their_ids_in_one_request_within_ones_scope(root: Client, as_: SignIn) -> None:
+    ids = [root("POST", "/tenants", json=new(slug)).json()["_id"] for slug in ("acme", "beta", "gamma")]
+    chosen = f"{ids[0]},{ids[2]},{'0' * 24}"
+    assert [one["slug"] for one in root("GET", f"/tenants?id={chosen}").json()] == ["gamma", "acme"]
+    me = root("GET", "/users/me").json()["_id"]
+    assert [one["_id"] for one in root("GET", f"/users?id={me}").json()] == [me]
+    assert root("GET", "/tenants?id=acme").status_code == 400
+    member = as_("member", "portal", "tenant-acme")
+    assert [one["slug"] for one in member("GET", f"/tenants?id={chosen}").json()] == ["acme"]
+
+
 def test_an_owner_sees_their_tenant_and_no_other(root: Client, as_: SignIn) -> None:
     root("POST", "/tenants", json=new("acme"))
     root("POST", "/tenants", json=new("beta"))
