@@ -131,6 +131,8 @@ def open_doctor(
     return Doctor(
         connection=store.connection,
         missing_indexes=store.missing_indexes,
+        migrator=store.migrator,
+        problems=store.problems,
         status_repair=store.status_repair,
         dispatcher=dispatcher,
         app=app,

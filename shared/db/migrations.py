@@ -62,7 +62,7 @@ class Migrator:
 
         Migrations of a newer build stay as they are. Raises StoreUnavailable.
         """
-        if not self._missing():
+        if not self.missing():
             return []
         token = secrets.token_hex(8)
         if not self._lock(token):
@@ -71,7 +71,7 @@ class Migrator:
         done = []
         try:
             # read again: another process may have applied some in the meantime
-            for migration in self._missing():
+            for migration in self.missing():
                 self._apply(migration, token)
                 done.append(migration.number)
         except LockLost:
@@ -80,7 +80,8 @@ class Migrator:
             self._unlock(token)
         return done
 
-    def _missing(self) -> list[Migration]:
+    def missing(self) -> list[Migration]:
+        """Return what was not applied yet, in order."""
         known = set(self.applied())
         return [one for one in self._migrations if one.number not in known]
 

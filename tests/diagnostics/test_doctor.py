@@ -59,6 +59,24 @@ def test_what_does_not_work_is_failed_with_what_to_do(
     assert ("stalwart", "rights") not in failed
 
 
+def test_rights_to_write_are_told_from_the_record_and_never_tried(
+    platform: PlatformFixture, dispatcher: Dispatcher
+) -> None:
+    platform.grown()
+    before = examined(platform, dispatcher)
+    assert all(before[(product, "write rights")].status == "ok" for product in ("authentik", "stalwart", "ocis"))
+    assert ("billing", "write rights") not in before
+    refused = {"ocis": "failed/missing_permission", "any": "failed/"}
+    platform.rows["operations"].update_one({}, {"$set": {"problems": refused}})
+    platform.rows["migrations"].delete_many({})
+    found = examined(platform, dispatcher)
+    assert found[("ocis", "write rights")].status == "failed"
+    assert found[("ocis", "write rights")].message == "Tenants whose step was refused with missing_permission: 1."
+    assert found[("ocis", "write rights")].remedy
+    assert found[("stalwart", "write rights")].status == "ok"
+    assert found[("mongodb", "migrations")].status == "failed"
+
+
 def test_a_run_waits_until_a_scheduler_does_it_and_only_platform_administrators_ask(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:

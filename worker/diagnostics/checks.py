@@ -17,11 +17,13 @@ from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.core.http import tls_context
 from shared.db.connection import MongoConnection
+from shared.db.migrations import Migrator
 from shared.diagnostics.model import Check, CheckStatus
 from shared.messaging.queues import QUEUES
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
+from shared.status.problem_repository import ProblemRepository
 from shared.status.repair import StatusRepair
-from worker.diagnostics.products import product_checks
+from worker.diagnostics.products import product_checks, write_checks
 from worker.jobs.certificates import product_urls
 
 #: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
@@ -40,6 +42,8 @@ class Doctor:
         *,
         connection: MongoConnection,
         missing_indexes: Callable[[], list[str]],
+        migrator: Migrator,
+        problems: ProblemRepository,
         status_repair: StatusRepair,
         dispatcher: Dispatcher,
         app: Celery,
@@ -48,6 +52,7 @@ class Doctor:
     ) -> None:
         self._connection, self._dispatcher, self._app = connection, dispatcher, app
         self._status_repair, self._missing_indexes = status_repair, missing_indexes
+        self._migrator, self._problems = migrator, problems
         self._clients, self._settings = clients, settings
 
     def examine(self) -> list[Check]:
@@ -60,6 +65,7 @@ class Doctor:
             self._issuers,
             self._names,
             lambda: product_checks(self._settings, self._clients),
+            lambda: write_checks(self._problems, self._clients),
         )
         return [check for area in areas for check in area()]
 
@@ -75,6 +81,7 @@ class Doctor:
         try:
             difference = abs((self._connection.now() - datetime.now(UTC)).total_seconds())
             missing = self._missing_indexes()
+            migrations = [f"{one.number} {one.name}" for one in self._migrator.missing()]
         except StoreUnavailable:
             remedy = "Check that MongoDB runs and has a primary, and MONGODB_URI."
             yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
@@ -85,6 +92,12 @@ class Doctor:
             yield Check("mongodb", "indexes", CheckStatus.FAILED, f"Missing: {', '.join(missing)}.", remedy)
         else:
             yield Check("mongodb", "indexes", CheckStatus.OK, "All indexes are there.")
+        if migrations:
+            remedy = "Start the API: it applies them. If it does, read its log for migration."
+            message = f"Not applied: {', '.join(migrations)}."
+            yield Check("mongodb", "migrations", CheckStatus.FAILED, message, remedy)
+        else:
+            yield Check("mongodb", "migrations", CheckStatus.OK, "All migrations were applied.")
         close = difference <= LARGEST_DIFFERENCE
         remedy = "" if close else "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."

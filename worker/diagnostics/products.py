@@ -9,17 +9,21 @@ from functools import partial
 from typing import Any
 
 from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
 from shared.diagnostics.model import Check, CheckStatus
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import Fault, failed
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
+from shared.status.problem_repository import ProblemRepository
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS
 from worker.jobs.certificates import certificate_end, product_urls
 
 #: what one product's checks may take, in seconds
 LONGEST_PRODUCT = 30.0
+#: reasons that say that our account may not do what a step needs
+REFUSALS = frozenset({"bad_credentials", "missing_permission"})
 #: a certificate that ends within this is a warning, in seconds
 ENDS_SOON = 14 * 86400.0
 
@@ -39,6 +43,22 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
                 signer = MarkerSigner(name, settings.stamp_key_texts)
                 yield _tried(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
         yield _certificate(name, urls.get(name), settings.extra_ca_certs)
+
+
+def write_checks(problems: ProblemRepository, clients: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield what the record says of our rights to write: trying them would change something outside."""
+    try:
+        counts = problems.count(None)
+    except StoreUnavailable:
+        return
+    for name in (one for one in INTEGRATIONS if clients.get(one) is not None):
+        refused = {value.partition("/")[2]: count for value, count in counts.of(name).items()}
+        found = [(reason, count) for reason, count in refused.items() if reason in REFUSALS]
+        for reason, count in found:
+            message = f"Tenants whose step was refused with {reason}: {count}."
+            yield Check(name, "write rights", CheckStatus.FAILED, message, REASONS[reason].remedy)
+        if not found:
+            yield Check(name, "write rights", CheckStatus.OK, "Not tried; no tenant's step is refused now.")
 
 
 def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus) -> Check:
