@@ -48,6 +48,7 @@ class Example(TypedDict, total=False):
     message: str
     remedy: str
     name: str
+    webhook: str
 
 
 class Group(TypedDict):

@@ -74,9 +74,10 @@ def end_with_diagnosis(found: Diagnosis) -> NoReturn:
 
 
 def _example(example: Record) -> str:
-    """Return a tenant's slug, with the affected domain or webhook."""
+    """Return a tenant's slug, with the affected domain, or the host and id of the webhook."""
     found = [text for text in (example.get("tenant"), example.get("name")) if text]
-    return plain(": ".join(found))
+    webhook = f" ({example['webhook']})" if "webhook" in example else ""
+    return plain(": ".join(found) + webhook)
 
 
 def _advise(group: Record) -> None:

@@ -49,7 +49,7 @@ class FindingRepository:
         rows, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
         by_reason: dict[str, list[Example]] = {}
         for row in rows:
-            example = Example(row["tenantSlug"], row["failingSince"], name=_host(row["url"]))
+            example = Example(row["tenantSlug"], row["failingSince"], name=_host(row["url"]), webhook=str(row["_id"]))
             by_reason.setdefault(row["disabledReason"] or "failing", []).append(example)
         groups = [
             _group(Finding.FAILING_WEBHOOK, None, reason, len(all_), tuple(all_[:EXAMPLES]))

@@ -37,6 +37,7 @@ class Example:
     message: str | None = None
     remedy: str | None = None
     name: str | None = None
+    webhook: str | None = None
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,9 @@ def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
     assert found[(Finding.DEGRADED_DOMAIN.value, "stalwart", "degraded")].examples[0].name == "acme.test"
     assert found[(Finding.STUCK_PURGE.value, None, "not_begun")].count == 1
     assert found[(Finding.FAILING_WEBHOOK.value, None, "failing")].examples[0].name == "hooks.acme.test"
+    webhook = database["webhooks"].find_one({})
+    assert webhook is not None
+    assert found[(Finding.FAILING_WEBHOOK.value, None, "failing")].examples[0].webhook == str(webhook["_id"])
     reconciled = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert reconciled is not None
     end(store, reconciled)

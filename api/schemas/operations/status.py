@@ -34,7 +34,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     ),
     Finding.FAILING_WEBHOOK: (
         "The webhook's receiver does not accept deliveries.",
-        "Read its deliveries, then have the receiver repaired.",
+        "List the webhook's deliveries, then have the receiver repaired.",
     ),
 }
 _DOMAINS: dict[tuple[str, str], tuple[str, str]] = {
@@ -61,6 +61,7 @@ class ExampleResponse(ResponseModel):
     message: str | None = None
     remedy: str | None = None
     name: str | None = None
+    webhook: ObjectIdText | None = Field(None, description="the webhook's id, in groups of those")
 
 
 class GroupResponse(ResponseModel):
