@@ -57,11 +57,11 @@ def _index(name: str) -> IndexModel:
 
 
 #: what every query that counts all problems must hold for its partial index to be used
-HAS_PROBLEMS: Document = {"problems": {"$gt": {}}}
+ANY_PROBLEMS: Document = {"problems": {"$gt": {}}}
 #: the index by which problems are counted: many operations have the same set of them, which is one range of keys
 COUNTED = "problems_all"
 _COUNTED = IndexModel(
-    [("problems", ASCENDING), ("tenantId", ASCENDING)], name=COUNTED, partialFilterExpression=HAS_PROBLEMS
+    [("problems", ASCENDING), ("tenantId", ASCENDING)], name=COUNTED, partialFilterExpression=ANY_PROBLEMS
 )
 #: everything that /status counts is in these indexes: no operation is read for it
 PROBLEM_INDEXES = [*(_index(name) for name in (*INTEGRATIONS, ANY, PURGE)), _COUNTED]

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from shared.db.documents import Document, our_errors
-from shared.operations.problems import ANY, COUNTED, HAS_PROBLEMS, Kind
+from shared.operations.problems import ANY, COUNTED, ANY_PROBLEMS, Kind
 
 #: up to so many sets each is counted in the index, which costs a tenth of grouping; beyond, grouping is cheaper
 FEW_SETS = 20
@@ -38,11 +38,11 @@ def count_problems(rows: Collection[Document], scope: Document) -> ProblemCounts
     with our_errors():
         if not scope:
             # the server skips from one set to the next
-            sets = rows.distinct("problems", HAS_PROBLEMS)
+            sets = rows.distinct("problems", ANY_PROBLEMS)
             if len(sets) <= FEW_SETS:
                 return ProblemCounts([(one, _number(rows, one)) for one in sets])
         grouped: list[Document] = [
-            {"$match": {**HAS_PROBLEMS, **scope}},
+            {"$match": {**ANY_PROBLEMS, **scope}},
             {"$group": {"_id": "$problems", "count": {"$sum": 1}}},
         ]
         return ProblemCounts([(row["_id"], row["count"]) for row in rows.aggregate(grouped, hint=COUNTED)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bson import ObjectId
@@ -22,6 +22,8 @@ from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: the tenants in a query's scope; None for all
 TenantIds = tuple[str, ...] | None
+#: An integration and its problem, which is `<kind>/<reason>`.
+Problem = tuple[str, str]
 #: an operation is late when it should have been published at least this many seconds ago
 LATE_SECONDS = 60.0
 
@@ -41,11 +43,9 @@ class ProblemRepository:
 
     def groups(self, tenant_ids: TenantIds, counts: ProblemCounts) -> list[Group]:
         """Every kind, integration and reason with its count, its oldest and a few examples."""
-        found = [
-            _Found(name, value, count, self._oldest(name, value, tenant_ids))
-            for name in (*INTEGRATIONS, PURGE)
-            for value, count in counts.of(name).items()
-        ]
+        problems = {(name, value): count for name in (*INTEGRATIONS, PURGE) for value, count in counts.of(name).items()}
+        oldest = self._oldest(list(problems), tenant_ids)
+        found = [_Found(*one, count, oldest.get(one, ())) for one, count in problems.items()]
         operations = self._read(key for one in found for key in one.oldest)
         return [_group(one, operations) for one in found]
 
@@ -94,12 +94,18 @@ class ProblemRepository:
         rows, following = newest_page(self._rows, conditions, query.limit, after)
         return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
 
-    def _oldest(self, integration: str, value: str, tenant_ids: TenantIds) -> tuple[ObjectId, ...]:
-        """Return the ids of the oldest operations with the problem. The index covers the query."""
-        condition = {field_of(integration): value, **in_scope(tenant_ids)}
+    def _oldest(self, problems: Sequence[Problem], tenant_ids: TenantIds) -> dict[Problem, tuple[ObjectId, ...]]:
+        """Return the ids of the oldest operations with each problem, from the indexes alone and in one command."""
+        if not problems:
+            return {}
+        first, *others = [_oldest_of(one, in_scope(tenant_ids)) for one in problems]
+        joined = [{"$unionWith": {"coll": self._rows.name, "pipeline": one}} for one in others]
+        found: dict[Problem, tuple[ObjectId, ...]] = {}
         with our_errors():
-            rows = self._rows.find(condition, {"_id": 1}, hint=f"problems_{integration}")
-            return tuple(row["_id"] for row in rows.sort("createdAt", ASCENDING).limit(EXAMPLES))
+            for row in self._rows.aggregate([*first, *joined]):
+                name, value = row["problem"]
+                found[name, value] = (*found.get((name, value), ()), row["_id"])
+        return found
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
         with our_errors():
@@ -115,6 +121,16 @@ class _Found:
     value: str
     count: int
     oldest: tuple[ObjectId, ...]
+
+
+def _oldest_of(problem: Problem, scope: Document) -> list[Document]:
+    integration, value = problem
+    return [
+        {"$match": {field_of(integration): value, **scope}},
+        {"$sort": {"createdAt": ASCENDING}},
+        {"$limit": EXAMPLES},
+        {"$project": {"problem": {"$literal": [integration, value]}}},
+    ]
 
 
 def _conditions(query: OperationQuery) -> list[Document]:
