@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from shared.db.documents import Document, our_errors
-from shared.operations.problems import ANY, COUNTED, ANY_PROBLEMS, Kind
+from shared.operations.problems import ANY, ANY_PROBLEMS, COUNTED, Kind
 
 #: up to so many sets each is counted in the index, which costs a tenth of grouping; beyond, grouping is cheaper
 FEW_SETS = 20
