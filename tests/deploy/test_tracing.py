@@ -80,7 +80,7 @@ def test_a_request_its_tasks_and_their_calls_of_the_products_are_one_trace(
     endpoint, spans = collected
     platform = make_platform(redis_url, **tokens_of(issuer))
     platform.is_warm = False
-    variables = {**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    variables: Any = {**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
     url = platform.start_api(**variables)
     platform.start_worker(**variables)
     platform.until_ready(url)
