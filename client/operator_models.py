@@ -28,12 +28,24 @@ class FailingTenant(TypedDict):
     isolated: bool
 
 
+class Reachability(TypedDict):
+    """What the newest diagnosis found when it called the integration. `seconds`: how long that took."""
+
+    status: Literal["ok", "warning", "failed", "not_configured"]
+    message: str
+    checkedAt: Time
+    remedy: NotRequired[str]
+    version: NotRequired[str]
+    seconds: NotRequired[float]
+
+
 class Integration(TypedDict):
     name: str
     paused: bool
     breaker: Breaker
     failing: list[FailingTenant]
     pause: NotRequired[Pause]
+    reachability: NotRequired[Reachability]
 
 
 class Example(TypedDict, total=False):
@@ -198,13 +210,18 @@ class BulkOperation(TypedDict):
 
 
 class Check(TypedDict):
-    """One check of a diagnosis. `not_configured`: there was nothing to check."""
+    """One check of a diagnosis. `not_configured`: there was nothing to check.
+
+    `version` and `seconds`: a product's version, and how long it took to answer.
+    """
 
     area: str
     name: str
     status: Literal["ok", "warning", "failed", "not_configured"]
     message: str
     remedy: NotRequired[str]
+    version: NotRequired[str]
+    seconds: NotRequired[float]
 
 
 class Diagnosis(TypedDict):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import flask_bootstrap
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 from redis import Redis
@@ -26,9 +28,11 @@ from console.web.navigation import add_navigation
 from console.web.requests_log import configure_logs, log_requests
 from console.web.security import limit_sign_in, secure
 from console.web.static_files import version_files
+from console.web.system_theme import add_system_theme
 from console.web.words import add_words
 
 REDIS_SECONDS = 3
+BOOTSTRAP_STYLES = "static/bootstrap5/css/bootstrap.min.css"
 
 
 def create_app(settings: ConsoleSettings) -> Flask:
@@ -37,6 +41,7 @@ def create_app(settings: ConsoleSettings) -> Flask:
     app = Flask("console")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Bootstrap5(app)
+    add_system_theme(app, Path(flask_bootstrap.__file__).parent / BOOTSTRAP_STYLES)
     log_requests(app)
     csrf = secure(app, settings)
     redis = Redis.from_url(

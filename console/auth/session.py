@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 MARGIN_SECONDS = 30
 COOKIE_FIELD = "sign_in"
 #: nobody's sign-in is read for these
-FILES, HEALTH = ("static", "bootstrap.static"), "health"
+FILES, HEALTH = ("static", "bootstrap.static", "system_theme.styles"), "health"
 
 
 class Sessions:

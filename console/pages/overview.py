@@ -9,12 +9,12 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from console.web.api import get, person
-from console.web.charts import Chart, stacked
+from console.web.charts import Chart, layered, stacked
 
 pages = Blueprint("overview", __name__)
 
-OUTCOMES = (("ok", "succeeded"), ("bad", "failed"), ("quiet", "cancelled"))
-KIND_OF = {"succeeded": "ok", "failed": "bad", "cancelled": "quiet"}
+#: the colour of each outcome
+OUTCOMES = {"succeeded": "ok", "failed": "bad", "cancelled": "quiet"}
 DAY = 24
 #: kinds of groups of which a bulk retry makes sense
 REPAIRABLE = ("failed", "drifted")
@@ -49,17 +49,16 @@ def _outcomes(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
     for label, hour in hours:
         counts: dict[str, float] = {}
         for outcome in hour.get("outcomes", ()):
-            kind = KIND_OF.get(outcome["status"], "quiet")
-            counts[kind] = counts.get(kind, 0) + outcome["count"]
+            colour = OUTCOMES.get(outcome["status"], "quiet")
+            counts[colour] = counts.get(colour, 0) + outcome["count"]
         columns.append((label, counts))
-    return stacked("Operations that ended, per hour", columns, OUTCOMES)
+    return stacked("Operations that ended", columns, [(colour, word) for word, colour in OUTCOMES.items()])
 
 
 def _time_to_active(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
-    """Chart the time to active: p50 below, the rest up to p95 above."""
+    """Chart the time to active: p95, and p50 before it."""
     columns = []
     for label, hour in hours:
         half, most = hour.get("activeSecondsP50") or 0, hour.get("activeSecondsP95") or 0
-        columns.append((label, {"ok": round(half, 1), "busy": round(max(most - half, 0), 1)}))
-    kinds = (("ok", "for half of them"), ("busy", "more for 95 of 100"))
-    return stacked("Time until new tenants were active, per hour", columns, kinds, " s")
+        columns.append((label, {"busy": round(half, 1), "pale": round(most, 1)}))
+    return layered("Time until new tenants were active", columns, (("busy", "p50"), ("pale", "p95")), " s")

@@ -42,4 +42,4 @@ def show(user_id: str) -> Response | tuple[str, int]:
 
 @pages.post("/<user_id>/remove")
 def remove(user_id: str) -> Response:
-    return act(lambda: api().delete(f"/users/{user_id}"), "Forgotten here.", url_for(".index"))
+    return act(lambda: api().delete(f"/users/{user_id}"), "The record is removed.", url_for(".index"))

@@ -3,14 +3,20 @@ const find = (selector, within = document) => [...within.querySelectorAll(select
 const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 // -- live parts: [data-live="milliseconds"][id] is replaced by the same part of the page as the server has it then
-const shape = (part) => part.outerHTML.replace(/<input type="hidden"[^>]*>/g, "").replace(/(<time[^>]*>)[^<]*/g, "$1");
+const shape = (part) => part.outerHTML.replace(/(<details[^>]*) open=""/g, "$1").replace(/<input type="hidden"[^>]*>/g, "").replace(/(<time[^>]*>)[^<]*/g, "$1");
+
+// what a focused element is known by after its part was replaced
+const FOCUSABLE = "a, button, input, select, summary, [tabindex]";
+const mark = (one) => [one.localName, one.id, one.getAttribute("href"), one.getAttribute("aria-label"), one.textContent.trim()].join("|");
 
 const replace = (part, fresh) => {
   if (shape(part) === shape(fresh)) return;
-  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = part.contains(document.activeElement) ? mark(document.activeElement) : null;
   const said = part.dataset.said;
+  const opened = find("details[open][id]", part).map((details) => details.id);
   part.replaceWith(document.importNode(fresh, true));
-  if (focused) document.getElementById(focused)?.focus();
+  opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+  if (focused) find(FOCUSABLE, document.getElementById(part.id)).find((one) => mark(one) === focused)?.focus({ preventScroll: true });
   if (fresh.dataset.said && fresh.dataset.said !== said) document.getElementById("said").textContent = fresh.dataset.said;
 };
 
@@ -61,7 +67,7 @@ const count = (form, all) => {
   const boxes = find("input[name=slug]", form);
   if (all) boxes.forEach((box) => (box.checked = all.checked));
   const chosen = boxes.filter((box) => box.checked).length;
-  find("[data-count]", form).forEach((place) => (place.textContent = chosen));
+  find("[data-count]", form).forEach((place) => (place.textContent = `(${chosen})`));
   find("[data-needs-selection]", form).forEach((button) => (button.disabled = !chosen));
 };
 document.addEventListener("change", ({ target }) => {
@@ -98,6 +104,7 @@ const tell = (input, place, { state = "", text = "" }) => {
   place.textContent = text;
   place.className = `form-text check-${state}`;
   input.classList.toggle("is-invalid", state === "bad");
+  input.setAttribute("aria-invalid", state === "bad");
 };
 
 live();

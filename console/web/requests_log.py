@@ -9,6 +9,8 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from console.auth.session import FILES
+
 log = structlog.get_logger(__name__)
 
 
@@ -47,7 +49,7 @@ def log_requests(app: Flask) -> None:
     @app.after_request
     def tell(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")
-        if request.endpoint not in ("static", "bootstrap.static", "health.live"):
+        if request.endpoint not in (*FILES, "health.live"):
             log.info(
                 "request",
                 method=request.method,

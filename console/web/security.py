@@ -11,6 +11,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from console.auth.session import FILES
 from console.auth.vault import cookie_keys
 from console.settings import ConsoleSettings
 
@@ -91,6 +92,6 @@ def _add_headers(app: Flask, settings: ConsoleSettings) -> None:
     @app.after_request
     def add(response: Response) -> Response:
         response.headers.extend(headers)
-        is_file = request.endpoint in ("static", "bootstrap.static")
+        is_file = request.endpoint in FILES
         response.headers["Cache-Control"] = "public, max-age=86400" if is_file else "no-store"
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,51 +15,33 @@ from client.connection import new_key
 
 #: seconds, of which unit, written how; the first row whose limit is not reached holds
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"), (60 * 86400, 86400, "d"))
+CODE, TIME = re.compile(r"[a-z]+(_[a-z]+)+"), re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
-#: state: colour, icon, word
-STATES = {
-    "active": ("ok", "check", "Active"),
-    "ok": ("ok", "check", "Done"),
-    "succeeded": ("ok", "check", "Succeeded"),
-    "verified": ("ok", "check", "Verified"),
-    "delivered": ("ok", "check", "Delivered"),
-    "closed": ("ok", "check", "Closed"),
-    "up": ("ok", "check", "Up"),
-    "trialing": ("ok", "check", "Trial"),
-    "removed": ("quiet", "check", "Removed"),
-    "pending": ("busy", "clock", "Pending"),
-    "dry_run": ("quiet", "dash", "Dry run"),
-    "done": ("ok", "check", "Begun"),
-    "finished": ("ok", "check", "Finished"),
-    "refused": ("bad", "cross", "Refused"),
-    "running": ("busy", "arrow", "Running"),
-    "removing": ("busy", "arrow", "Removing"),
-    "warning": ("warn", "alert", "Warning"),
-    "not_configured": ("quiet", "dash", "Not configured"),
-    "retrying": ("warn", "repeat", "Retrying"),
-    "deferred": ("warn", "pause", "Deferred"),
-    "paused": ("warn", "pause", "Paused"),
-    "suspended": ("warn", "pause", "Suspended"),
-    "degraded": ("warn", "alert", "Degraded"),
-    "drifted": ("warn", "alert", "Drifted"),
-    "overdue": ("warn", "clock", "Overdue"),
-    "quarantined": ("warn", "clock", "In quarantine"),
-    "unverified": ("warn", "clock", "Not verified"),
-    "past_due": ("warn", "clock", "Past due"),
-    "different": ("warn", "alert", "Different"),
-    "half_open": ("warn", "repeat", "Probing"),
-    "error": ("bad", "cross", "Failed"),
-    "failed": ("bad", "cross", "Failed"),
-    "missing": ("bad", "cross", "Missing"),
-    "open": ("bad", "alert", "Open"),
-    "down": ("bad", "cross", "Down"),
-    "removable": ("bad", "alert", "Removable"),
-    "skipped": ("quiet", "dash", "Skipped"),
-    "cancelled": ("quiet", "dash", "Cancelled"),
-    "canceled": ("quiet", "dash", "Canceled"),
-    "deleted": ("quiet", "dash", "Deleted"),
-    "gone": ("quiet", "dash", "Gone"),
+#: colour and icon of states
+LOOKS = {
+    ("ok", "check"): "active ok succeeded verified delivered closed up trialing done finished",
+    ("busy", "clock"): "pending waiting",
+    ("busy", "arrow"): "running removing",
+    ("warn", "alert"): "warning degraded degraded_domain drifted different",
+    ("warn", "clock"): "overdue quarantined unverified past_due stuck_purge",
+    ("warn", "pause"): "deferred paused suspended",
+    ("warn", "repeat"): "retrying half_open",
+    ("bad", "cross"): "error failed missing down refused failing_webhook",
+    ("bad", "alert"): "open removable",
+    ("quiet", "check"): "removed",
+}
+QUIET = ("quiet", "dash")
+LOOK_OF = {name: look for look, names in LOOKS.items() for name in names.split()}
+#: states whose word is another than their name
+WORDS = {
+    "ok": "Done",
+    "done": "Begun",
+    "error": "Failed",
+    "trialing": "Trial",
+    "half_open": "Probing",
+    "quarantined": "In quarantine",
+    "unverified": "Not verified",
 }
 INTEGRATIONS = {
     "authentik": "Authentik",
@@ -80,6 +63,8 @@ def add_words(app: Flask) -> None:
         product=product,
         plain=plain,
         took=took,
+        note=note,
+        event_words=event_words,
         pairs=pairs,
         plan_words=plan_words,
         differences=differences,
@@ -131,9 +116,22 @@ def plain(code: str | None) -> str:
     return (code or "").replace("_", " ").replace(".", " ").strip().capitalize()
 
 
+def note(value: Any) -> Any:
+    """Format a step's note: a time as age, a code in words, a sentence as it is."""
+    text = str(value)
+    if TIME.fullmatch(text):
+        return age(text)
+    return text.replace("_", " ") if CODE.fullmatch(text) else text
+
+
+def event_words(actions: Iterable[str]) -> str:
+    """List the events that a webhook receives."""
+    return ", ".join("all" if action == "*" else action for action in actions)
+
+
 def state_of(name: str) -> tuple[str, str, str]:
     """Return colour, icon and word of a state."""
-    return STATES.get(name, ("quiet", "dash", plain(name)))
+    return *LOOK_OF.get(name, QUIET), WORDS.get(name) or plain(name)
 
 
 def took(operation: Mapping[str, Any]) -> str:

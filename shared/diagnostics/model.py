@@ -22,15 +22,24 @@ class RunStatus(StrEnum):
     FINISHED = "finished"
 
 
+#: the check that calls a product and asks for its version
+VERSION = "version"
+
+
 @dataclass(frozen=True)
 class Check:
-    """One check. `area`: such as `mongodb` or `stalwart`; `message`: its finding; `remedy`: the advice."""
+    """One check. `area`: such as `mongodb` or `stalwart`; `message`: its finding; `remedy`: the advice.
+
+    `version` and `seconds`: a product's version, and how long it took to answer.
+    """
 
     area: str
     name: str
     status: CheckStatus
     message: str
     remedy: str = ""
+    version: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

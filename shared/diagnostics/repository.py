@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import (
@@ -57,6 +57,12 @@ class DiagnosticsRepository:
         key = object_id(run_id)
         with our_errors():
             row = self._rows.find_one({"_id": key}) if key else None
+        return _diagnosis(row) if row else None
+
+    def latest(self) -> Diagnosis | None:
+        """Return the newest run that has finished."""
+        with our_errors():
+            row = self._rows.find_one({"status": RunStatus.FINISHED}, sort=[("_id", DESCENDING)])
         return _diagnosis(row) if row else None
 
     def claim(self) -> str | None:

@@ -27,3 +27,7 @@ class DiagnosticsService:
         if found is None:
             raise NotFound(f"There is no diagnostics run {run_id!r}.")
         return found
+
+    def latest(self) -> Diagnosis | None:
+        """Return the newest finished run, None if there is none, for those who may see the integrations."""
+        return self._diagnostics.latest()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -16,8 +17,10 @@ from playwright.sync_api import Page, expect
 
 from console.app import create_app
 from console.auth.session import own_path
+from console.auth.sign_ins import SignIns, Tokens
+from console.auth.vault import Vault
 from console.settings import ConsoleSettings
-from tests.console.conftest import People, World, sign_in
+from tests.console.conftest import KEY, People, World, sign_in
 
 FOREIGN = (
     "https://evil.test/",
@@ -209,3 +212,35 @@ def test_sign_ins_from_one_address_are_bounded(console_settings: Callable[..., C
     refused = client.get("/auth/sign-in", headers={"X-Forwarded-For": "192.0.2.7"})
     assert refused.headers["Retry-After"]
     assert "Too many requests" in refused.text
+
+
+def test_a_sign_in_that_one_browser_began_cannot_be_ended_in_another(people: People, world: World) -> None:
+    """Otherwise a link would sign its reader in as the person who sent it."""
+    senders = people.page(None, None)
+    ends: list[str] = []
+    senders.route("**/auth/callback?*", lambda route: (ends.append(route.request.url), route.abort()))
+    senders.goto("/auth/sign-in")
+    senders.get_by_label("Email or username").fill("admin")
+    senders.get_by_label("Password").fill("password-of-admin")
+    senders.get_by_role("button", name="Log in").click()
+    senders.wait_for_timeout(1000)
+    if not ends:
+        senders.get_by_role("button", name="Continue").click()
+        senders.wait_for_timeout(1000)
+    readers = people.page(None, None)
+    answer = readers.goto(ends[0])
+    assert answer is not None
+    assert answer.status == 403
+    readers.goto("/auth/")
+    expect(readers.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_no_use_keeps_a_sign_in_beyond_its_longest_time(world: World) -> None:
+    sign_ins = SignIns(world.redis, Vault([KEY]), longest=timedelta(seconds=2), idle=timedelta(hours=4))
+    begun = sign_ins.begin(Tokens("access", time.time() + 60), None)
+    give_up = time.monotonic() + 10
+    while sign_ins.find(begun.id) is not None:
+        sign_ins.keep_alive(begun)
+        sign_ins.save(begun)
+        assert time.monotonic() < give_up
+        time.sleep(0.2)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.diagnostics.model import Check, CheckStatus
+from shared.diagnostics.model import VERSION, Check, CheckStatus
 from shared.integrations.catalog import INTEGRATIONS
-from shared.integrations.outcomes import Fault, failed
+from shared.integrations.outcomes import Fault, TemporaryError, failed
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.status.problem_repository import ProblemRepository
@@ -37,8 +38,7 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
             yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_told("not_configured"))
             continue
         with within(LONGEST_PRODUCT):
-            # an account may have every right that it needs and yet not that of reading the version
-            yield _tried(name, "version", partial(_version, client), CheckStatus.WARNING)
+            yield _version(name, client)
             if name in FINDERS:
                 signer = MarkerSigner(name, settings.stamp_key_texts)
                 yield _tried(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
@@ -62,20 +62,31 @@ def write_checks(problems: ProblemRepository, clients: Mapping[str, Any]) -> Ite
 
 
 def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus) -> Check:
+    """Try a read. A refusal is an answer too, and has taken its time; a temporary fault is none."""
+    began = time.monotonic()
     try:
-        return Check(area, name, CheckStatus.OK, read())
+        check = Check(area, name, CheckStatus.OK, read())
     except Fault as fault:
         outcome = failed(fault)
-        return Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
+        check = Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
+        if isinstance(fault, TemporaryError):
+            return check
+    return replace(check, seconds=round(time.monotonic() - began, 3))
 
 
 def _rights(integration: str, client: Any, signer: MarkerSigner) -> str:
     return f"Our account may read; {len(FINDERS[integration](client, signer))} objects there are ours."
 
 
-def _version(client: Any) -> str:
-    read = getattr(client, "version", None)
-    return f"Answers as version {read()}." if read is not None else "It answers; it does not report its version."
+def _version(area: str, client: Any) -> Check:
+    """Call a product for its version: an account may have every right that it needs and yet not this one."""
+    versions: list[str] = []
+
+    def read() -> str:
+        versions.append(client.version())
+        return f"Answers as version {versions[0]}."
+
+    return replace(_tried(area, VERSION, read, CheckStatus.WARNING), version=next(iter(versions), None))
 
 
 def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:

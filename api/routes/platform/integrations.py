@@ -30,13 +30,15 @@ def integration_routes(control_plane: Services) -> Blueprint:
 
     @routes.get("/integrations")
     @route_spec(
-        "List integrations with their circuit breakers and pauses",
+        "List integrations with reachability, version, latency, circuit breakers and pauses",
         {200: [IntegrationResponse]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def list_integrations() -> Response:
-        return json_list_response([IntegrationResponse.of(one) for one in switches.page(actor(control_plane))])
+        found = switches.page(actor(control_plane))
+        run = control_plane.diagnostics.latest()
+        return json_list_response([IntegrationResponse.of(one).checked_by(run) for one in found])
 
     @routes.post("/integrations/<integration>/pause")
     @route_spec(

@@ -19,6 +19,8 @@ class CheckResponse(ResponseModel):
     status: CheckStatus
     message: str
     remedy: Annotated[str | None, OMIT_EMPTY] = None
+    version: str | None = Field(None, description="the version that a product reports")
+    seconds: float | None = Field(None, description="how long the product took to answer")
 
 
 class DiagnosisResponse(ResponseModel):

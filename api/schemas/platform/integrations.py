@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import AliasPath, Field, model_validator
 
 from api.http.responses import ObjectIdText, ResponseModel
+from shared.diagnostics.model import VERSION, CheckStatus, Diagnosis
 from shared.integrations.outcomes import reason_message
 from shared.switches.model import Switch
 from shared.tenants.model import Tenant
@@ -56,6 +57,33 @@ class FailingTenantResponse(ResponseModel):
     )
 
 
+class ReachabilityResponse(ResponseModel):
+    """What the newest diagnostics run found when it called the integration."""
+
+    status: CheckStatus
+    message: str
+    remedy: str | None = None
+    version: str | None = Field(None, description="the version that it reports")
+    seconds: float | None = Field(None, description="how long it took to answer")
+    checked_at: datetime
+
+    @classmethod
+    def found_by(cls, run: Diagnosis | None, integration: str) -> ReachabilityResponse | None:
+        """Return the check of its version, None if no run has called it."""
+        checks = (one for one in (run.checks if run else ()) if one.area == integration and one.name == VERSION)
+        check = next(checks, None)
+        if check is None or run is None or run.finished_at is None:
+            return None
+        return cls(
+            status=check.status,
+            message=check.message,
+            remedy=check.remedy or None,
+            version=check.version,
+            seconds=check.seconds,
+            checked_at=run.finished_at,
+        )
+
+
 class IntegrationResponse(ResponseModel):
     """An integration, or `all`. `pause` is present while an operator has paused it."""
 
@@ -64,11 +92,18 @@ class IntegrationResponse(ResponseModel):
     pause: PauseResponse | None = None
     breaker: BreakerResponse
     failing: list[FailingTenantResponse] = Field(description="tenants whose latest attempts found it unavailable")
+    reachability: ReachabilityResponse | None = Field(
+        None, description="what the newest diagnostics run found; absent in answers to a pause and to its end"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _read(cls, switch: Switch) -> dict[str, Any]:
         return {**vars(switch), "paused": switch.pause is not None, "breaker": switch}
+
+    def checked_by(self, run: Diagnosis | None) -> IntegrationResponse:
+        """Return the same with what a diagnostics run found."""
+        return self.model_copy(update={"reachability": ReachabilityResponse.found_by(run, self.name)})
 
 
 class ObserveOnlyResponse(ResponseModel):

@@ -26,18 +26,19 @@ def show(slug: str) -> str:
     tenant = get(f"/tenants/{slug}")
     operation = tenant.get("operation")
     pace = SOON if operation and operation["status"] == "running" else LATER
-    return _page("tenant/show.html", tenant, operation=operation, pace=pace, quotas=quotas_of(tenant["plan"]))
+    return _page(
+        "tenant/show.html",
+        tenant,
+        operation=operation,
+        pace=pace,
+        quotas=quotas_of(tenant["plan"]),
+        subscriptions=get("/subscriptions", tenant=slug, limit=3),
+    )
 
 
 @pages.get("/people")
 def people(slug: str) -> str:
-    subscriptions = get("/subscriptions", tenant=slug, limit=10)
-    return _page(
-        "tenant/people.html",
-        get(f"/tenants/{slug}"),
-        listing=listing("/users", tenant=slug),
-        subscriptions=subscriptions,
-    )
+    return _page("tenant/people.html", get(f"/tenants/{slug}"), listing=listing("/users", tenant=slug))
 
 
 @pages.post("/invitation")

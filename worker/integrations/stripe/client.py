@@ -39,6 +39,12 @@ class StripeClient:
         self._tax_ids = client.v1.customers.tax_ids
         self._subscriptions = client.v1.subscriptions
 
+    def version(self) -> str:
+        """Return the version of the API that our calls use, once it has answered one."""
+        with our_faults():
+            self._customers.list({"limit": 1})
+        return stripe.api_version
+
     def find_customer(self, tenant_id: str) -> Customer | None:
         """Return the customer with the tenant's marker. Raises PermanentError("ambiguous") when there are several."""
         with our_faults():

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.records import User
+from sandbox.simulators.authentik.records import Token, User
 
 T = TypeVar("T")
 
+#: the version that the simulator behaves like
+VERSION = "2026.5.4"
 HTML_404 = "<!doctype html><html><title>Not found</title></html>"
 
 
@@ -112,6 +114,11 @@ def shown_user(user: User) -> dict[str, Any]:
 
 async def empty(request: web.Request) -> web.Response:
     return web.Response(status=200)
+
+
+async def version(request: web.Request, token: Token) -> web.Response:
+    """Answer what runs here; any account may ask."""
+    return web.json_response({"version_current": VERSION, "version_latest": VERSION, "outdated": False})
 
 
 async def config(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from sandbox.simulators.authentik.api.groups import GroupRoutes
 from sandbox.simulators.authentik.api.guard import BASE, Guard
 from sandbox.simulators.authentik.api.invitations import InvitationRoutes
 from sandbox.simulators.authentik.api.providers import ProviderRoutes
-from sandbox.simulators.authentik.api.responses import config, empty, no_such_page
+from sandbox.simulators.authentik.api.responses import config, empty, no_such_page, version
 from sandbox.simulators.authentik.api.sessions import SessionRoutes
 from sandbox.simulators.authentik.api.tokens import TokenRoutes
 from sandbox.simulators.authentik.api.users import UserRoutes
@@ -31,6 +31,7 @@ def add_routes(router: web.UrlDispatcher, state: State, oidc: Oidc, faults: Faul
         SessionRoutes(directory, oidc.sessions).table(),
     ]
     guard = Guard(directory, state.tokens)
+    guard.add_routes(router, [("GET", "/admin/version/", None, version)])
     for table in tables:
         guard.add_routes(router, table)
     router.add_get("/-/health/{which:live|ready}/", empty)

@@ -1,0 +1,113 @@
+"""The platform's own pages: integrations, webhooks, partners, users, purges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.browser import SECONDS
+from tests.console.conftest import People, World
+from tests.simulators import fault
+
+SOON = 25 * SECONDS
+
+
+@pytest.fixture(autouse=True)
+def healthy(world: World) -> Iterator[None]:
+    yield
+    for product in (world.platform.authentik, world.platform.stalwart, world.platform.ocis):
+        requests.delete(f"{product.url}/__sim/faults", timeout=5)
+
+
+def test_a_check_tells_of_each_integration_whether_it_is_reachable_its_version_and_its_latency(
+    people: People, world: World
+) -> None:
+    fault(world.platform.stalwart, kind="status", status=503)
+    page = people.page("admin", "/integrations/")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text(re.compile("checks need attention"))).to_be_visible(timeout=SOON)
+    page.goto("/integrations/")
+    row = page.locator("#integrations tr", has_text="OCIS")
+    expect(row).to_contain_text("Reachable")
+    expect(row).to_contain_text("7.1.0")
+    expect(row).to_contain_text(re.compile(r"\d+ ms"))
+    expect(row).to_contain_text(re.compile(r"checked (now|\d+ s ago)"))
+    expect(row).to_contain_text("Closed")
+    failing = page.locator("#integrations tr", has_text="Stalwart")
+    expect(failing).to_contain_text("No answer")
+    expect(failing.locator(".remedy")).not_to_be_empty()
+
+
+def test_a_webhook_shows_its_secret_once_takes_a_ping_and_is_removed_after_a_second_look(
+    people: People, world: World
+) -> None:
+    page = people.page("admin", "/webhooks/new")
+    page.get_by_label("Address").fill("not an address")
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Address").fill(f"{world.authentik.url}/hook")
+    page.get_by_label("Events").fill("tenant.*\noperation.failed")
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.get_by_text("It is shown this once.")).to_be_visible()
+    secret = page.locator(".mono").first.inner_text()
+    page.get_by_role("link", name="To the webhook").click()
+    assert secret not in page.content()
+    page.get_by_role("button", name="Send a ping").click()
+    expect(page.locator("#deliveries")).to_contain_text("Webhook ping")
+    page.get_by_text("Remove …").click()
+    expect(page.get_by_text("Nothing brings it back.")).to_be_visible()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("Removed.")).to_be_visible()
+
+
+def test_a_partner_and_a_user_are_made_changed_and_removed(people: People, world: World) -> None:
+    page = people.page("admin", "/partners/new")
+    page.get_by_label("Name").fill("Pavel Ltd")
+    page.get_by_label("Slug").fill("NOT A SLUG")
+    page.get_by_role("button", name="Add partner").click()
+    expect(page.get_by_label("Slug")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Slug").fill("pavel")
+    page.get_by_role("button", name="Add partner").click()
+    expect(page.get_by_role("heading", name="Pavel Ltd")).to_be_visible()
+    page.goto("/users/new")
+    page.get_by_label("Name").fill("Ulla Partner")
+    page.get_by_label("E-mail address").fill("ulla@people.test")
+    page.get_by_label("Subject").fill("subject-of-ulla")
+    page.get_by_role("button", name="Add user").click()
+    page.get_by_label("Partner").select_option(label="Pavel Ltd")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_text("Remove this record …").click()
+    page.get_by_role("button", name="Remove this record").click()
+    expect(page.get_by_text("The record is removed.")).to_be_visible()
+    page.goto("/partners/")
+    page.get_by_role("link", name="Pavel Ltd").click()
+    page.get_by_text("Remove …").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("Removed.")).to_be_visible()
+
+
+def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, world: World) -> None:
+    world.tenant("paul")
+    world.call("DELETE", "/tenants/paul", params={"wait": 20})
+    page = people.page("admin", "/tenants/paul")
+    page.get_by_role("link", name="Purge …").click()
+    expect(page.get_by_text("Nothing brings it back.")).to_be_visible()
+    expect(page.get_by_role("button", name="Purge")).to_be_disabled()
+    page.get_by_label("Type paul to confirm").fill("paul")
+    page.get_by_role("button", name="Purge").click()
+    expect(page.locator("#state")).to_contain_text("Removed for good", timeout=SOON)
+    page.get_by_role("link", name="Receipt").click()
+    expect(page.get_by_role("heading", name="Receipt of the removal")).to_be_visible()
+
+
+def test_a_tenant_is_found_from_every_page(people: People, world: World) -> None:
+    world.tenant("fiona")
+    page = people.page("admin", "/events/")
+    page.get_by_label("Find a tenant").fill("fion")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Fiona GmbH")).to_be_visible()

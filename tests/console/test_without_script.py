@@ -1,0 +1,103 @@
+"""Without script everything works but live updates: the pages' forms and links do it all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.console.conftest import People, World
+from tests.simulators import fault
+
+
+@pytest.fixture(autouse=True)
+def healthy(world: World) -> Iterator[None]:
+    yield
+    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+
+
+@pytest.fixture
+def plain(people: People) -> Page:
+    return people.page("admin", "/", java_script_enabled=False)
+
+
+def reload_until(page: Page, text: str) -> None:
+    """Reload, as a person without script does, until the page says so."""
+    for _ in range(30):
+        if page.get_by_text(re.compile(text)).count():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+    pytest.fail(f"{page.url} does not come to say {text!r}")
+
+
+def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, world: World) -> None:
+    plain.get_by_role("link", name="New tenant").click()
+    plain.get_by_label("Name", exact=True).fill("Simone GmbH")
+    plain.get_by_label("Slug").fill("admin")
+    plain.get_by_role("button", name="Create tenant").click()
+    expect(plain.get_by_label("Slug")).to_have_attribute("aria-invalid", "true")
+    plain.get_by_label("Slug").fill("simone")
+    plain.get_by_role("button", name="Create tenant").click()
+    expect(plain).to_have_url(re.compile("/tenants/simone$"))
+    reload_until(plain, "4 of 4 steps done")
+
+
+def test_a_failed_step_is_retried(plain: Page, world: World) -> None:
+    fault(world.platform.ocis, kind="status", status=400)
+    world.tenant("stella")
+    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    plain.goto("/tenants/stella")
+    plain.get_by_role("button", name="Retry OCIS").click()
+    reload_until(plain, "steps done, succeeded")
+
+
+def test_tenants_are_chosen_and_reconciled_together(plain: Page, world: World) -> None:
+    for slug in ("sventwo", "svenone"):
+        world.tenant(slug)
+    plain.goto("/tenants/?q=sven")
+    assert not plain.get_by_label("Select all on this page").is_visible()
+    plain.get_by_label("Select Svenone GmbH").check()
+    plain.get_by_role("button", name="Reconcile the selected").click()
+    expect(plain.get_by_role("heading", name="Reconcile 1 tenant")).to_be_visible()
+    plain.get_by_role("button", name="Reconcile 1 tenant").click()
+    reload_until(plain, "Finished")
+    assert world.call("GET", "/tenants/svenone/operations")[0]["action"] == "reconcile"
+    assert world.call("GET", "/tenants/sventwo/operations")[0]["action"] == "provision"
+
+
+def test_a_reconcile_shows_its_dry_run_first(plain: Page, world: World) -> None:
+    world.tenant("sonja")
+    plain.goto("/tenants/sonja")
+    plain.get_by_role("button", name="Reconcile …").click()
+    reload_until(plain, "a reconcile would change nothing")
+    plain.get_by_role("button", name="Run every step all the same").click()
+    expect(plain).to_have_url(re.compile("/tenants/sonja$"))
+
+
+def test_an_integration_is_paused_and_resumed(plain: Page, world: World) -> None:
+    plain.goto("/integrations/")
+    row = plain.locator("#integrations tr", has_text="OCIS")
+    row.locator("summary").click()
+    row.get_by_label("Reason").fill("maintenance")
+    row.get_by_role("button", name="Pause OCIS").click()
+    expect(row).to_contain_text("maintenance")
+    row.get_by_role("button", name="Resume OCIS").click()
+    expect(row).not_to_contain_text("maintenance")
+
+
+def test_filters_find_and_colours_change(plain: Page, world: World) -> None:
+    world.tenant("saskia")
+    plain.goto("/tenants/")
+    plain.get_by_text("More filters").click()
+    plain.get_by_label("OCIS").select_option(label="Failed")
+    plain.get_by_role("searchbox", name="Name, slug").fill("saskia")
+    plain.get_by_role("button", name="Apply").click()
+    expect(plain.get_by_text("No tenant fits")).to_be_visible()
+    plain.get_by_role("link", name="Clear", exact=True).click()
+    expect(plain.get_by_role("link", name="Saskia GmbH")).to_be_visible()
+    plain.get_by_role("button", name="Dark").click()
+    expect(plain.locator("html")).to_have_attribute("data-bs-theme", "dark")
