@@ -51,7 +51,7 @@ def test_a_check_on_demand_tells_when_dns_was_asked_and_what_it_answered(
     page.get_by_role("button", name="Check dora.test now").click()
     expect(page.get_by_text("DNS was asked for dora.test.")).to_be_visible(timeout=SOON)
     expect(page.locator("#domains")).to_contain_text("DNS last answered", timeout=SOON)
-    row = page.locator("#domains tr", has_text="MX")
+    row = page.locator("#domains tr", has=page.get_by_text("MX", exact=True))
     expect(row).not_to_contain_text("Not asked")
 
 
