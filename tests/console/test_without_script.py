@@ -45,7 +45,7 @@ def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, world:
     plain.get_by_label("Slug").fill("simone")
     plain.get_by_role("button", name="Create tenant").click()
     expect(plain).to_have_url(re.compile("/tenants/simone$"))
-    reload_until(plain, "4 of 4 steps done")
+    reload_until(plain, "3 of 3 steps done")
 
 
 def test_a_failed_step_is_retried(plain: Page, world: World) -> None:

@@ -34,6 +34,10 @@ def test_what_works_is_ok_and_what_is_not_configured_is_said_to_be_so(
     for product in ("authentik", "stalwart", "ocis"):
         assert found[(product, "rights")].status == "ok", found[(product, "rights")]
         assert found[(product, "tls")].status == "warning"
+        version = found[(product, "version")]
+        assert version.version
+        assert version.version in version.message
+        assert version.seconds is not None
     assert found[("billing", "configuration")].status == "not_configured"
     assert found[("issuers", "configuration")].status == "not_configured"
     assert found[("queues", "stalwart")].message == "1 messages wait."
@@ -57,6 +61,9 @@ def test_what_does_not_work_is_failed_with_what_to_do(
     assert "tenants.search" in found[("mongodb", "indexes")].message
     assert all(found[key].remedy for key in failed), [found[key] for key in failed if not found[key].remedy]
     assert ("stalwart", "rights") not in failed
+    # a refusal is an answer, silence is none
+    assert found[("authentik", "version")].seconds is not None
+    assert found[("ocis", "version")].seconds is None
 
 
 def test_rights_to_write_are_told_from_the_record_and_never_tried(
