@@ -32,22 +32,22 @@ def mapper(model: type[T], **sources: str | Callable[[_Document], Any]) -> Calla
     types; text in a field whose name ends with `id` may be stored as an ObjectId.
     """
     hints = get_type_hints(model)
-    defaults = _defaults(model)
-    plain: list[tuple[str, Any]] = []
+    defaults = _defaults(model, sources)
+    stored: list[tuple[str, Any]] = []
     made: list[tuple[int, _Read, Callable[[], Any]]] = []
     computed: list[tuple[int, _Read]] = []
     required: list[str] = []
     for index, (name, default) in enumerate(defaults.items()):
         source = sources.get(name, "_id" if name == "id" else camel(name))
         if not isinstance(source, str):
-            plain.append(("", None))
+            stored.append(("", None))
             computed.append((index, source))
             continue
         if default is MISSING:
             required.append(source)
         read = _reader(hints[name], name)
         factory = default if callable(default) else None
-        plain.append((source, None if read or factory or default is MISSING else default))
+        stored.append((source, None if read or factory or default is MISSING else default))
         if read or factory:
             made.append((index, read or _same, factory or _constant(default, source)))
     # a named tuple takes the list faster than its items
@@ -57,7 +57,7 @@ def mapper(model: type[T], **sources: str | Callable[[_Document], Any]) -> Calla
     def read_document(document: _Document) -> T:
         check(document)
         get = document.get
-        values = [default if (value := get(key)) is None else value for key, default in plain]
+        values = [default if (value := get(key)) is None else value for key, default in stored]
         for index, read, default in made:
             value = values[index]
             values[index] = default() if value is None else read(value)
@@ -91,14 +91,19 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _defaults(model: type) -> dict[str, Any]:
-    """Return each field's default: a value, a factory, or MISSING for a field that must be there."""
+def _defaults(model: type, sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return each field's default: a value, a factory, or MISSING for a field that must be there.
+
+    Raises TypeError for a source of no field.
+    """
     if is_dataclass(model):
         given = {
             one.name: one.default if one.default_factory is MISSING else one.default_factory for one in fields(model)
         }
     else:
         given = {name: model._field_defaults.get(name, MISSING) for name in model._fields}  # type: ignore[attr-defined]
+    if unknown := sorted(set(sources) - set(given)):
+        raise TypeError(f"{model.__name__} has no field {unknown}")
     hints = get_type_hints(model)
     return {name: None if one is MISSING and _is_optional(hints[name]) else one for name, one in given.items()}
 

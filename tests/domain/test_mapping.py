@@ -87,3 +87,8 @@ def test_a_value_is_stored_under_camel_case_keys() -> None:
     stored = {"id": "t", "ownerId": "o", "colour": "red", "place": {"city": "Trier"}, "labels": ["a"], "parts": []}
     assert plain(thing) == stored | {"said": {"a": ["b"]}, "size": 7}
     assert type(plain(thing)["colour"]) is str
+
+
+def test_a_source_of_no_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="Thing has no field \\['price'\\]"):
+        mapper(Thing, price="cost")
