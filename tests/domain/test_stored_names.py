@@ -35,6 +35,7 @@ STEP = {
     **{"leaseUntil": AT, "startedAt": AT, "finishedAt": AT, **PROBLEM, "retryable": True, "notes": {"a": "b"}},
     **{"changes": ["c"], "heldBy": "ocis", "holds": 4},
 }
+ANSWER = {"version": "1.0", "seconds": 0.5}
 REMOVAL = {"askedBy": "u", "askedAt": AT, "attempts": 1, **PROBLEM, "changes": ["c"], "verified": "v", "endedAt": AT}
 STORED: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any]]] = {
     "an operation": (
@@ -134,7 +135,7 @@ STORED: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any]]] = {
         diagnostics._diagnosis,
         {
             **{"status": "finished", "requestedBy": "u", "createdAt": AT, "finishedAt": AT},
-            "checks": [{"area": "a", "name": "n", "status": "ok", "message": "m", "remedy": "fix"}],
+            "checks": [{"area": "a", "name": "n", "status": "ok", "message": "m", "remedy": "fix", **ANSWER}],
         },
     ),
     "a receipt": (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasPath, Field, model_validator
 
-from api.http.responses import ObjectIdText, ResponseModel
+from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
 from shared.diagnostics.model import VERSION, CheckStatus, Diagnosis
 from shared.integrations.outcomes import reason_message
 from shared.switches.model import Switch
@@ -62,7 +62,7 @@ class ReachabilityResponse(ResponseModel):
 
     status: CheckStatus
     message: str
-    remedy: str | None = None
+    remedy: Annotated[str | None, OMIT_EMPTY] = None
     version: str | None = Field(None, description="the version that it reports")
     seconds: float | None = Field(None, description="how long it took to answer")
     checked_at: datetime
@@ -74,14 +74,7 @@ class ReachabilityResponse(ResponseModel):
         check = next(checks, None)
         if check is None or run is None or run.finished_at is None:
             return None
-        return cls(
-            status=check.status,
-            message=check.message,
-            remedy=check.remedy or None,
-            version=check.version,
-            seconds=check.seconds,
-            checked_at=run.finished_at,
-        )
+        return cls.of({**vars(check), "checked_at": run.finished_at})
 
 
 class IntegrationResponse(ResponseModel):
