@@ -14,7 +14,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, make_indexes, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now, translate_errors
 
 PREFIX = "dezky_emergency_"
 MAX_MINUTES = 60
@@ -55,7 +55,7 @@ class EmergencyTokenRepository:
     def find(self, token: str) -> EmergencyGrant | None:
         """Return the holder of the token; None if it is unknown or expired."""
         condition: Document = {"_id": _hash(token), "$expr": {"$gt": ["$expiresAt", "$$NOW"]}}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one(condition)
         return EmergencyGrant(row["subject"], row["email"], row["name"], row["expiresAt"]) if row else None
 

@@ -21,7 +21,7 @@ from shared.db.documents import (
     make_indexes,
     newest_page,
     object_id,
-    our_errors,
+    translate_errors,
     update_record,
 )
 from shared.db.paging import Page
@@ -50,14 +50,14 @@ class PartnerRepository:
         return _partner(row) if row else None
 
     def find_by_slug(self, slug: str) -> Partner | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"slug": slug})
         return _partner(row) if row else None
 
     def ids_by_slug(self, begins: str, limit: int) -> tuple[str, ...]:
         """Return the ids of at most `limit` partners whose slug starts with this text."""
         condition = {"slug": {"$regex": f"^{re.escape(begins)}"}}
-        with our_errors():
+        with translate_errors():
             return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}).limit(limit))
 
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:

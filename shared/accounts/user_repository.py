@@ -28,7 +28,7 @@ from shared.db.documents import (
     literals,
     make_indexes,
     newest_page,
-    our_errors,
+    translate_errors,
     update_record,
 )
 from shared.db.mapping import mapper
@@ -75,18 +75,18 @@ class UserRepository:
         return user_of(row) if row else None
 
     def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"authentikSubjectId": subject}, session=session)
         return user_of(row) if row else None
 
     def find_by_email(self, email: str) -> list[User]:
         """Return all users with this e-mail address, compared in lower case."""
-        with our_errors():
+        with translate_errors():
             return list(map(user_of, self._rows.find({"email": email.lower()})))
 
     def find_with_time(self, subject: str) -> tuple[User, datetime] | None:
         """Return the user and the time of the read by the database's clock."""
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"authentikSubjectId": subject}, _WITH_TIME)
         return (user_of(row), row["now"]) if row else None
 

@@ -14,7 +14,7 @@ from shared.bulk.repository import BulkOperationRepository
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE, MongoConnection, open_connection
 from shared.db.daily_quota import DailyQuota
-from shared.db.documents import our_errors
+from shared.db.documents import translate_errors
 from shared.db.idempotency_keys import IdempotencyRepository
 from shared.db.migrations import Migrator
 from shared.db.rate_limiter import RateLimiter
@@ -102,7 +102,7 @@ class Repositories:
     def missing_indexes(self) -> list[str]:
         """Return the required indexes that the database lacks, as `collection.name`."""
         missing: list[str] = []
-        with our_errors():
+        with translate_errors():
             for collection, required in REQUIRED_INDEXES.items():
                 existing = self.connection.database[collection].index_information()
                 names = [index.document["name"] for index in required]

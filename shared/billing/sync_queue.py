@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, make_indexes, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now, translate_errors
 from shared.db.lease_queue import LeaseQueue
 from shared.subscriptions.model import Subscription
 from shared.subscriptions.repository import subscription_of
@@ -56,7 +56,7 @@ class BillingSyncQueue:
 
     def request(self, stripe_subscription_id: str) -> bool:
         """Make a sync due now. False when no record has this id."""
-        with our_errors():
+        with translate_errors():
             done = self._rows.update_many({"stripeSubscriptionId": stripe_subscription_id}, _REQUESTED)
         return done.matched_count > 0
 

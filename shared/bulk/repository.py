@@ -16,8 +16,8 @@ from shared.db.documents import (
     Transaction,
     make_indexes,
     object_id,
-    our_errors,
     seconds_from_now,
+    translate_errors,
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
@@ -57,7 +57,7 @@ class BulkOperationRepository:
     def insert(self, action: BulkAction, selector: Selector, actor: Actor, targets: Sequence[Target]) -> BulkOperation:
         """Record a dry run with the tenants that it found."""
         key = ObjectId()
-        with our_errors():
+        with translate_errors():
             for first in range(0, len(targets), BATCH):
                 rows = [_item_row(key, target) for target in targets[first : first + BATCH]]
                 self._items.insert_many(rows, ordered=False)
@@ -85,7 +85,7 @@ class BulkOperationRepository:
     def find(self, bulk_id: str) -> BulkOperation | None:
         """Return a bulk operation with its counts and its first tenants, refused ones first."""
         key = object_id(bulk_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key}) if key else None
             if row is None:
                 return None
@@ -113,7 +113,7 @@ class BulkOperationRepository:
 
     def running(self) -> list[str]:
         """Return the ids of running bulk operations, oldest first."""
-        with our_errors():
+        with translate_errors():
             rows = self._rows.find({"status": BulkStatus.RUNNING}, {"_id": 1}, hint="running").sort("_id", ASCENDING)
             return [str(row["_id"]) for row in rows]
 
@@ -126,7 +126,7 @@ class BulkOperationRepository:
     def record(self, item: Item, status: ItemStatus, detail: str | None) -> None:
         """Record the result for a claimed tenant."""
         key = {"bulkId": ObjectId(item.bulk_id), "tenantId": item.target.tenant_id, "status": ItemStatus.PENDING}
-        with our_errors():
+        with translate_errors():
             self._items.update_one(key, {"$set": {"status": status, "detail": detail}})
 
     def finish(self, bulk_id: str, session: Transaction) -> bool:

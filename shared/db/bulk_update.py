@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from shared.db.documents import Document, Pipeline, our_errors
+from shared.db.documents import Document, Pipeline, translate_errors
 
 #: limits in seconds: for one write, which waits for a locked document, and for all single writes of a batch
 WRITE_SECONDS, BATCH_SECONDS = 1.0, 10.0
@@ -23,7 +23,7 @@ def update_unlocked(
 
     Documents that stay locked, or are not reached in time, stay as they are. Raises StoreUnavailable.
     """
-    with our_errors():
+    with translate_errors():
         if _is_updated_in_time(rows, keys, condition, update):
             return
         give_up = time.monotonic() + BATCH_SECONDS

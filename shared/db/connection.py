@@ -17,7 +17,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared.core.errors import StoreUnavailable
-from shared.db.documents import Document, Transaction, our_errors
+from shared.db.documents import Document, Transaction, translate_errors
 from shared.metrics.pool_listener import PoolListener
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class MongoConnection:
                     raise cause from None  # the driver retries the transaction by this error's label
                 raise
 
-        with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), self.client.start_session() as session:
+        with translate_errors(), pymongo.timeout(patience + ENDING_SECONDS), self.client.start_session() as session:
             return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
     @contextmanager
@@ -104,7 +104,7 @@ class MongoConnection:
 
     def now(self) -> datetime:
         """Return the time on the database's clock."""
-        with our_errors():
+        with translate_errors():
             found: datetime = self.client.admin.command("hello")["localTime"]
         return found.astimezone(UTC)
 

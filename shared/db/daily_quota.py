@@ -11,7 +11,7 @@ from datetime import datetime
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, required, seconds_from_now
+from shared.db.documents import Document, Transaction, required, seconds_from_now, translate_errors
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class DailyQuota:
 
     def find(self, name: str, seconds: float) -> QuotaState:
         """Return the state of a quota with a span of `seconds`."""
-        with our_errors():
+        with translate_errors():
             found = list(self._rows.aggregate([{"$match": {"_id": name}}, {"$set": {"taken": _recent(seconds)}}]))
         return _state(found[0]) if found else QuotaState()
 

@@ -51,7 +51,7 @@ _NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
 
 
 @contextmanager
-def our_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Convert temporary driver errors to StoreUnavailable. Other errors are bugs and pass unchanged."""
     try:
         yield
@@ -71,7 +71,7 @@ def _is_stepdown(problem: PyMongoError) -> bool:
 
 def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
     """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing."""
-    with our_errors():
+    with translate_errors():
         rows.create_indexes(indexes, commitQuorum="majority")
 
 
@@ -93,7 +93,7 @@ def find_by_id(
 ) -> Document | None:
     """Return the document with this id; None if there is none or the text is not an id. Raises StoreUnavailable."""
     key = object_id(id_)
-    with our_errors():
+    with translate_errors():
         return rows.find_one({"_id": key}, projection, session=session) if key else None
 
 
@@ -174,7 +174,7 @@ def newest_page(
     rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
 ) -> tuple[list[Document], str | None]:
     """Return a page of documents, newest first, and the cursor of the next page (None: the last page)."""
-    with our_errors():
+    with translate_errors():
         found = list(rows.find(page_condition(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
     return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
 

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.core.errors import KeyInProgress, KeyReused
-from shared.db.documents import Document, literals, make_indexes, our_errors, required, seconds_from_now
+from shared.db.documents import Document, literals, make_indexes, required, seconds_from_now, translate_errors
 
 KEEP_SECONDS = 24 * 3600
 #: a first request without a response for so long counts as dead with its process
@@ -63,12 +63,12 @@ class IdempotencyRepository:
         """Store the response. A claim whose lease has ended stores nothing."""
         fields: Document = {"status": response.status, "headers": dict(response.headers), "body": response.body}
         fields["rights"] = list(response.rights)
-        with our_errors():
+        with translate_errors():
             self._rows.update_one({"_id": claim.key, "token": claim.token}, {"$set": fields})
 
     def release(self, claim: IdempotencyClaim) -> None:
         """Free the key at once, because the request changed nothing."""
-        with our_errors():
+        with translate_errors():
             self._rows.delete_one({"_id": claim.key, "token": claim.token})
 
     def _taken(self, key: str, fingerprint: str, token: str) -> Document:
@@ -86,7 +86,7 @@ class IdempotencyRepository:
         }
         fresh = {"$mergeObjects": [literals(new), times]}
         pipeline = [{"$replaceWith": {"$cond": [{"$or": [is_new, has_expired, has_died]}, fresh, "$$ROOT"]}}]
-        with our_errors():
+        with translate_errors():
             for _ in range(2):
                 try:
                     row = self._rows.find_one_and_update(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LeaseQueue:
         token = secrets.token_hex(8)
         is_due = {self._due: {"$type": "date"}, "$expr": {"$lte": [f"${self._due}", "$$NOW"]}}
         fields = {self._due: seconds_from_now(lease_seconds), self._token: token}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {**is_due, **(condition or {})},
                 [{"$set": {**(changes or {}), **fields}}],
@@ -61,7 +61,7 @@ class LeaseQueue:
         say when the document is due again (`None` or `$$REMOVE`: not before somebody asks).
         """
         # a transaction is repeated by its caller, who must see the driver's error
-        with our_errors() if session is None else nullcontext():
+        with translate_errors() if session is None else nullcontext():
             done = self._rows.update_one(
                 {**held, self._token: token}, [{"$set": {self._token: None, **fields}}], session=session
             )

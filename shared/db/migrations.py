@@ -16,7 +16,7 @@ import structlog
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, our_errors, required, seconds_from_now
+from shared.db.documents import Document, required, seconds_from_now, translate_errors
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Migrator:
 
     def applied(self) -> list[int]:
         """Return the numbers of migrations that were applied, in order."""
-        with our_errors():
+        with translate_errors():
             return sorted(row["_id"] for row in self._rows.find({"_id": {"$type": "int"}}))
 
     def run(self) -> list[int]:
@@ -87,7 +87,7 @@ class Migrator:
 
     def _apply(self, migration: Migration, token: str) -> None:
         log.info("migration.started", number=migration.number, name=migration.name)
-        with our_errors():
+        with translate_errors():
             migration.apply(self._database, lambda: self._keep(token))
             self._keep(token)
             self._rows.update_one(
@@ -99,7 +99,7 @@ class Migrator:
         is_free = {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}
         taken = {"token": token, "until": seconds_from_now(LOCK_SECONDS)}
         kept = {name: {"$cond": [is_free, value, f"${name}"]} for name, value in taken.items()}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": _LOCK}, [{"$set": kept}], upsert=True, return_document=ReturnDocument.AFTER
             )
@@ -107,10 +107,10 @@ class Migrator:
 
     def _keep(self, token: str) -> None:
         renewed = [{"$set": {"until": seconds_from_now(LOCK_SECONDS)}}]
-        with our_errors():
+        with translate_errors():
             if self._rows.update_one({"_id": _LOCK, "token": token}, renewed).matched_count == 0:
                 raise LockLost
 
     def _unlock(self, token: str) -> None:
-        with our_errors():
+        with translate_errors():
             self._rows.delete_one({"_id": _LOCK, "token": token})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.db.documents import Document, our_errors, seconds_from_now
+from shared.db.documents import Document, seconds_from_now, translate_errors
 
 #: unused tokens add up to at most so many seconds' worth
 BURST_SECONDS = 5.0
@@ -22,7 +22,7 @@ class RateLimiter:
         earliest = seconds_from_now(-max(BURST_SECONDS - seconds, 0.0))
         following = {"$add": [{"$max": ["$nextAt", earliest]}, round(seconds * 1000)]}
         due = {"_id": name, "$expr": {"$lte": ["$nextAt", "$$NOW"]}}
-        with our_errors():
+        with translate_errors():
             if self._rows.update_one(due, [{"$set": {"nextAt": following}}]).matched_count == 1:
                 return True
             return self._first(name, seconds)

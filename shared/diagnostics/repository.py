@@ -12,9 +12,9 @@ from shared.db.documents import (
     Document,
     make_indexes,
     object_id,
-    our_errors,
     required,
     seconds_from_now,
+    translate_errors,
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
@@ -44,7 +44,7 @@ class DiagnosticsRepository:
         """Record a requested run."""
         document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
         times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(KEPT)}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": document["_id"]},
                 upsert_pipeline(document, **times),
@@ -55,13 +55,13 @@ class DiagnosticsRepository:
 
     def find(self, run_id: str) -> Diagnosis | None:
         key = object_id(run_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key}) if key else None
         return _diagnosis(row) if row else None
 
     def latest(self) -> Diagnosis | None:
         """Return the newest run that has finished."""
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"status": RunStatus.FINISHED}, sort=[("_id", DESCENDING)])
         return _diagnosis(row) if row else None
 
@@ -74,7 +74,7 @@ class DiagnosticsRepository:
         """Record the checks of a run, whichever scheduler made them: two of one run say the same."""
         fields = {"status": RunStatus.FINISHED, "dueAt": None, "finishedAt": "$$NOW"}
         rows = [vars(check) for check in checks]
-        with our_errors():
+        with translate_errors():
             self._rows.update_one({"_id": ObjectId(run_id)}, [{"$set": {**fields, "checks": {"$literal": rows}}}])
 
 

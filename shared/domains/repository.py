@@ -13,7 +13,15 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.core.errors import DomainOverlaps, DomainTaken
 from shared.core.naming import overlaps, registrable_domain
-from shared.db.documents import Document, Transaction, insert, literals, make_indexes, our_errors, seconds_from_now
+from shared.db.documents import (
+    Document,
+    Transaction,
+    insert,
+    literals,
+    make_indexes,
+    seconds_from_now,
+    translate_errors,
+)
 from shared.domains.documents import check_fields, domain_of, new_row
 from shared.domains.model import TenantDomain, Terms
 from shared.domains.verification import DomainState
@@ -99,7 +107,7 @@ class DomainRepository:
     def is_free(self, name: str, *, may_overlap: bool) -> bool:
         """Return whether no tenant has the domain, nor, unless it may overlap, a parent or subdomain of it."""
         family = {"registrable": registrable_domain(name) or name}
-        with our_errors():
+        with translate_errors():
             others = [row["domain"] for row in self._rows.find(family, {"domain": 1})]
         return not any(other == name or (not may_overlap and overlaps(other, name)) for other in others)
 
@@ -109,7 +117,7 @@ class DomainRepository:
         `is_always_required`: every domain needs a proof, so those for which a proof was requested still need one.
         Domains from before the rule need none.
         """
-        with our_errors():
+        with translate_errors():
             for row in self._rows.find({"registrable": {"$exists": False}}, {"domain": 1, "askedAt": 1}):
                 fields = {
                     "registrable": registrable_domain(row["domain"]) or row["domain"],
@@ -119,11 +127,11 @@ class DomainRepository:
 
     def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
         """Return a tenant's domains by name."""
-        with our_errors():
+        with translate_errors():
             return {row["domain"]: domain_of(row) for row in self._rows.find({"tenantId": tenant_id})}
 
     def find(self, tenant_id: str, name: str, session: Transaction | None = None) -> TenantDomain | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "domain": name}, session=session)
         return domain_of(row) if row else None
 
@@ -136,7 +144,7 @@ class DomainRepository:
         if is_always_required:
             must.append({"proofRequired": {"$exists": False}, "askedAt": {"$type": "date"}})
         condition = {"tenantId": tenant_id, "$or": must, "state": {"$nin": list(PROVEN)}}
-        with our_errors():
+        with translate_errors():
             return frozenset(row["domain"] for row in self._rows.find(condition, {"domain": 1}))
 
     # -- requested checks
@@ -164,7 +172,7 @@ class DomainRepository:
     def rest_needed(self, domain_id: str, pause: float) -> float:
         """Return the seconds until `pause` has passed since the latest check began; 0 or less when it has."""
         waiting = {"$subtract": [{"$add": ["$claimedAt", round(pause * 1000)]}, "$$NOW"]}
-        with our_errors():
+        with translate_errors():
             rows = self._rows.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
             return next(((row["wait"] or 0) / 1000 for row in rows), 0.0)
 
@@ -173,7 +181,7 @@ class DomainRepository:
     def tenants_to_reconcile(self, limit: int) -> list[str]:
         """Return ids of tenants whose reconcile is due because a domain was proven."""
         condition = {"reconcileDueAt": {"$type": "date"}, "$expr": {"$lte": ["$reconcileDueAt", "$$NOW"]}}
-        with our_errors():
+        with translate_errors():
             rows = self._rows.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
             return list(dict.fromkeys(row["tenantId"] for row in rows))
 
@@ -183,7 +191,7 @@ class DomainRepository:
 
     def postpone_reconcile(self, tenant_id: str, seconds: float) -> None:
         """Make a tenant's reconcile due again after so many seconds."""
-        with our_errors():
+        with translate_errors():
             self._set_waiting(tenant_id, seconds_from_now(seconds), None)
 
     def _set_waiting(self, tenant_id: str, until: Any, session: Transaction | None) -> int:
@@ -202,13 +210,13 @@ class DomainRepository:
             {"$match": {"$expr": {"$lt": [{"$size": "$rows"}, {"$size": "$domains"}]}}},
             {"$project": {"_id": 1}},
         ]
-        with our_errors():
+        with translate_errors():
             return [str(row["_id"]) for row in self._tenants.aggregate(pipeline)]
 
     def watch_all(self, within: float) -> int:
         """Begin regular checks of all domains, the first ones spread over `within` seconds. Return how many began."""
         spread = {"$add": ["$$NOW", {"$multiply": [{"$rand": {}}, round(within * 1000)]}]}
-        with our_errors():
+        with translate_errors():
             fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
             return self._rows.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
 

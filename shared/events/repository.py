@@ -20,8 +20,8 @@ from shared.db.documents import (
     insert,
     make_indexes,
     object_id,
-    our_errors,
     seconds_from_now,
+    translate_errors,
     upsert_pipeline,
 )
 from shared.db.mapping import mapper
@@ -47,7 +47,7 @@ class EventRepository:
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
-        with our_errors():
+        with translate_errors():
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
@@ -70,7 +70,7 @@ class EventRepository:
             self._rows.update_one(key, upsert_pipeline(document, time="$$NOW"), upsert=True, session=session)
 
     def has_unnumbered(self) -> bool:
-        with our_errors():
+        with translate_errors():
             return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
 
     def number(self, session: Transaction) -> int:
@@ -99,13 +99,13 @@ class EventRepository:
 
     def last_number(self, session: Transaction | None = None) -> int:
         """Return the highest number assigned; all events up to it are visible."""
-        with our_errors():
+        with translate_errors():
             counter = self._counters.find_one({"_id": "events"}, session=session)
         return int((counter or {"last": 0})["last"])
 
     def find(self, event_id: str) -> Event | None:
         key = object_id(event_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
         return _event(row) if row else None
 
@@ -129,7 +129,7 @@ class EventRepository:
             condition["action"] = {"$in": [_action_pattern(one) for one in actions]}
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
-        with our_errors():
+        with translate_errors():
             return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
 
     def newest(
@@ -165,7 +165,7 @@ class EventRepository:
         condition: Document = {"number": span, **_filter_condition(event_filter)}
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
-        with our_errors():
+        with translate_errors():
             return list(self._rows.find(condition).sort("number", direction).limit(limit))
 
 

@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
 
 _CURSOR = "retention"
 
@@ -21,7 +21,7 @@ class RetentionRepository:
     def drop_events(self, older_seconds: float, limit: int) -> int:
         """Delete at most `limit` of the oldest events beyond this age, and return how many."""
         old = {"number": {"$gt": 0}, "$expr": {"$lt": ["$time", seconds_from_now(-older_seconds)]}}
-        with our_errors():
+        with translate_errors():
             rows = self._events.find(old, {"_id": 1}).sort("time", ASCENDING).limit(limit)
             keys = [row["_id"] for row in rows]
             return self._events.delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0
@@ -32,7 +32,7 @@ class RetentionRepository:
         Each call reads the next `limit` operations after a stored cursor, so that those which must stay do not block
         the ones after them.
         """
-        with our_errors():
+        with translate_errors():
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
             ended: Document = {"$type": "date", **({"$gt": cursor["after"]} if cursor.get("after") else {})}
             old = {

@@ -8,7 +8,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.db.bulk_update import update_unlocked
-from shared.db.documents import Document, object_id, our_errors
+from shared.db.documents import Document, object_id, translate_errors
 from shared.operations import deferrals, step_updates
 from shared.operations.documents import KNOWN_ACTIONS, operation_of
 from shared.operations.model import Operation, OperationStatus
@@ -30,7 +30,7 @@ class DeferralRepository:
             "status": OperationStatus.RUNNING,
             "$expr": step_updates.claimable(step, dispatch),
         }
-        with our_errors():
+        with translate_errors():
             row = self._operations.find_one_and_update(
                 condition, deferrals.deferred(step, deferral, self._grace), return_document=ReturnDocument.AFTER
             )
@@ -38,13 +38,13 @@ class DeferralRepository:
 
     def any(self) -> bool:
         """Return true when at least one step is deferred."""
-        with our_errors():
+        with translate_errors():
             return self._operations.find_one({"heldBy": {"$exists": True}}, {"_id": 1}) is not None
 
     def release(self, stopped: Sequence[str], limit: int) -> int:
         """Release steps whose switch is not in `stopped`, in at most `limit` operations; return how many operations."""
         condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
-        with our_errors():
+        with translate_errors():
             keys = [row["_id"] for row in self._operations.find(condition, {"_id": 1}).limit(limit)]
         if keys:
             update_unlocked(self._operations, keys, condition, deferrals.released(stopped))

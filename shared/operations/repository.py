@@ -24,8 +24,8 @@ from shared.db.documents import (
     make_indexes,
     newest_page,
     object_id,
-    our_errors,
     seconds_from_now,
+    translate_errors,
 )
 from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
@@ -106,19 +106,19 @@ class OperationRepository:
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key}) if key else None
         return operation_of(row) if row else None
 
     def find_open(self, tenant_id: str, session: Transaction | None = None) -> Operation | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
     def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:
         """Return those of these tenants that have an open operation; dry runs do not count."""
         running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
-        with our_errors():
+        with translate_errors():
             return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
@@ -128,7 +128,7 @@ class OperationRepository:
 
     def count_running(self, mode: Mode, most: int) -> int:
         """Return how many operations of this mode are open; stop counting at `most`."""
-        with our_errors():
+        with translate_errors():
             condition = {"status": OperationStatus.RUNNING, "mode": mode}
             return self._rows.count_documents(condition, limit=most, hint="due")
 
@@ -176,7 +176,7 @@ class OperationRepository:
         keys = [ObjectId(one) for one in operation_ids]
         ours = {"resentBy": secrets.token_hex(8)}
         update_unlocked(self._rows, keys, _DUE, [*updates.next_dispatch(self._grace), {"$set": ours}])
-        with our_errors():
+        with translate_errors():
             return list(map(operation_of, self._rows.find({"_id": {"$in": keys}, **ours})))
 
     def overdue(self, limit: int) -> Iterator[str]:
@@ -235,7 +235,7 @@ class OperationRepository:
         self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
 
     def _update(self, condition: Document, pipeline: Pipeline) -> Operation | None:
-        with our_errors():
+        with translate_errors():
             return self._find_and_update(condition, pipeline)
 
     def _find_and_update(
@@ -245,6 +245,6 @@ class OperationRepository:
         return operation_of(row) if row else None
 
     def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:
-        with our_errors():
+        with translate_errors():
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])

@@ -21,8 +21,8 @@ from shared.db.documents import (
     literals,
     make_indexes,
     newest_page,
-    our_errors,
     seconds_from_now,
+    translate_errors,
 )
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
@@ -80,7 +80,7 @@ class OrphanRepository:
     def see(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
         """Record a sighting. An orphan seen again after its quarantine (seconds) is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
-        with our_errors():
+        with translate_errors():
             self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
 
     def miss(

@@ -12,7 +12,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, literals, make_indexes, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, literals, make_indexes, seconds_from_now, translate_errors
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
 from shared.orphans.model import SCANNED, OrphanScan
@@ -44,7 +44,7 @@ class OrphanScanRepository:
     def begin(self) -> None:
         """Make integrations that were never scanned due now. Idempotent."""
         for name in SCANNED:
-            with our_errors():
+            with translate_errors():
                 self._rows.update_one(
                     {"_id": name}, [{"$replaceWith": {"$mergeObjects": [{"dueAt": "$$NOW"}, "$$ROOT"]}}], upsert=True
                 )
@@ -58,7 +58,7 @@ class OrphanScanRepository:
 
     def all(self, session: Transaction | None = None) -> list[OrphanScan]:
         """Return the latest scan of each integration, also of those never scanned."""
-        with our_errors():
+        with translate_errors():
             rows = {row["_id"]: row for row in self._rows.find(session=session)}
         return [_scan(rows.get(name, {"_id": name})) for name in SCANNED]
 

@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
 
 KEY = "epoch"
 
@@ -31,13 +31,13 @@ class RestoreGuardRepository:
         self._rows = database["epochs"]
 
     def find(self) -> Epoch | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": KEY})
         return _epoch(row) if row else None
 
     def find_confirmed(self) -> Epoch | None:
         """Read with a majority write, which fails on a former primary that does not know its replacement yet."""
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": KEY}, [{"$set": {"confirmedAt": "$$NOW"}}], return_document=ReturnDocument.AFTER
             )
@@ -45,14 +45,14 @@ class RestoreGuardRepository:
 
     def create(self, database_id: str) -> None:
         """Give the database an id, unless it has one."""
-        with our_errors(), suppress(DuplicateKeyError):
+        with translate_errors(), suppress(DuplicateKeyError):
             self._rows.insert_one({"_id": KEY, "line": database_id, "number": 1, "forgiven": True})
 
     def advance(self, seconds: float) -> Epoch | None:
         """Raise the number when it is at least `seconds` old. Return None when it is younger."""
         due: Document = {"$lte": [{"$ifNull": ["$raisedAt", None]}, seconds_from_now(-seconds)]}
         raised = {"number": {"$add": ["$number", 1]}, "raisedAt": "$$NOW"}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": KEY, "$expr": due}, [{"$set": raised}], return_document=ReturnDocument.AFTER
             )
@@ -65,7 +65,7 @@ class RestoreGuardRepository:
     def complete_acceptance(self, number: int) -> None:
         """Raise the number to at least the marked one; from then on the high-water mark counts again."""
         completed = {"number": {"$max": ["$number", number]}, "forgiven": False}
-        with our_errors():
+        with translate_errors():
             self._rows.update_one({"_id": KEY, "forgiven": True}, [{"$set": completed}])
 
 

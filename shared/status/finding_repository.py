@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from shared.accounts.scope import Scope
-from shared.db.documents import Document, our_errors, seconds_from_now
+from shared.db.documents import Document, seconds_from_now, translate_errors
 from shared.domains.repository import PROBLEM_STATES
 from shared.integrations.catalog import INTEGRATIONS
 from shared.status.model import EXAMPLES, Example, Finding, Group
@@ -80,7 +80,7 @@ def _oldest(
     rows: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
 ) -> tuple[Sequence[Document], int]:
     """Return the oldest documents, at most `most`, and the number of all that match."""
-    with our_errors():
+    with translate_errors():
         found = list(rows.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
         count = len(found) if most is None or len(found) < most else rows.count_documents(condition)
     return found, count

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pymongo.database import Database
 
-from shared.db.documents import Document, our_errors, seconds_from_now
+from shared.db.documents import Document, seconds_from_now, translate_errors
 from shared.operations.model import Mode, OperationStatus
 from shared.operations.problems import ANY, field_of
 from shared.status.model import Hour
@@ -29,7 +29,7 @@ class OutcomeRepository:
         """Return the number of running operations by action, without dry runs."""
         condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}, **in_scope(tenant_ids)}
         grouped = {"_id": "$action", "count": {"$sum": 1}}
-        with our_errors():
+        with translate_errors():
             return {
                 row["_id"]: row["count"] for row in self._rows.aggregate([{"$match": condition}, {"$group": grouped}])
             }
@@ -43,7 +43,7 @@ class OutcomeRepository:
             "first": {"$min": "$createdAt"},
         }
         aged = {"$project": {"count": 1, "age": {"$divide": [{"$subtract": ["$$NOW", "$first"]}, 1000]}}}
-        with our_errors():
+        with translate_errors():
             rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}, aged]))
         counts = {row["_id"].rstrip("/"): row["count"] for row in rows}
         return counts, max((row["age"] for row in rows), default=0.0)
@@ -64,7 +64,7 @@ class OutcomeRepository:
             "seconds": {"$firstN": {"input": {"$cond": [is_timed, seconds, "$$REMOVE"]}, "n": MAX_DURATIONS}},
         }
         pipeline: list[Document] = [{"$match": {**condition, **in_scope(tenant_ids)}}, {"$group": grouped}]
-        with our_errors():
+        with translate_errors():
             return _hours(list(self._rows.aggregate(pipeline, hint="outcomes")))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from shared.db.documents import Document, our_errors
+from shared.db.documents import Document, translate_errors
 from shared.operations.problems import ANY, ANY_PROBLEMS, COUNTED, Kind
 
 #: up to so many sets each is counted in the index, which costs a tenth of grouping; beyond, grouping is cheaper
@@ -35,7 +35,7 @@ class ProblemCounts:
 
 def count_problems(rows: Collection[Document], scope: Document) -> ProblemCounts:
     """Count from the index alone. `scope`: a condition on `tenantId`, empty for all tenants."""
-    with our_errors():
+    with translate_errors():
         if not scope:
             # the server skips from one set to the next
             sets = rows.distinct("problems", ANY_PROBLEMS)

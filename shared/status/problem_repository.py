@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.db.documents import Document, newest_page, our_errors, seconds_from_now
+from shared.db.documents import Document, newest_page, seconds_from_now, translate_errors
 from shared.db.paging import Page
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
@@ -58,7 +58,7 @@ class ProblemRepository:
             "$expr": {"$lte": ["$dueAt", seconds_from_now(-LATE_SECONDS)]},
             **in_scope(tenant_ids),
         }
-        with our_errors():
+        with translate_errors():
             oldest = list(self._rows.find(condition).sort("dueAt", ASCENDING).limit(EXAMPLES))
             if not oldest:
                 return None
@@ -101,14 +101,14 @@ class ProblemRepository:
         first, *others = [_oldest_of(one, in_scope(tenant_ids)) for one in problems]
         joined = [{"$unionWith": {"coll": self._rows.name, "pipeline": one}} for one in others]
         found: dict[Problem, tuple[ObjectId, ...]] = {}
-        with our_errors():
+        with translate_errors():
             for row in self._rows.aggregate([*first, *joined]):
                 name, value = row["problem"]
                 found[name, value] = (*found.get((name, value), ()), row["_id"])
         return found
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
-        with our_errors():
+        with translate_errors():
             rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN_ACTIONS}))
         return {row["_id"]: operation_of(row) for row in rows}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
-from shared.db.documents import Document, our_errors
+from shared.db.documents import Document, translate_errors
 from shared.db.rate_limiter import RateLimiter
 from shared.operations.problems import ANY, HAS_PROBLEM, field_of, problems_expression
 from shared.tenants.filters import search_terms
@@ -34,7 +34,7 @@ class StatusRepair:
         """Repair the next batch if the rate limit allows it; return how many records were changed."""
         if not self._rate_limiter.take(_CURSOR, PAUSE_SECONDS):
             return 0
-        with our_errors():
+        with translate_errors():
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
             after = cursor.get("after")
             rows = list(
@@ -48,7 +48,7 @@ class StatusRepair:
     def seconds_since_run(self) -> float | None:
         """Return the seconds since a scheduler last ran this job, or None if never. Shows that a scheduler is alive."""
         age = {"$divide": [{"$subtract": ["$$NOW", "$ranAt"]}, 1000]}
-        with our_errors():
+        with translate_errors():
             rows = list(self._cursors.aggregate([{"$match": {"_id": _CURSOR}}, {"$project": {"age": age}}]))
         return float(rows[0]["age"]) if rows and rows[0].get("age") is not None else None
 

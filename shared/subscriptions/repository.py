@@ -18,7 +18,7 @@ from shared.db.documents import (
     literals,
     make_indexes,
     newest_page,
-    our_errors,
+    translate_errors,
     update_record,
     versioned_update,
 )
@@ -72,7 +72,7 @@ class SubscriptionRepository:
         return subscription_of(row) if row else None
 
     def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session)
         return subscription_of(row) if row else None
 
@@ -84,7 +84,7 @@ class SubscriptionRepository:
 
     def of_tenants(self, tenant_ids: tuple[str, ...]) -> tuple[Subscription, ...]:
         """Return all subscriptions of these tenants, newest first."""
-        with our_errors():
+        with translate_errors():
             rows = self._rows.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
             return tuple(map(subscription_of, rows))
 

@@ -13,7 +13,7 @@ import pymongo
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, required, seconds_from_now
+from shared.db.documents import Document, Transaction, required, seconds_from_now, translate_errors
 from shared.db.mapping import each, mapper
 from shared.switches import breaker_updates as updates
 from shared.switches.breaker_updates import IS_OPEN
@@ -37,12 +37,12 @@ class SwitchRepository:
 
     def all(self, within: float | None = None) -> dict[str, Switch]:
         """Return every switch as it is now. `within`: a time-out in seconds shorter than the usual one."""
-        with our_errors(), pymongo.timeout(within):
+        with translate_errors(), pymongo.timeout(within):
             return {row["_id"]: _switch(row) for row in self._rows.find()}
 
     def find(self, name: str, session: Transaction | None = None) -> Switch:
         """Return one switch as it is now; one without a document is closed and not paused."""
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": name}, session=session)
         return _switch(row) if row else Switch(name)
 
@@ -88,7 +88,7 @@ class SwitchRepository:
         """
         waits = {"$cond": [{"$in": [tenant_id, updates.FAILING_IDS]}, round(grace * 1000), 0]}
         due = {"$lte": [{"$add": ["$openUntil", waits]}, "$$NOW"]}
-        with our_errors():
+        with translate_errors():
             done = self._rows.update_one(
                 {"_id": name, "openUntil": {"$ne": None}, "$expr": due},
                 [{"$set": {"openUntil": seconds_from_now(seconds)}}],
@@ -97,7 +97,7 @@ class SwitchRepository:
 
     def release_probe(self, name: str) -> bool:
         """Release a claimed probe that was not used, so that the next step can probe."""
-        with our_errors():
+        with translate_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
@@ -105,7 +105,7 @@ class SwitchRepository:
     def allow_probe_with(self, name: str, fingerprint: str) -> bool:
         """Allow a probe at once when the breaker is open because of other credentials than these."""
         condition = {"_id": name, "openUntil": {"$ne": None}, "refused": {"$nin": [None, fingerprint]}}
-        with our_errors():
+        with translate_errors():
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
@@ -115,7 +115,7 @@ class SwitchRepository:
         Only a probe closes an open breaker: other attempts may have started before it opened.
         """
         state: Document = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None}
-        with our_errors():
+        with translate_errors():
             done = self._rows.update_one({"_id": name, **state}, updates.answered(tenant))
         return self._changed(done.modified_count)
 
@@ -139,7 +139,7 @@ class SwitchRepository:
         return _switch(row) if row else None
 
     def _write(self, name: str, pipeline: list[Document], session: Transaction | None = None) -> Switch:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": name}, pipeline, upsert=True, return_document=ReturnDocument.AFTER, session=session
             )

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now, versioned_update
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors, versioned_update
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -26,7 +26,7 @@ class BackfillRepository:
 
     def candidates(self, integration: str, limit: int) -> list[Tenant]:
         """Return tenants that need a backfill of the integration and can be reconciled now."""
-        with our_errors():
+        with translate_errors():
             found = [
                 row
                 for condition in candidate_conditions(integration)

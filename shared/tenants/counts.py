@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymongo.database import Database
 
-from shared.db.documents import Document, our_errors
+from shared.db.documents import Document, translate_errors
 
 
 class TenantCounts:
@@ -14,10 +14,10 @@ class TenantCounts:
     def count_purgeable(self, most: int = 10_000) -> int:
         """Return how many deleted tenants are due for a purge; stop counting at `most`."""
         over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
-        with our_errors():
+        with translate_errors():
             return self._rows.count_documents(over, limit=most, hint="purge")
 
     def has_several(self) -> bool:
         """Return true for at least two tenants. One may be the tenant that the first start creates."""
-        with our_errors():
+        with translate_errors():
             return len(list(self._rows.find({}, {"_id": 1}).limit(2))) > 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, make_indexes, our_errors, seconds_from_now
+from shared.db.documents import Document, make_indexes, seconds_from_now, translate_errors
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -34,7 +34,7 @@ class PendingMembersRepository:
             "status": {"$in": sorted(TRANSITIONS[Action.RECONCILE].starts)},
             "$expr": {"$lte": [{"$ifNull": ["$membersDueAt", "$$NOW"]}, "$$NOW"]},
         }
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 due,
                 [{"$set": {"membersDueAt": seconds_from_now(interval)}}],

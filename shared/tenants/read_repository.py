@@ -17,7 +17,7 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.accounts.user import User
 from shared.accounts.user_repository import user_of
-from shared.db.documents import Document, object_id, our_errors
+from shared.db.documents import Document, object_id, translate_errors
 from shared.db.paging import Page
 from shared.operations.documents import operation_of
 from shared.operations.model import Operation
@@ -74,7 +74,7 @@ class TenantReadRepository:
         self._users = raw["users"]
 
     def find(self, slug: str) -> TenantView | None:
-        with our_errors():
+        with translate_errors():
             rows = list(self._tenants.aggregate([{"$match": {"slug": slug}}, _LATEST]))
         return _joined_view(bytes(rows[0].raw)) if rows else None
 
@@ -84,7 +84,7 @@ class TenantReadRepository:
         The caller must check whether the user may see the tenant.
         """
         tenant = {"from": "tenants", "pipeline": [{"$match": {"slug": slug}}, _LATEST], "as": "tenant"}
-        with our_errors():
+        with translate_errors():
             rows = list(self._users.aggregate([{"$match": {"authentikSubjectId": subject}}, {"$lookup": tenant}]))
         if not rows:
             return None
@@ -110,13 +110,13 @@ class TenantReadRepository:
         if key is None:
             return []
         field, direction = ORDERS[query.sort]
-        with our_errors():
+        with translate_errors():
             last = self._tenants.find_one({"_id": key}, {field: 1})
         return [{field: {"$gt" if direction == ASCENDING else "$lt": last[field] if last else key}}]
 
     def _views(self, condition: Document, limit: int, order: Order = NEWEST) -> tuple[TenantView, ...]:
         """Return the tenants with their operations. `limit`: 0 means no limit."""
-        with our_errors():
+        with translate_errors():
             rows = [bytes(row.raw) for row in self._tenants.find(condition).sort(*order).limit(limit)]
             # one more query costs less than a `$lookup` for each of many tenants
             wanted = [ObjectId(tenant.operation_id) for tenant in map(_tenant, rows) if tenant.operation_id]

@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
-from shared.db.documents import Document, object_id, our_errors
+from shared.db.documents import Document, object_id, translate_errors
 from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 
 GROUP, MAIL_DOMAIN, MAIL_TENANT, SPACE = "group", "mail_domain", "mail_tenant", "space"
@@ -36,7 +36,7 @@ class RecordedObjects:
         fields = FIELDS[kind]
         condition: Document = {"$or": [{field: {"$in": list(ids)}} for field in fields]}
         roots = dict.fromkeys((field.partition(".")[0] for field in fields), 1)
-        with our_errors():
+        with translate_errors():
             rows = list(self._rows.find(condition, roots))
         return frozenset(ids) & {id_ for row in rows for root in roots for id_ in _ids(row.get(root))}
 
@@ -46,7 +46,7 @@ class RecordedObjects:
         if not fields:
             return False
         not_this: Document = {"_id": {"$ne": object_id(tenant_id) or ObjectId()}}
-        with our_errors():
+        with translate_errors():
             return self._rows.find_one({**not_this, "$or": [{field: id_} for field in fields]}, {"_id": 1}) is not None
 
 

@@ -20,8 +20,8 @@ from shared.db.documents import (
     literals,
     make_indexes,
     object_id,
-    our_errors,
     seconds_from_now,
+    translate_errors,
     update_record,
     versioned_update,
 )
@@ -80,20 +80,20 @@ class TenantRepository:
         return tenant_of(row)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"slug": slug}, session=session)
         return tenant_of(row) if row else None
 
     def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
         key = object_id(tenant_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key}, session=session) if key else None
         return tenant_of(row) if row else None
 
     def by_ids(self, tenant_ids: tuple[str, ...], session: Transaction | None = None) -> list[Tenant]:
         """Return those that exist, in no particular order."""
         keys = [key for key in map(object_id, tenant_ids) if key]
-        with our_errors():
+        with translate_errors():
             return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
 
     def matching(self, scope: Scope, query: TenantQuery, among: tuple[str, ...] | None, limit: int) -> Iterator[Tenant]:
@@ -102,7 +102,7 @@ class TenantRepository:
         if among is not None:
             conditions.append({"_id": {"$in": [key for key in map(object_id, among) if key]}})
         wanted = [one for one in conditions if one]
-        with our_errors():
+        with translate_errors():
             for row in self._rows.find({"$and": wanted} if wanted else {}).limit(limit):
                 yield tenant_of(row)
 
@@ -114,12 +114,12 @@ class TenantRepository:
         condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}
         if with_group:
             condition["authentikGroupId"] = {"$type": "string"}
-        with our_errors():
+        with translate_errors():
             return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
 
     def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
         """Return the ids of a partner's tenants; the index covers the query."""
-        with our_errors():
+        with translate_errors():
             rows = self._rows.find({"partnerId": partner_id}, {"_id": 1}).hint("partner")
             return tuple(str(row["_id"]) for row in rows)
 
@@ -128,7 +128,7 @@ class TenantRepository:
         if scope.everything:
             return None
         resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
-        with our_errors():
+        with translate_errors():
             own = (
                 [str(row["_id"]) for row in self._rows.find(own_filter(scope), {"_id": 1})] if scope.tenant_ids else []
             )
@@ -173,7 +173,7 @@ class TenantRepository:
         # a tenant that was never checked has no `driftDueAt`, which sorts and compares before every date
         checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
         due = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 due,
                 [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
@@ -202,7 +202,7 @@ class TenantRepository:
         """Return tenants with a failed action to start again, then tenants to purge; at most `limit` of each."""
         retry_due = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}, "purgedAt": None}
         purge_due = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
-        with our_errors():
+        with translate_errors():
             to_retry = list(self._rows.find(retry_due).sort("retryAt", ASCENDING).limit(limit))
             to_purge = list(self._rows.find(purge_due).sort("purgeAfter", ASCENDING).limit(limit))
         return [DueTenant(tenant_of(row), False) for row in to_retry] + [
@@ -241,7 +241,7 @@ class TenantRepository:
 
     def _guarded(self, tenant_id: str, generation: int, fields: Document, expr: Document | None = None) -> bool:
         condition = {"_id": ObjectId(tenant_id), "generation": generation} | ({"$expr": expr} if expr else {})
-        with our_errors():
+        with translate_errors():
             done = self._rows.update_one(condition, versioned_update(fields))
         return done.matched_count == 1
 

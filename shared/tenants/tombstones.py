@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, object_id, our_errors, upsert_pipeline
+from shared.db.documents import Document, Transaction, object_id, translate_errors, upsert_pipeline
 from shared.db.mapping import mapper
 from shared.operations.model import Operation
 from shared.tenants.model import Tenant
@@ -32,7 +32,7 @@ class TombstoneRepository:
 
     def receipt(self, tenant_id: str) -> Receipt | None:
         key = object_id(tenant_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key}) if key else None
         return _receipt(row) if row else None
 

@@ -15,9 +15,9 @@ from shared.db.documents import (
     make_indexes,
     newest_page,
     object_id,
-    our_errors,
     required,
     seconds_from_now,
+    translate_errors,
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
@@ -77,7 +77,7 @@ class DeliveryRepository:
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
         """Insert a test delivery that stands for no event."""
         row = _new(webhook_id, ObjectId(), PING, request_id)
-        with our_errors():
+        with translate_errors():
             found = self._rows.find_one_and_update(
                 {"_id": row["_id"]}, self._inserting(row), upsert=True, return_document=ReturnDocument.AFTER
             )
@@ -85,7 +85,7 @@ class DeliveryRepository:
 
     def find(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         key = object_id(delivery_id)
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": key, "webhookId": webhook_id}) if key else None
         return _record(row) if row else None
 
@@ -106,7 +106,7 @@ class DeliveryRepository:
             "finishedAt": None,
             "expiresAt": seconds_from_now(self._keep_seconds),
         }
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": key, "webhookId": webhook_id, "leaseToken": None},
                 [{"$set": again}],
@@ -148,18 +148,18 @@ class DeliveryRepository:
             "status": DeliveryStatus.PENDING,
             "$expr": {"$lt": ["$dueAt", until]},
         }
-        with our_errors():
+        with translate_errors():
             self._rows.update_many(condition, [{"$set": {"dueAt": until}}])
 
     def make_due(self, webhook_id: str) -> None:
         """Make all pending deliveries of a webhook due now."""
         condition = {"webhookId": webhook_id, "status": DeliveryStatus.PENDING, "leaseToken": None}
-        with our_errors():
+        with translate_errors():
             self._rows.update_many(condition, [{"$set": {"dueAt": "$$NOW"}}])
 
     def delete_all(self, webhook_id: str) -> None:
         """Delete all deliveries of a webhook."""
-        with our_errors():
+        with translate_errors():
             self._rows.delete_many({"webhookId": webhook_id})
 
     def _inserting(self, row: Document) -> list[Document]:

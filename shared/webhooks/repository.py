@@ -18,9 +18,9 @@ from shared.db.documents import (
     literals,
     make_indexes,
     newest_page,
-    our_errors,
     required,
     seconds_from_now,
+    translate_errors,
     versioned_update,
 )
 from shared.db.mapping import mapper
@@ -119,7 +119,7 @@ class WebhookRepository:
     def due_for_removal(self, limit: int) -> list[Webhook]:
         """Return webhooks whose removal is due."""
         condition = {"removeAt": {"$exists": True}, "$expr": {"$lte": ["$removeAt", "$$NOW"]}}
-        with our_errors():
+        with translate_errors():
             return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("removeAt", ASCENDING).limit(limit)))
 
     # -- deliveries
@@ -128,14 +128,14 @@ class WebhookRepository:
         """Return the valid secrets, encrypted, newest first."""
         is_valid = {"$or": [{"$eq": ["$$one.until", None]}, {"$gt": ["$$one.until", "$$NOW"]}]}
         shown = {"secrets": {"$filter": {"input": "$secrets", "as": "one", "cond": is_valid}}}
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one({"_id": ObjectId(webhook_id)}, shown)
         return tuple(one["sealed"] for one in row["secrets"]) if row else ()
 
     def behind(self, number: int, limit: int) -> list[Webhook]:
         """Return enabled webhooks whose cursor is before this event's number, the oldest cursor first."""
         condition = {"enabled": True, "cursor": {"$lt": number}}
-        with our_errors():
+        with translate_errors():
             return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit)))
 
     def advance(self, webhook: Webhook, number: int, session: Transaction | None = None) -> bool:
@@ -147,12 +147,12 @@ class WebhookRepository:
             "version": webhook.version,
         }
         # a transaction is repeated by its caller, who must see the driver's error
-        with our_errors() if session is None else nullcontext():
+        with translate_errors() if session is None else nullcontext():
             moved = self._rows.update_one(condition, {"$set": {"cursor": number}}, session=session)
         return moved.matched_count == 1
 
     def succeeded(self, webhook: Webhook) -> None:
-        with our_errors():
+        with translate_errors():
             self._rows.update_one({"_id": ObjectId(webhook.id), "failures": {"$gt": 0}}, {"$set": _NO_FAILURES})
 
     def failed(self, webhook: Webhook) -> int:
@@ -161,7 +161,7 @@ class WebhookRepository:
             "failures": {"$add": ["$failures", 1]},
             "failingSince": {"$ifNull": ["$failingSince", "$$NOW"]},
         }
-        with our_errors():
+        with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": ObjectId(webhook.id), "version": webhook.version},
                 [{"$set": counted}],

@@ -20,7 +20,7 @@ from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.db.documents import Transaction, insert, our_errors
+from shared.db.documents import Transaction, insert, translate_errors
 from shared.rights.policy import Actor
 from shared.switches.model import Switch
 
@@ -40,13 +40,13 @@ STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "e
     ],
 )
 def test_transient_driver_errors_become_store_unavailable(error: PyMongoError) -> None:
-    with pytest.raises(StoreUnavailable), our_errors():
+    with pytest.raises(StoreUnavailable), translate_errors():
         raise error
 
 
 @pytest.mark.parametrize("error", [DuplicateKeyError("E11000"), OperationFailure("unknown operator", 2)])
 def test_permanent_driver_errors_stay_unchanged(error: PyMongoError) -> None:
-    with pytest.raises(type(error)), our_errors():
+    with pytest.raises(type(error)), translate_errors():
         raise error
 
 
@@ -87,7 +87,7 @@ def test_a_read_at_the_start_of_a_retried_transaction_does_not_report_an_unavail
 
     def work(session: Transaction) -> int:
         tries.append(1)
-        with our_errors():
+        with translate_errors():
             if len(tries) == 1:
                 raise OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]})
         return len(tries)

@@ -6,7 +6,7 @@ import pytest
 from pymongo.errors import NotPrimaryError, OperationFailure, PyMongoError, WTimeoutError
 
 from shared.core.errors import StoreUnavailable
-from shared.db.documents import our_errors
+from shared.db.documents import translate_errors
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from shared.db.documents import our_errors
     ],
 )
 def test_answers_of_a_changing_replica_set_mean_not_now(answer: PyMongoError) -> None:
-    with pytest.raises(StoreUnavailable), our_errors():
+    with pytest.raises(StoreUnavailable), translate_errors():
         raise answer
 
 
 def test_a_mistake_of_ours_stays_what_it_is() -> None:
-    with pytest.raises(OperationFailure), our_errors():
+    with pytest.raises(OperationFailure), translate_errors():
         raise OperationFailure("unknown operator", 168)
