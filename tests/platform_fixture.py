@@ -103,7 +103,7 @@ class PlatformFixture:
         """Run all orphan scans and removals that are due."""
         job = self.make_orphan_job()
         for _ in range(4):
-            job.push()
+            job.run_once()
             job._pool.wait(60)
         job.close()
 

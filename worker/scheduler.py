@@ -56,7 +56,7 @@ def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settin
     monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
     job = DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
     try:
-        yield job.push
+        yield job.run_once
     finally:
         job.close()
 
@@ -66,7 +66,7 @@ def _billing_sync(store: Repositories, settings: Settings) -> Iterator[Callable[
     """Yield the job that reads subscriptions from Stripe on its own threads; close it at the end."""
     job = open_billing_sync_job(store, connect_billing(settings), settings)
     try:
-        yield job.push
+        yield job.run_once
     finally:
         job.close()
 
@@ -77,7 +77,7 @@ def _orphan_scans(store: Repositories, settings: Settings) -> Iterator[Callable[
     scanner = open_orphan_scanner(store, settings)
     job = OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
     try:
-        yield job.push
+        yield job.run_once
     finally:
         job.close()
 
@@ -87,7 +87,7 @@ def _pending_members(store: Repositories, dispatcher: Dispatcher, settings: Sett
     """Yield the job that invites groups which OCIS did not know before, on its own thread; close it at the end."""
     job = open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
     try:
-        yield job.push
+        yield job.run_once
     finally:
         job.close()
 
@@ -141,13 +141,13 @@ def main() -> None:
             "billing_sync": sync_billing,
             "orphan_scans": scan_orphans,
             "pending_members": invite_members,
-            "backfill": backfill.push,
-            "drift_checks": drift.push,
-            "status_repair": store.status_repair.push,
-            "bulk_operations": bulk.push,
-            "certificates": certificates.push,
-            "diagnostics": diagnostics.push,
-            "retention": open_retention(store, settings).push,
+            "backfill": backfill.run_once,
+            "drift_checks": drift.run_once,
+            "status_repair": store.status_repair.run_once,
+            "bulk_operations": bulk.run_once,
+            "certificates": certificates.run_once,
+            "diagnostics": diagnostics.run_once,
+            "retention": open_retention(store, settings).run_once,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [open_collector(store, dispatcher)])
         run_until(stop, open_scheduler_loop(store, dispatcher, jobs, before), settings.scheduler_interval_seconds)

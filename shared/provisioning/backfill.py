@@ -49,7 +49,7 @@ class Backfill:
         self._configured = sorted(settings.configured)
         self._per_minute = settings.backfill_per_minute
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start as many reconciles as the rate limit allows; return how many."""
         if self._per_minute == 0:
             return 0

@@ -46,7 +46,7 @@ class DriftDetector:
         self._interval = settings.drift_check_hours * HOUR
         self._at_a_time = settings.drift_checks_at_a_time
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start overdue drift checks, so that a limited number runs at once; return how many were started."""
         if not self._interval:
             return 0

@@ -30,7 +30,7 @@ class StatusRepair:
         self._cursors = database["counters"]
         self._rate_limiter = rate_limiter
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Repair the next batch if the rate limit allows it; return how many records were changed."""
         if not self._rate_limiter.take(_CURSOR, PAUSE_SECONDS):
             return 0

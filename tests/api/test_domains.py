@@ -45,7 +45,7 @@ def sweeping(world: World) -> Iterator[None]:
     def run() -> None:
         looks = world.looks()
         while not stop.wait(0.05):
-            looks.push()
+            looks.run_once()
         looks.close()
 
     thread = threading.Thread(target=run)

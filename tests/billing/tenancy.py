@@ -86,7 +86,7 @@ class Tenancy:
     def look(self) -> None:
         """What the sweep does about subscriptions, to its end."""
         looks = open_billing_sync_job(self.store, self.client, self.settings)
-        looks.push()
+        looks.run_once()
         looks.close()
 
     def events(self, view: TenantView, action: str) -> list[Any]:

@@ -41,7 +41,7 @@ def test_a_tenant_from_before_billing_gets_a_reconcile_that_says_why_and_then_no
     view = ended(tenancy, create("acme"))
     assert "billing" not in tenancy.tenant().tenant.provisioning_status
     work = backfill(tenancy, dispatcher)
-    assert (work.push(), work.push()) == (1, 0)
+    assert (work.run_once(), work.run_once()) == (1, 0)
     started = tenancy.tenant()
     assert started.operation is not None
     assert started.operation.action is Action.RECONCILE
@@ -51,7 +51,7 @@ def test_a_tenant_from_before_billing_gets_a_reconcile_that_says_why_and_then_no
     assert event.after["reason"] == "billing was not configured before"
     assert tenancy.billed(started).status == "ok"
     assert tenancy.record(view).stripe_subscription_id is not None
-    assert work.push() == 0
+    assert work.run_once() == 0
 
 
 def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
@@ -60,7 +60,7 @@ def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
     ended(tenancy, tenancy.create("keyless"))
     priceless = tenancy.create("priceless", plan="enterprise")
     assert tenancy.billed(priceless).reason == "no_price"
-    assert backfill(tenancy, dispatcher).push() == 1
+    assert backfill(tenancy, dispatcher).run_once() == 1
     assert tenancy.tenant("keyless").tenant.provisioning_status["billing"] == "pending"
     assert tenancy.tenant("priceless").tenant.provisioning_status["billing"] == "skipped"
 
@@ -68,9 +68,9 @@ def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
 def test_workers_that_still_lack_the_key_do_not_make_it_go_round(tenancy: Tenancy, dispatcher: Dispatcher) -> None:
     ended(tenancy, tenancy.create())
     work = backfill(tenancy, dispatcher)
-    assert work.push() == 1
+    assert work.run_once() == 1
     ended(tenancy, tenancy.tenant())
-    assert work.push() == 0
+    assert work.run_once() == 0
 
 
 def test_the_pace_is_one_for_all_schedulers_and_nought_is_none(
@@ -78,9 +78,9 @@ def test_the_pace_is_one_for_all_schedulers_and_nought_is_none(
 ) -> None:
     for number in range(4):
         ended(tenancy, create(f"acme-{number}"))
-    assert backfill(tenancy, dispatcher, 0).push() == 0
+    assert backfill(tenancy, dispatcher, 0).run_once() == 0
     slow = [backfill(tenancy, dispatcher, 0.1) for _ in range(3)]
-    assert sum(one.push() for one in slow) == 1
+    assert sum(one.run_once() for one in slow) == 1
 
 
 def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
@@ -90,7 +90,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
     ended(tenancy, create("closed"))
     ended(tenancy, tenancy.plane.lifecycle.suspend("closed", "unpaid", tenancy.admin))
     assert tenancy.tenant("closed").tenant.status is Status.SUSPENDED
-    assert backfill(tenancy, dispatcher).push() == 0
+    assert backfill(tenancy, dispatcher).run_once() == 0
 
 
 def test_the_search_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
@@ -104,7 +104,7 @@ def test_two_schedulers_at_once_start_one_reconcile(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     view = ended(tenancy, create("acme"))
-    assert sum(one.push() for one in [backfill(tenancy, dispatcher) for _ in range(2)]) == 1
+    assert sum(one.run_once() for one in [backfill(tenancy, dispatcher) for _ in range(2)]) == 1
     assert len(tenancy.plane.operations.page("acme", tenancy.admin, 10, None).items) == 2
     assert len(tenancy.events(view, "tenant.reconcile")) == 1
 
@@ -124,11 +124,11 @@ def test_a_tenant_that_another_scheduler_brought_there_meanwhile_is_not_reconcil
             done.append(operation.tenant_slug)
             if len(done) == 1:
                 time.sleep(0.05)
-                assert work.push() == 1
+                assert work.run_once() == 1
                 ended(tenancy, tenancy.tenant(*slugs.difference(done)))
                 time.sleep(0.05)
             return False
 
-    assert backfill(tenancy, Slow(tenancy.settings.broker)).push() == 1
+    assert backfill(tenancy, Slow(tenancy.settings.broker)).run_once() == 1
     for slug in slugs:
         assert len(tenancy.plane.operations.page(slug, tenancy.admin, 10, None).items) == 2

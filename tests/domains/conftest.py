@@ -53,7 +53,7 @@ class World:
         """One look at a domain, due or not."""
         self.make_due(name)
         looks = self.looks()
-        looks.push()
+        looks.run_once()
         looks.close()
         return self.domain(name)
 

@@ -39,9 +39,9 @@ def test_several_schedulers_at_once_check_each_domain_once(world: World) -> None
     names = many(world, 12)
     schedulers = [world.looks() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda looks: looks.push(), schedulers))
+        list(pool.map(lambda looks: looks.run_once(), schedulers))
     for looks in schedulers:
-        looks.push()
+        looks.run_once()
         looks.close()
     assert challenges(world) == sorted(f"_dezky-challenge.{name}" for name in names)
 
@@ -51,7 +51,7 @@ def test_no_more_domains_are_claimed_than_threads_are_free(world: World) -> None
     fault(world.dns, kind="timeout")
     looks = world.looks(slots=2)
     for _ in range(3):
-        looks.push()
+        looks.run_once()
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 2
     looks.close()
 
@@ -70,7 +70,7 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_schedulers_other_duties(make
     operation = world.store.operations.find_open(world.tenant().id)
     assert operation is not None
     looks = world.looks(slots=3)
-    scheduler = open_scheduler_loop(world.store, world.dispatcher, {"domain_checks": looks.push})
+    scheduler = open_scheduler_loop(world.store, world.dispatcher, {"domain_checks": looks.run_once})
     assert scheduler.run_once() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
@@ -111,7 +111,7 @@ def test_a_domain_whose_scheduler_was_killed_during_the_check_is_checked_by_the_
     assert world.domain().checked_at is None
     assert world.store.domain_checks.claim(60) is None
     looks = world.looks()
-    until(lambda: looks.push() or world.domain().checked_at)
+    until(lambda: looks.run_once() or world.domain().checked_at)
     looks.close()
     assert world.domain().ownership.is_proven
 

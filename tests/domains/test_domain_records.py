@@ -98,7 +98,7 @@ def test_where_no_proof_is_required_no_domain_is_checked_before_a_request(
     world = make_world(domain_proof="off")
     world.create()
     assert (world.domain().is_watched, world.domain().due_at) == (False, None)
-    world.looks().push()
+    world.looks().run_once()
     assert list(world.dns.journal) == []
     world.plane.domains.request_check("acme", "acme.test", world.admin)
     assert world.domain().is_watched

@@ -76,7 +76,7 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     def begun() -> list[int]:
         backfill = open_backfill(platform.store, starter, platform.settings)
         reconciles = open_domain_monitor(platform.store, starter, platform.settings)
-        return [platform.plane.lifecycle.start_due(200), backfill.push(), reconciles.start_reconciles()]
+        return [platform.plane.lifecycle.start_due(200), backfill.run_once(), reconciles.start_reconciles()]
 
     platform.plane.observe_only.begin("looking", platform.admin)
     assert begun() == [0, 0, 0]
@@ -110,19 +110,19 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
     drift = open_drift_detector(
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
-    assert drift.push() == 0
+    assert drift.run_once() == 0
     platform.plane.observe_only.begin("looking", platform.admin)
     before = list(platform.rows["tenants"].find())
     platform.plane.observe_only.end(platform.admin)
     assert list(platform.rows["tenants"].find()) == before, (
         "they may be a hundred thousand, more than one request can write"
     )
-    assert drift.push() == 1
+    assert drift.run_once() == 1
     assert platform.tenant("acme").id in {row["tenantId"] for row in platform.rows["operations"].find({"mode": "plan"})}
     platform.finish(
         TenantView(platform.tenant("acme"), platform.store.operations.find_open(platform.tenant("acme").id))
     )
-    assert drift.push() == 0
+    assert drift.run_once() == 0
     looks = [platform.store.orphan_scans.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
     assert all(looks)
 

@@ -38,7 +38,7 @@ def run(platform: PlatformFixture, job: PendingMembersJob, *, is_due: bool = Tru
     """Do one check, and run the operation that it may have started."""
     if is_due:
         platform.rows["tenants"].update_many({}, {"$unset": {"membersDueAt": ""}})
-    job.push()
+    job.run_once()
     job._pool.wait(10)
     for row in platform.rows["operations"].find({"status": "running"}):
         operation = platform.store.operations.find(str(row["_id"]))

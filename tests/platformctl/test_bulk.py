@@ -22,7 +22,7 @@ def scheduler(store: Repositories, control_plane: Services, make_settings: Calla
 
     def work() -> None:
         while not stop.wait(0.05):
-            job.push()
+            job.run_once()
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -37,7 +37,7 @@ def looking(
 
     def work() -> None:
         while not stop.wait(0.05):
-            looks.push()
+            looks.run_once()
 
     sweep = threading.Thread(target=work)
     sweep.start()

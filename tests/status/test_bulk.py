@@ -31,7 +31,7 @@ def job(store: Repositories, control_plane: Services, make_settings: Callable[..
 def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
     """Do what the scheduler does until the bulk operation has ended."""
     for _ in range(300):
-        job.push()
+        job.run_once()
         bulk = store.bulk.find(bulk_id)
         assert bulk is not None
         if bulk.status is BulkStatus.FINISHED:
@@ -52,7 +52,7 @@ def test_a_dry_run_finds_its_tenants_and_changes_nothing(
     bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(integration="ocis"), admin)
     assert (bulk.status, bulk.total) == (BulkStatus.DRY_RUN, 1)
     assert [(one.target.slug, one.target.steps) for one in bulk.named] == [("acme", ("ocis",))]
-    assert job.push() == 0
+    assert job.run_once() == 0
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_status["ocis"] == "error"
 
 
@@ -85,7 +85,7 @@ def test_started_twice_it_runs_once(
     control_plane.bulk.start(bulk.id, admin)
     run(job, store, bulk.id)
     assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.FINISHED
-    assert job.push() == 0
+    assert job.run_once() == 0
 
 
 def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
@@ -141,7 +141,7 @@ def test_the_pace_is_kept(
     bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
     control_plane.bulk.start(bulk.id, admin)
     slow = open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=1))
-    assert sum(slow.push() for _ in range(3)) <= 1
+    assert sum(slow.run_once() for _ in range(3)) <= 1
 
 
 def test_nobody_reaches_further_in_bulk_than_one_by_one(

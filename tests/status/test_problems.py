@@ -262,10 +262,10 @@ def test_records_from_before_the_fields_and_those_of_older_processes_are_repaire
     )
     drift = {"lookedAt": store.connection.now(), "changes": {"access": ["add a member"]}}
     database["tenants"].update_one({"slug": "beta"}, {"$set": {"drift": drift}})
-    assert store.status_repair.push() == 3
+    assert store.status_repair.run_once() == 3
     assert set(groups(control_plane, admin)) == {("failed", "ocis", "taken"), ("drifted", "authentik", "drifted")}
     database["paces"].delete_many({})
-    assert store.status_repair.push() == 0
+    assert store.status_repair.run_once() == 0
 
 
 @pytest.mark.parametrize(

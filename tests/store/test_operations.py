@@ -349,7 +349,7 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     finish(store, view.operation, authentik=ok(), stalwart=ok(), ocis=ok())
     open_settlement(store).settle(view.operation.id)
     raw(store, settings).database["tenants"].update_one({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    assert open_drift_detector(store, open_starter(store, dispatcher, settings), settings).push() == 1
+    assert open_drift_detector(store, open_starter(store, dispatcher, settings), settings).run_once() == 1
     plan = store.operations.find_open(view.tenant.id)
     assert plan is not None
     take(store, plan, "authentik", lease=60)

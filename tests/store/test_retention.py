@@ -40,7 +40,7 @@ def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
 ) -> None:
     create("beta")
     number_events(store.connection, store.events)
-    open_retention(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
+    open_retention(store, make_settings(event_keep_days=30, operation_keep_days=30)).run_once()
     assert store.operations.find(aged[0]) is None
     assert store.operations.find(aged[1]) is not None
     assert {row["tenant"] for row in store.connection.database["events"].find()} <= {"beta", None}
@@ -50,7 +50,7 @@ def test_without_the_settings_everything_stays(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     before = store.connection.database["events"].count_documents({})
-    open_retention(store, make_settings()).push()
+    open_retention(store, make_settings()).run_once()
     assert store.operations.find(aged[0]) is not None
     assert store.connection.database["events"].count_documents({}) == before
 

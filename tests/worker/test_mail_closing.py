@@ -78,7 +78,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
     control(acme.stalwart, "create", kind="Account", given={"@type": "User", "name": "new", "domainId": domain})
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
-    assert check.push() == 1
+    assert check.run_once() == 1
     plan = acme.store.operations.find_open(acme.tenant("acme").id)
     before = acme.tenant("acme")
     assert acme.finish(TenantView(before, plan)).status == "succeeded"
@@ -98,7 +98,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: D
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
-    assert check.push() == 0
+    assert check.run_once() == 0
 
 
 def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformFixture) -> None:

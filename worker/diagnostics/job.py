@@ -22,7 +22,7 @@ class DiagnosticsJob:
         self._doctor = doctor
         self._thread: threading.Thread | None = None
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Begin a waiting run if this scheduler has none running. Starts no operation: returns 0."""
         if self._thread is None or not self._thread.is_alive():
             run_id = self._diagnostics.claim()

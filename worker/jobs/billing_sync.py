@@ -50,7 +50,7 @@ class BillingSyncJob:
         self._settings = settings
         self._pool = WorkerPool("billing", concurrency)
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
         if is_paused(self._switches.cached(), BILLING):
             return 0

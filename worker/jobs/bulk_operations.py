@@ -28,7 +28,7 @@ class BulkJob:
         self._service = service
         self._per_minute = settings.bulk_per_minute
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Act on as many tenants as the rate allows; return how many."""
         return sum(map(self._push, self._bulk.running()))
 

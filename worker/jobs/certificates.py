@@ -49,7 +49,7 @@ class CertificateJob:
         self._ca_file = settings.extra_ca_certs
         self._next = 0.0
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Read all certificates when the interval is over. Starts no operation: returns 0."""
         if self._urls and time.monotonic() >= self._next:
             self._next = time.monotonic() + INTERVAL

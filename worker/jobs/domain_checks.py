@@ -26,7 +26,7 @@ class DomainCheckJob:
         self._attempt_seconds = settings.attempt_seconds
         self._pool = WorkerPool("domain", concurrency)
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start due checks while threads are free; return how many operations were started."""
         for due in self._monitor.claim(self._pool.free):
             self._pool.submit(partial(self._check, due), domain=due.name, tenant=due.tenant.slug)

@@ -68,7 +68,7 @@ class OrphanScanJob:
         self._pool = WorkerPool("orphans", concurrency)
         self._has_begun = False
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start due scans and removals while threads are free. Starts no operation: returns 0."""
         if not self._has_begun:
             self._scanner.begin()

@@ -52,7 +52,7 @@ class PendingMembersJob:
         self._attempt_seconds = settings.attempt_seconds
         self._pool = WorkerPool("members", 1)
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
         if self._files is None or not self._pool.free:
             return 0

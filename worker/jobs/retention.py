@@ -27,7 +27,7 @@ class RetentionJob:
         self._event_seconds = settings.event_keep_days * DAY
         self._operation_seconds = settings.operation_keep_days * DAY
 
-    def push(self) -> int:
+    def run_once(self) -> int:
         """Delete the next batch when the interval is over. Starts no operation: returns 0."""
         if not self._rate_limiter.take("retention", INTERVAL_SECONDS):
             return 0
