@@ -17,7 +17,7 @@ from client.transport import CONNECT_SECONDS, unreachable
 T = TypeVar("T")
 
 READ_SECONDS = 30.0
-LARGEST_PAGE = 200
+MAX_PAGE_SIZE = 200
 KEY_ATTEMPTS = 5
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
 #: seconds that an API may be unavailable, such as during a restart, before waiting for an operation ends
@@ -88,13 +88,13 @@ class Connection:
         return time.monotonic() - self._succeeded_at > MAX_UNAVAILABLE_SECONDS
 
     def get(
-        self, path: str, params: Params | None = None, *, patience: float = 0, kind: type = object
+        self, path: str, params: Params | None = None, *, extra_seconds: float = 0, kind: type = object
     ) -> Response[Any]:
-        """Send a GET. `patience`: additional seconds that the API may take, such as for `?wait=`.
+        """Send a GET. `extra_seconds`: additional seconds that the API may take, such as for `?wait=`.
 
         `kind`: dict or list, to raise Unreachable for other JSON, which another server must have sent.
         """
-        response = self.request("GET", path, params=params, timeout=READ_SECONDS + patience)
+        response = self.request("GET", path, params=params, timeout=READ_SECONDS + extra_seconds)
         return self.checked(response, path, kind)
 
     def post(
@@ -104,14 +104,16 @@ class Connection:
         params: Params | None = None,
         *,
         key: str | None = None,
-        patience: float = 0,
+        extra_seconds: float = 0,
     ) -> Response[Any]:
         """Send a POST that is carried out once per `key` (Idempotency-Key); by default with a new key."""
         key = key or new_key()
         headers = {"Idempotency-Key": key}
         for attempt in range(KEY_ATTEMPTS):
             try:
-                return self.request("POST", path, body, params=params, headers=headers, timeout=READ_SECONDS + patience)
+                return self.request(
+                    "POST", path, body, params=params, headers=headers, timeout=READ_SECONDS + extra_seconds
+                )
             except ApiError as error:
                 if error.code != KEY_IN_PROGRESS or attempt == KEY_ATTEMPTS - 1:
                     raise
@@ -136,7 +138,7 @@ class Connection:
         """Iterate over the records of a list, page after page, at most `limit` of them."""
         left, cursor = limit, None
         while left is None or left > 0:
-            page = self.page(path, params, LARGEST_PAGE if left is None else min(left, LARGEST_PAGE), cursor)
+            page = self.page(path, params, MAX_PAGE_SIZE if left is None else min(left, MAX_PAGE_SIZE), cursor)
             yield from page.items if left is None else page.items[:left]
             left = None if left is None else left - len(page.items)
             cursor = page.next

@@ -11,7 +11,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError,
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SHORTEST_KEY = 32
+MIN_KEY_LENGTH = 32
 _URL: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
 _FILE = "_FILE"
 
@@ -55,9 +55,9 @@ class ConsoleSettings(BaseSettings):
     @field_validator("secret_keys")
     @classmethod
     def _long_enough(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if len(given[0].get_secret_value()) < SHORTEST_KEY:
+        if len(given[0].get_secret_value()) < MIN_KEY_LENGTH:
             raise ValueError(
-                f"the first must have at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one"
+                f"the first must have at least {MIN_KEY_LENGTH} characters; `openssl rand -hex 32` makes one"
             )
         return given
 

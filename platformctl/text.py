@@ -30,7 +30,7 @@ TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 UNITS = (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48), ("d", 86400, 730), ("y", 31557600, 10**9))
 GAP = "   "
 #: a longer cell moves the rest of its own row only; other rows are not padded to its length
-LONGEST_PADDING = 60
+MAX_PADDING = 60
 
 
 def age(time: str, now: datetime | None = None) -> str:
@@ -110,7 +110,7 @@ def columns(headings: Sequence[str], fields: Sequence[str], rows: Iterable[Seque
     """Format a table, one line per row, without cut or wrapped cells and without trailing blanks."""
     cells = list(rows)
     lengths = [max(map(cell_len, column)) for column in zip([h.upper() for h in headings], *cells, strict=True)]
-    widths = [min(length, LONGEST_PADDING) for length in lengths]
+    widths = [min(length, MAX_PADDING) for length in lengths]
     lines = [_row([click.style(h.upper(), bold=True) for h in headings], [h.upper() for h in headings], widths)]
     for row in cells:
         lines += [_row([coloured(field, text) for field, text in zip(fields, row, strict=True)], row, widths)]

@@ -14,7 +14,7 @@ from sandbox.domains import publish_for, verify
 from sandbox.state import State
 from sandbox.tokens import TokenError, password_of, person_of, token_for, uses_simulated_issuer
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 VERIFY_SECONDS = 20.0
 MARKS = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "error": "[red]✗[/]"}
 
@@ -51,7 +51,7 @@ def onboard(state: State, console: Console) -> str | None:
 def _follow(session: requests.Session, url: str, console: Console, started: float) -> None:
     """Print each change of a step immediately."""
     shown: dict[str, tuple[Any, ...]] = {}
-    while time.monotonic() - started < PATIENCE:
+    while time.monotonic() - started < TIMEOUT:
         operation = session.get(url, timeout=10).json()
         for step in operation["steps"]:
             now = (step["status"], step["attempts"], step.get("reason"))

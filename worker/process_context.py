@@ -14,7 +14,7 @@ from shared.application.parts import open_restore_detector, open_settlement
 from shared.application.store import open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.db.connection import PATIENCE
+from shared.db.connection import CALL_TIMEOUT
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.repository import OperationRepository
 from shared.provisioning.settlement import Settlement
@@ -42,7 +42,7 @@ def database_timeout(settings: Settings) -> float:
     The outcome of a step is then still recorded, instead of the step running again when the lease runs out.
     """
     spare = (settings.lease_seconds - settings.attempt_seconds) / 2
-    return max(PATIENCE, min(ELECTION_SECONDS, spare))
+    return max(CALL_TIMEOUT, min(ELECTION_SECONDS, spare))
 
 
 @dataclass(frozen=True)

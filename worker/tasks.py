@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 ID = re.compile(r"[0-9a-f]{24}")
 #: limits of valid arguments: length of a step's name, number of an operation's dispatches
-LONGEST_NAME, LARGEST_DISPATCH = 64, 2**31
+MAX_NAME_LENGTH, MAX_DISPATCH = 64, 2**31
 
 
 class StepFailed(Exception):
@@ -79,7 +79,7 @@ def _register_step(app: Celery, contexts: Callable[[], ProcessContext], name: st
 
 def reject(task: Any, why: str, body: Any) -> str:
     """Log a message that the platform did not publish. Its content cannot be trusted, so only its size is logged."""
-    log.warning("broker.message_rejected", task=str(task)[:LONGEST_NAME], why=why, size=len(repr(body)))
+    log.warning("broker.message_rejected", task=str(task)[:MAX_NAME_LENGTH], why=why, size=len(repr(body)))
     return "rejected"
 
 
@@ -87,8 +87,8 @@ def _are_step_arguments(given: Sequence[Any]) -> bool:
     if len(given) != 3:
         return False
     operation_id, step, dispatch = given
-    is_name = isinstance(step, str) and len(step) <= LONGEST_NAME
-    return _is_id(operation_id) and is_name and type(dispatch) is int and 0 <= dispatch < LARGEST_DISPATCH
+    is_name = isinstance(step, str) and len(step) <= MAX_NAME_LENGTH
+    return _is_id(operation_id) and is_name and type(dispatch) is int and 0 <= dispatch < MAX_DISPATCH
 
 
 def _is_id(value: Any) -> bool:

@@ -15,10 +15,10 @@ from shared.rights.policy import Caller
 LEEWAY = 30
 #: seconds since 1970 that a date can hold: the year 9999
 LATEST = 253_402_300_799
-LONGEST_SUBJECT, LONGEST_NAME, LONGEST_EMAIL = 255, 200, 254
+MAX_SUBJECT_LENGTH, MAX_NAME_LENGTH, MAX_EMAIL_LENGTH = 255, 200, 254
 #: characters removed from names: control characters, lone surrogates, marks that change the writing direction
 UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]+")
-SUBJECT = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_SUBJECT}}}")
+SUBJECT = re.compile(rf"[\x21-\x7e]{{1,{MAX_SUBJECT_LENGTH}}}")
 
 
 class TokenExpired(InvalidTokenError):  # type: ignore[misc]
@@ -83,13 +83,13 @@ def _time(value: Any) -> float | None:
 
 def _line(value: Any) -> str:
     """Return one line of printable text, "" for anything else."""
-    return " ".join(UNPRINTABLE.sub(" ", value).split())[:LONGEST_NAME] if isinstance(value, str) else ""
+    return " ".join(UNPRINTABLE.sub(" ", value).split())[:MAX_NAME_LENGTH] if isinstance(value, str) else ""
 
 
 def _email(value: Any) -> str:
     """Return an e-mail address unchanged, "" for anything else."""
     text = _line(value)
-    return text if text == value and "@" in text and " " not in text and len(text) <= LONGEST_EMAIL else ""
+    return text if text == value and "@" in text and " " not in text and len(text) <= MAX_EMAIL_LENGTH else ""
 
 
 def _refuse_constant(name: str) -> Any:

@@ -23,7 +23,7 @@ WAIT_SECONDS = 3.0
 WAITERS = 8
 #: keys that are tried for one token at most
 MAX_CANDIDATES = 8
-SHORTEST_RSA = 2048
+MIN_RSA_BITS = 2048
 
 #: algorithm to the key type and, for curves, the curve (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864)
 _KINDS = {
@@ -68,7 +68,7 @@ class SigningKey:
             key = JWKRegistry.import_key({name: value for name, value in entry.items() if name != "kid"})
         except (JoseError, ValueError, KeyError, TypeError, OverflowError):
             return None
-        if isinstance(key, RSAKey) and key.raw_value.key_size < SHORTEST_RSA:
+        if isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS:
             log.warning("keys.too_short", kid=kid, bits=key.raw_value.key_size)
             return None
         return cls(None if kid is None else str(kid), key, entry)

@@ -27,7 +27,7 @@ from shared.rights.policy import Caller
 
 log = structlog.get_logger(__name__)
 
-LARGEST_TOKEN = 16 * 1024
+MAX_TOKEN_LENGTH = 16 * 1024
 #: verified tokens are cached this long at most, since verifying is most of a small request's cost, in seconds
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 10_000
@@ -65,7 +65,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
 
     def authenticate_token(self, token_string: str) -> Caller:
         """Return the caller that the token names. Raises InvalidTokenError, KeysUnavailable."""
-        if len(token_string) > LARGEST_TOKEN:
+        if len(token_string) > MAX_TOKEN_LENGTH:
             raise InvalidTokenError("The token is too large.")
         if token_string.startswith(PREFIX):
             return self._emergency_caller(token_string)

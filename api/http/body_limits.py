@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from shared.billing.stripe_events import SIGNATURE_HEADER
 
 KIB = 1024
-LARGEST_BODY = 64 * KIB
+MAX_BODY_BYTES = 64 * KIB
 STRIPE_PATH = "/stripe/events"
 STRIPE_SIGNATURE = SIGNATURE_HEADER.lower()
 #: an event contains a whole Stripe object, such as an invoice with all its lines
-LARGEST_EVENT = 256 * KIB
+MAX_EVENT_BYTES = 256 * KIB
 
 
 def body_limit(path: str) -> int:
     """Return the maximum size of a body for this path, in bytes."""
-    return LARGEST_EVENT if _is_stripe(path) else LARGEST_BODY
+    return MAX_EVENT_BYTES if _is_stripe(path) else MAX_BODY_BYTES
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:

@@ -23,21 +23,21 @@ from shared.tenants.model import Status
 from shared.tenants.views import TenantQuery
 from shared.webhooks.model import DeliveryQuery, DeliveryStatus
 
-LONGEST_WAIT = 30.0
-DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
+MAX_WAIT = 30.0
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 DAY = 24 * 3600
-LONGEST_GRACE = 7 * DAY
+MAX_GRACE = 7 * DAY
 
 
 def _digits(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
-        raise ValueError(f"must be a whole number from 1 to {LARGEST_LIMIT}")
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
     return value
 
 
 def _decimal(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
-        raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+        raise ValueError(f"must be a number of seconds from 0 to {MAX_WAIT:.0f}")
     return value
 
 
@@ -49,7 +49,7 @@ def _yes_or_no(value: Any) -> Any:
 
 def _seconds(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
-        raise ValueError(f"must be a whole number of seconds from 0 to {LONGEST_GRACE}")
+        raise ValueError(f"must be a whole number of seconds from 0 to {MAX_GRACE}")
     return value
 
 
@@ -61,13 +61,13 @@ class Query(BaseModel):
 
 class WaitQuery(Query):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="wait for the operation's end, for at most this many seconds"
+        0.0, ge=0, le=MAX_WAIT, description="wait for the operation's end, for at most this many seconds"
     )
 
 
 class CheckWaitQuery(WaitQuery):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="wait for the check, for at most this many seconds"
+        0.0, ge=0, le=MAX_WAIT, description="wait for the check, for at most this many seconds"
     )
 
 
@@ -80,7 +80,7 @@ class ReconcileQuery(WaitQuery):
 
 class ListQuery(Query):
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
-        DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="maximum number of records"
+        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="maximum number of records"
     )
     cursor: ObjectIdText | None = Field(None, description="from a Link header")
 
@@ -93,7 +93,7 @@ _STEPS: dict[str, Any] = {
 
 
 #: ids with commas between them, as many as a page can hold
-Ids = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{LARGEST_LIMIT - 1}}}$")]
+Ids = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{MAX_LIMIT - 1}}}$")]
 
 
 def _split(ids: str | None) -> tuple[str, ...] | None:
@@ -205,13 +205,13 @@ class OrphanListQuery(ListQuery):
 
 class TestQuery(Query):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="wait for the ping, for at most this many seconds"
+        0.0, ge=0, le=MAX_WAIT, description="wait for the ping, for at most this many seconds"
     )
 
 
 class RotateQuery(Query):
     grace: Annotated[int, BeforeValidator(_seconds)] = Field(
-        DAY, ge=0, le=LONGEST_GRACE, description="seconds for which the old secret signs beside the new one"
+        DAY, ge=0, le=MAX_GRACE, description="seconds for which the old secret signs beside the new one"
     )
 
 

@@ -15,7 +15,7 @@ from api.http.problem_details import Problem
 from api.http.response_headers import PATCH_TYPES
 from shared.core.errors import FieldError, InvalidInput
 
-DEEPEST = 20
+MAX_DEPTH = 20
 #: characters that no text may contain: NUL and lone surrogates
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
@@ -96,8 +96,8 @@ def _no_constant(name: str) -> Any:
 
 
 def _check_texts(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise Problem(400, "malformed_json", f"The body is nested deeper than {DEEPEST} levels.")
+    if depth > MAX_DEPTH:
+        raise Problem(400, "malformed_json", f"The body is nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):

@@ -19,7 +19,7 @@ _CONTROL = re.compile(f"[{CONTROLS}]")
 #: printable text that is not blank, as a pattern
 PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
 #: limit of a username in Authentik
-LONGEST_USERNAME = 150
+MAX_USERNAME_LENGTH = 150
 #: of an address that Authentik takes: in A-labels, with a dot, and no single letter at its end
 ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
 #: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
@@ -46,8 +46,8 @@ def _owner_email(text: str) -> str:
     address = found.ascii_email or ""
     if not ACCOUNT_DOMAIN.fullmatch(address.rpartition("@")[2]):
         raise ValueError("must have a domain with a dot whose last part has two characters or more")
-    if len(address) > LONGEST_USERNAME:
-        raise ValueError(f"must have at most {LONGEST_USERNAME} characters: it becomes the owner's username")
+    if len(address) > MAX_USERNAME_LENGTH:
+        raise ValueError(f"must have at most {MAX_USERNAME_LENGTH} characters: it becomes the owner's username")
     return address
 
 
@@ -116,7 +116,7 @@ OwnerEmail = Annotated[
     str,
     StringConstraints(max_length=254),
     AfterValidator(_owner_email),
-    _text(LONGEST_USERNAME, "RFC 5321 address with an ASCII local part: the owner's username", format="email"),
+    _text(MAX_USERNAME_LENGTH, "RFC 5321 address with an ASCII local part: the owner's username", format="email"),
 ]
 Slug = Annotated[
     str,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from client.connection import LARGEST_PAGE, Connection
+from client.connection import MAX_PAGE_SIZE, Connection
 from client.errors import Unreachable
 from client.models import Event
 from client.resources.records import Listing
@@ -27,7 +27,7 @@ class Events(Listing[Event]):
 
         `interrupted` is called for each failed request, before the request is repeated.
         """
-        response = self._connection.get(self._path, {**filters, "limit": min(last, LARGEST_PAGE)})
+        response = self._connection.get(self._path, {**filters, "limit": min(last, MAX_PAGE_SIZE)})
         yield from reversed(response.data)
         newer = response.links["prev"]
         while True:

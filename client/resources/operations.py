@@ -47,7 +47,7 @@ class Operations(ReadOnlyRecords[Operation]):
         path = self._at(operation)
 
         def read(wait: float) -> Operation:
-            found: Operation = self._connection.get(path, {"wait": wait}, patience=wait, kind=dict).data
+            found: Operation = self._connection.get(path, {"wait": wait}, extra_seconds=wait, kind=dict).data
             return found
 
         return wait_until(self._connection, read, has_ended, timeout, progress, long_poll)

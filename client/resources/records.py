@@ -41,10 +41,10 @@ class ReadOnlyRecords(Listing[T]):
         return "/".join([self._path, *map(segment, parts)])
 
     def _post(
-        self, *parts: str, body: Any = None, key: str | None = None, patience: float = 0, **params: Any
+        self, *parts: str, body: Any = None, key: str | None = None, extra_seconds: float = 0, **params: Any
     ) -> Response[Any]:
         path = self._at(*parts)
-        response = self._connection.post(path, body, params, key=key, patience=patience)
+        response = self._connection.post(path, body, params, key=key, extra_seconds=extra_seconds)
         return self._connection.checked(response, path, dict)
 
 

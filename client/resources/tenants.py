@@ -62,7 +62,7 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
 
     def export(self, slug: str) -> Response[Export]:
         """Read all data on record about a tenant."""
-        return self._connection.get(self._at(slug, "export"), patience=EXPORT_SECONDS)
+        return self._connection.get(self._at(slug, "export"), extra_seconds=EXPORT_SECONDS)
 
     def operations(self, slug: str, limit: int | None = None) -> Iterator[Operation]:
         """Iterate over a tenant's operations, newest first."""

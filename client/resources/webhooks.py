@@ -19,7 +19,7 @@ class Webhooks(Records[Webhook, NewWebhook, WebhookChanges]):
 
     def test(self, webhook: str, *, wait: float = 0, key: str | None = None) -> Response[Delivery]:
         """Send a ping once, and wait at most so many seconds (up to 30) for its outcome."""
-        return self._post(webhook, "test", key=key, patience=wait, wait=wait)
+        return self._post(webhook, "test", key=key, extra_seconds=wait, wait=wait)
 
     def rotate_secret(self, webhook: str, *, grace: int | None = None, key: str | None = None) -> Response[Webhook]:
         """Give it a new secret. `grace`: seconds in which the old one signs too."""

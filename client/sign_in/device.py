@@ -13,7 +13,7 @@ from client.sign_in.issuer import Granted, Issuer
 #: RFC 8628 sections 3.2 and 3.5: seconds between questions when none are named, and what slow_down adds
 DEFAULT_INTERVAL = 5.0
 SLOWER = 5.0
-SHORTEST_INTERVAL = 1.0
+MIN_INTERVAL = 1.0
 TOO_LATE = "Nobody approved the sign-in in time."
 #: Authentik forgets an expired code, and then calls it an invalid grant
 ENDINGS = {
@@ -42,7 +42,7 @@ class DeviceCode:
                 page=str(response["verification_uri"]),
                 user_code=str(response["user_code"]),
                 page_with_code=response.get("verification_uri_complete"),
-                interval=max(SHORTEST_INTERVAL, float(response.get("interval", DEFAULT_INTERVAL))),
+                interval=max(MIN_INTERVAL, float(response.get("interval", DEFAULT_INTERVAL))),
                 expires_in=float(response["expires_in"]),
                 device_code=str(response["device_code"]),
             )

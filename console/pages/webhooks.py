@@ -15,7 +15,7 @@ pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 TEST_SECONDS = 5
 #: so many tenants can be chosen from
-MOST_TENANTS = 200
+MAX_TENANTS = 200
 FIELDS = (Field("url"), Field("actions", "lines"))
 
 
@@ -31,7 +31,7 @@ def new() -> tuple[str, int]:
     if made is not None:
         # the only answer with the secret: shown here, kept nowhere
         return render_template("webhooks/secret.html", webhook=made.data), 201
-    return render_template("webhooks/new.html", form=form, tenants=get("/tenants", limit=MOST_TENANTS)), form.status
+    return render_template("webhooks/new.html", form=form, tenants=get("/tenants", limit=MAX_TENANTS)), form.status
 
 
 @pages.get("/<webhook_id>")
@@ -58,10 +58,10 @@ def switch(webhook_id: str, state: str) -> Response:
 
 @pages.post("/<webhook_id>/test")
 def test(webhook_id: str) -> Response:
-    path, patience = f"/webhooks/{webhook_id}/test", TEST_SECONDS
+    path, extra_seconds = f"/webhooks/{webhook_id}/test", TEST_SECONDS
     return _act(
         webhook_id,
-        lambda: api().post(path, params={"wait": patience}, key=key(), patience=patience),
+        lambda: api().post(path, params={"wait": extra_seconds}, key=key(), extra_seconds=extra_seconds),
         "A ping was sent; the newest delivery below shows how it went.",
     )
 

@@ -15,7 +15,7 @@ from console.auth.session import FILES
 from console.auth.vault import cookie_keys
 from console.settings import ConsoleSettings
 
-LARGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 YEAR = 31_536_000
 #: what sign-in costs the identity provider and Redis is limited for each address
 LIMITED = ("sign_in.begin", "sign_in.callback", "sign_out.back_channel")
@@ -32,7 +32,7 @@ def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
         SESSION_COOKIE_HTTPONLY=True,
         # a sign-in comes back from the identity provider, which is another site
         SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=settings.is_secure,
         BOOTSTRAP_SERVE_LOCAL=True,

@@ -9,7 +9,7 @@ from serving.bridge import Refusal
 from serving.request_head import RequestHead
 
 #: forms are small; a logout token of the provider is too
-LARGEST_FORM = 64 * 1024
+MAX_FORM_BYTES = 64 * 1024
 STATUS: Mapping[Refusal, tuple[int, str]] = {
     Refusal.BROKEN: (400, "The request could not be read."),
     Refusal.LATE: (408, "The request did not arrive in time. Please try again."),
@@ -21,12 +21,12 @@ class ConsoleSite:
     liveness = "/health/live"
 
     def body_limit(self, path: str) -> int:
-        return LARGEST_FORM
+        return MAX_FORM_BYTES
 
     def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
         """Whether the body is compressed, or longer than any form."""
         length = headers.get("content-length", "0")
-        is_long = not (length.isascii() and length.isdecimal()) or int(length) > LARGEST_FORM
+        is_long = not (length.isascii() and length.isdecimal()) or int(length) > MAX_FORM_BYTES
         return is_long or headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
     def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:

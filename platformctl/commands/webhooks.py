@@ -28,7 +28,7 @@ DELIVERIES = (
     Column("message", "message", wide=True),
 )
 #: the longest that the API may wait for the outcome of a ping
-LONGEST_WAIT = 20.0
+MAX_WAIT = 20.0
 ENDS = {"delivered": ExitCode.OK, "failed": ExitCode.OPERATION_FAILED, "pending": ExitCode.STILL_RUNNING}
 _ACTIONS = "Event action, such as operation.failed, tenant.* or *; may be repeated."
 
@@ -100,8 +100,8 @@ webhooks = record_group(
 @click.argument("webhook", type=WEBHOOK)
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, LONGEST_WAIT),
-    default=LONGEST_WAIT,
+    type=click.FloatRange(0, MAX_WAIT),
+    default=MAX_WAIT,
     show_default=True,
     metavar="SECONDS",
     help="Wait so long at most; exit code 6 if it is not sent by then.",

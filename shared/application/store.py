@@ -12,7 +12,7 @@ from shared.application.migrations import MIGRATIONS
 from shared.billing.sync_queue import BillingSyncQueue
 from shared.bulk.repository import BulkOperationRepository
 from shared.config.settings import Settings
-from shared.db.connection import PATIENCE, MongoConnection, open_connection
+from shared.db.connection import CALL_TIMEOUT, MongoConnection, open_connection
 from shared.db.daily_quota import DailyQuota
 from shared.db.documents import translate_errors
 from shared.db.idempotency_keys import IdempotencyRepository
@@ -113,9 +113,9 @@ class Repositories:
         self.connection.close()
 
 
-def open_repositories(settings: Settings, patience: float = PATIENCE) -> Repositories:
-    """Open the repositories of this process; call it after forking. `patience`: time limit of a call, in seconds."""
-    connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, patience)
+def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repositories:
+    """Open the repositories of this process; call it after forking. `timeout`: time limit of a call, in seconds."""
+    connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, timeout)
     database = connection.database
     return Repositories(
         connection=connection,

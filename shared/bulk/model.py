@@ -11,7 +11,7 @@ from typing import Any
 from shared.status.model import Target
 
 #: limit of tenants in one bulk operation
-MOST_TENANTS = 20_000
+MAX_TENANTS = 20_000
 #: tenants listed in a response
 NAMED = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.accounts.user_repository import UserRepository
-from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.bulk.model import MAX_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.bulk.repository import BulkOperationRepository
 from shared.core.errors import (
     ActionNotPossible,
@@ -63,8 +63,8 @@ class BulkService:
         # an empty selector finds no tenant: a caller who means all of them has to say `everything`
         targets = self._targets(action, selector, actor) if selector.facts else ()
         found = {target.tenant_id: target for target in targets}
-        if len(found) > MOST_TENANTS:
-            raise InvalidInput([FieldError("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
+        if len(found) > MAX_TENANTS:
+            raise InvalidInput([FieldError("/selector", f"finds more than {MAX_TENANTS} tenants; narrow it")])
         return self._bulk.insert(action, selector, actor, list(found.values()))
 
     def start(self, bulk_id: str, actor: Actor) -> BulkOperation:
@@ -173,7 +173,7 @@ class BulkService:
             slugs=selector.tenants,
         )
         found = self._tenants.matching(
-            access.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MOST_TENANTS + 1
+            access.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
         )
         return (tenant for tenant in found if access.may_control_operations(actor, tenant))
 

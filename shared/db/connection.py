@@ -26,7 +26,7 @@ T = TypeVar("T")
 DURABLE = WriteConcern(w="majority", j=True)
 
 #: limit of one call or transaction in seconds, the driver's retries included: a request waits meanwhile
-PATIENCE = 5.0
+CALL_TIMEOUT = 5.0
 #: seconds beyond that limit, to abort a transaction
 ENDING_SECONDS = 2.0
 
@@ -35,13 +35,13 @@ ENDING_SECONDS = 2.0
 HEARTBEAT_MS = 3000
 
 
-def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
-    """Make a client for this process; call it after forking. It connects on first use. `patience`: seconds per call."""
+def open_client(uri: str, timeout: float = CALL_TIMEOUT) -> MongoClient[Document]:
+    """Make a client for this process; call it after forking. It connects on first use. `timeout`: seconds per call."""
     return MongoClient(
         uri,
         tz_aware=True,
-        timeoutMS=round(patience * 1000),
-        serverSelectionTimeoutMS=round(patience * 1000),
+        timeoutMS=round(timeout * 1000),
+        serverSelectionTimeoutMS=round(timeout * 1000),
         connectTimeoutMS=2000,
         heartbeatFrequencyMS=HEARTBEAT_MS,
         maxPoolSize=64,
@@ -76,8 +76,8 @@ class MongoConnection:
         when a process died within a transaction on the same document. Retries end before calls do, because a call that
         is cut short cannot abort its transaction and would leave the document locked.
         """
-        patience = seconds or self.client.options.timeout or PATIENCE
-        give_up = time.monotonic() + patience
+        timeout = seconds or self.client.options.timeout or CALL_TIMEOUT
+        give_up = time.monotonic() + timeout
 
         def bounded(session: Transaction) -> T:
             if time.monotonic() > give_up:
@@ -90,7 +90,7 @@ class MongoConnection:
                     raise cause from None  # the driver retries the transaction by this error's label
                 raise
 
-        with translate_errors(), pymongo.timeout(patience + ENDING_SECONDS), self.client.start_session() as session:
+        with translate_errors(), pymongo.timeout(timeout + ENDING_SECONDS), self.client.start_session() as session:
             return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
     @contextmanager
@@ -121,7 +121,7 @@ class MongoConnection:
         self.client.close()
 
 
-def open_connection(uri: str, database: str, patience: float = PATIENCE) -> MongoConnection:
-    """Connect this process; call it after forking. `patience`: how long a call may take, in seconds."""
-    client = open_client(uri, patience)
+def open_connection(uri: str, database: str, timeout: float = CALL_TIMEOUT) -> MongoConnection:
+    """Connect this process; call it after forking. `timeout`: how long a call may take, in seconds."""
+    client = open_client(uri, timeout)
     return MongoConnection(client, open_database(client, database))

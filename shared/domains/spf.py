@@ -15,7 +15,7 @@ PREFIX = re.compile(r"(/\d{1,2})?(//\d{1,3})?$")
 #: mechanisms that need an argument, and those that ask DNS; more than ten of these are an error (section 4.6.4)
 WITH_ARGUMENT = frozenset({"include", "ip4", "ip6", "exists"})
 ASKING = frozenset({"include", "a", "mx", "ptr", "exists"})
-MOST_ASKING = 10
+MAX_DNS_MECHANISMS = 10
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_policy(text: str, domain: str) -> tuple[Mechanism, ...] | None:
         elif modifier is None or modifier[1].lower() in ("redirect", "exp"):
             return None
     asking = sum(one.name in ASKING for one in found) + ("redirect" in modifiers)
-    return tuple(found) if asking <= MOST_ASKING else None
+    return tuple(found) if asking <= MAX_DNS_MECHANISMS else None
 
 
 def _passing(policy: tuple[Mechanism, ...]) -> frozenset[Mechanism]:

@@ -22,7 +22,7 @@ _TENANT = "tenant:"
 #: a Retry-After longer than this opens the integration's breaker, in seconds
 LONG_RETRY_AFTER = 60.0
 #: the breaker stays open no longer than this, whatever Retry-After says, in seconds
-LONGEST_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0
 
 #: temporary faults that a healthy integration can answer
 _HEALTHY_REASONS = frozenset({"not_ready", "throttled", "vanished"})

@@ -16,7 +16,7 @@ PING = "webhook.ping"
 #: fields that events show; not the URL, which may contain a secret of the receiver
 EVENT_FIELDS = ("host", "actions", "enabled")
 #: limit of webhooks per owner, so that one owner cannot occupy all delivery threads
-MOST_PER_OWNER = 20
+MAX_PER_OWNER = 20
 
 
 class DeliveryStatus(StrEnum):

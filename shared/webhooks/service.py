@@ -37,7 +37,7 @@ from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.delivery_rules import is_in_scope, webhook_cipher
 from shared.webhooks.model import (
     EVENT_FIELDS,
-    MOST_PER_OWNER,
+    MAX_PER_OWNER,
     DeliveryQuery,
     DeliveryRecord,
     DeliveryStatus,
@@ -95,8 +95,8 @@ class WebhookService:
             if tenant is not None:
                 # a write: of two transactions at once the second is retried, and then counts the first one's webhook
                 self._tenants.lock_generation(tenant.id, tenant.generation, session)
-            if self._webhooks.count(owner, session) >= MOST_PER_OWNER:
-                raise TooManyWebhooks(MOST_PER_OWNER)
+            if self._webhooks.count(owner, session) >= MAX_PER_OWNER:
+                raise TooManyWebhooks(MAX_PER_OWNER)
             cursor = self._events.last_number(session)
             slug = tenant.slug if tenant else None
             made = self._webhooks.insert(new, owner, slug, encrypted, cursor, session)

@@ -50,7 +50,7 @@ def bootstrap(
     folder: Path, fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
-        patience: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
+        timeout: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
@@ -62,7 +62,7 @@ def bootstrap(
             "MAIL_HOST": "mail.platform.test",
             **variables,
         }
-        options = ["--secrets", variables.get("FOLDER", str(folder)), "--patience", str(patience)]
+        options = ["--secrets", variables.get("FOLDER", str(folder)), "--timeout", str(timeout)]
         command = [sys.executable, *program, *options]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -101,7 +101,7 @@ def test_a_key_that_was_lost_is_made_anew_for_the_same_account(
 def test_a_product_that_does_not_come_is_named_and_the_others_are_made_ready(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
-    done = bootstrap(patience=1.0, OCIS_API_URL="http://127.0.0.1:9")
+    done = bootstrap(timeout=1.0, OCIS_API_URL="http://127.0.0.1:9")
     assert done.returncode == 1
     assert re.search(r"failed +OCIS +The integration could not be reached", done.stdout)
     assert re.search(r"ready +Stalwart", done.stdout)
@@ -112,7 +112,7 @@ def test_a_wrong_token_of_authentik_says_which_blueprint_makes_it(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
     (folder / "authentik_api_token").write_text("another")
-    done = bootstrap(patience=1.0)
+    done = bootstrap(timeout=1.0)
     assert done.returncode == 1
     assert "deploy/authentik/platform.yaml" in done.stdout
 

@@ -16,7 +16,7 @@ from tests.sandbox.test_cli import free_base
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: how many seconds one page may take
-PATIENCE = 240
+TIMEOUT = 240
 UNTIL_FAILED = "until platformctl tenants describe acme | grep upstream_error; do sleep 0.1; done"
 
 
@@ -59,7 +59,7 @@ def test_every_command_of_the_page_succeeds(page: str, sandbox: tuple[int, Path]
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-1000:]}"
     assert "upstream_error" in done.stdout

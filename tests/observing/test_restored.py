@@ -168,7 +168,7 @@ def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None
 def test_without_a_database_a_check_fails_and_the_next_one_asks_again(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
-    away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=0.5)
+    away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), timeout=0.5)
     watch = open_restore_detector(away, world.dispatcher.high_water_mark, world.settings)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):

@@ -13,7 +13,7 @@ from shared.accounts.user import NewUser, Role, UserChanges
 from shared.core.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
-from shared.webhooks.model import MOST_PER_OWNER, NewWebhook, Owner, Webhook
+from shared.webhooks.model import MAX_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE
 from tests.webhooks.conftest import Post, Run, until
 from worker.composition import open_outbox_relay
@@ -165,7 +165,7 @@ def test_webhooks_are_seen_by_whoever_looks_after_their_owner_and_by_nobody_else
 
 def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
-    for _ in range(MOST_PER_OWNER):
+    for _ in range(MAX_PER_OWNER):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
     with pytest.raises(TooManyWebhooks):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
@@ -174,7 +174,7 @@ def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[...,
 
 def test_an_owner_has_no_more_of_them_by_asking_for_several_at_once(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
-    for _ in range(MOST_PER_OWNER - 2):
+    for _ in range(MAX_PER_OWNER - 2):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
 
     def one_more(_: int) -> bool:

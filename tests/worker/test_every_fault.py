@@ -177,7 +177,7 @@ def products(
 ) -> Iterator[dict[str, Product]]:
     # tried again within the call, as ever, with little time between
     monkeypatch.setattr(session, "_pause", lambda _: 0.0)
-    monkeypatch.setattr(jmap, "CROWD_PATIENCE", 0.2)
+    monkeypatch.setattr(jmap, "BUSY_TIMEOUT", 0.2)
     token = BearerToken(API_TOKEN)
     api = {
         "authentik": JsonClient(authentik.url, authorize=token, call_seconds=LONG),

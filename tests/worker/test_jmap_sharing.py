@@ -28,12 +28,12 @@ Request = list[list[Any]]
 class Line:
     """A server that takes one request at a time and answers on command: each call with its own argument."""
 
-    def __init__(self, most_calls: int = 4) -> None:
+    def __init__(self, max_calls: int = 4) -> None:
         self.requests: list[Request] = []
         self.faults: dict[int, BaseException] = {}
         self._may_answer = threading.Semaphore(0)
         self._threads = ThreadPoolExecutor(16)
-        self.sharing = SharedRequests(self._send, in_flight=1, most_calls=most_calls, call_seconds=5.0)
+        self.sharing = SharedRequests(self._send, in_flight=1, max_calls=max_calls, call_seconds=5.0)
 
     def _send(self, invocations: Request, repeatable: bool) -> list[Any]:
         self.requests.append(invocations)

@@ -410,7 +410,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.CROWD_PATIENCE", 0.4)
+    monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.BUSY_TIMEOUT", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
     with pytest.raises(TemporaryError, match="throttled") as refusal:
         ensure_mail(work("stalwart"), mail)

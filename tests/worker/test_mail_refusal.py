@@ -107,7 +107,7 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimu
 def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
     stalwart: StalwartSimulator, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.PATIENCE", 0.3)
+    monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.TIMEOUT", 0.3)
     ensure_mail(work("stalwart"), client(stalwart))
     with StalwartSimulator(api_key=API_TOKEN).running() as other:
         assert isinstance(other, StalwartSimulator)

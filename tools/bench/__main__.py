@@ -62,7 +62,7 @@ def _pages(console: Console, made: Servers, runs: int) -> None:
     rows = console_pages.console_pages(made, runs, 1.0)
     show(console, f"The console's pages over {console_pages.TENANTS} tenants", measures.LOAD_COLUMNS, rows)
     slow = console_pages.too_slow(rows)
-    console.print(f"slower than {console_pages.MOST_MS} ms at p50: {', '.join(slow) or 'none'}")
+    console.print(f"slower than {console_pages.MAX_MS} ms at p50: {', '.join(slow) or 'none'}")
 
 
 def _at_latency(console: Console, made: Servers, chosen: set[str], latency: int, tenants: int, runs: int) -> None:

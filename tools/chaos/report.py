@@ -12,7 +12,7 @@ from tools.chaos.recovery import durations, recoveries, times
 from tools.chaos.run import Result
 
 #: how many violations of one invariant are printed
-MOST_SENTENCES = 12
+MAX_SENTENCES = 12
 
 
 def lines(plan: Plan, result: Result, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _recovery(result: Result) -> Iterator[str]:
 def _verdict(plan: Plan, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for invariant, sentences in broken.items():
         yield f"BROKEN: {invariant} ({len(sentences)} times)"
-        for sentence in sentences[:MOST_SENTENCES]:
+        for sentence in sentences[:MAX_SENTENCES]:
             yield f"  - {sentence}"
     yield f"seed {plan.seed}: " + (f"{len(broken)} invariants are broken" if broken else "all invariants hold")
 

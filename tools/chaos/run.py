@@ -78,9 +78,9 @@ class _Run:
         settling_began = time.monotonic()
         self._await_answers()
         convergence = Convergence(self._environment, self._caller, self._log, self._keep_running)
-        convergence.wait_until_settled(self._patience())
+        convergence.wait_until_settled(self._settle_timeout())
         settled_after = time.monotonic() - settling_began
-        retried = convergence.retry_failed(self._patience())
+        retried = convergence.retry_failed(self._settle_timeout())
         convergence.wait_for_broker()
         self._take_requests()
         self._let_members_join()
@@ -111,7 +111,7 @@ class _Run:
             self._keep_running(self._clients.is_done, LAST_ANSWERS)
         self._clients.join()
 
-    def _patience(self) -> float:
+    def _settle_timeout(self) -> float:
         """Return how long all operations may take to end, in seconds."""
         return max(45.0, min(180.0, self._plan.size.seconds))
 

@@ -30,8 +30,8 @@ TASKS = (
 
 @click.command()
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
-@click.option("--patience", default=600.0, show_default=True, help="Seconds to wait for the products.")
-def main(folder: Path, patience: float) -> None:
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the products.")
+def main(folder: Path, timeout: float) -> None:
     """Wait for the products, make what is missing, and print what is ready and what is left to do.
 
     Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings are invalid.
@@ -42,7 +42,7 @@ def main(folder: Path, patience: float) -> None:
     except SettingsError as problem:
         click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
-    give_up = time.monotonic() + patience
+    give_up = time.monotonic() + timeout
     findings = [_tried(subject, work, give_up) for subject, work in _work(settings, files).items()]
     findings += [Finding(State.TO_DO, subject, text) for subject, text in TASKS]
     click.echo(screen(findings))

@@ -27,7 +27,7 @@ from worker.diagnostics.products import product_checks, write_checks
 from worker.jobs.certificates import product_urls
 
 #: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
-LARGEST_DIFFERENCE = 5.0
+MAX_DIFFERENCE = 5.0
 #: timeouts of workers and of an issuer, in seconds
 WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
 #: a scheduler is considered dead when no job ran for this long, in seconds
@@ -98,7 +98,7 @@ class Doctor:
             yield Check("mongodb", "migrations", CheckStatus.FAILED, message, remedy)
         else:
             yield Check("mongodb", "migrations", CheckStatus.OK, "All migrations were applied.")
-        close = difference <= LARGEST_DIFFERENCE
+        close = difference <= MAX_DIFFERENCE
         remedy = "" if close else "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."
         yield Check("clock", "difference", CheckStatus.OK if close else CheckStatus.FAILED, message, remedy)

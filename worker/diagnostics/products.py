@@ -22,7 +22,7 @@ from worker.integrations.discovery import FINDERS
 from worker.jobs.certificates import certificate_end, product_urls
 
 #: what one product's checks may take, in seconds
-LONGEST_PRODUCT = 30.0
+MAX_PRODUCT_SECONDS = 30.0
 #: reasons that say that our account may not do what a step needs
 REFUSALS = frozenset({"bad_credentials", "missing_permission"})
 #: a certificate that ends within this is a warning, in seconds
@@ -37,7 +37,7 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
         if client is None:
             yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_told("not_configured"))
             continue
-        with within(LONGEST_PRODUCT):
+        with within(MAX_PRODUCT_SECONDS):
             yield _version(name, client)
             if name in FINDERS:
                 signer = MarkerSigner(name, settings.stamp_key_texts)

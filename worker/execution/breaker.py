@@ -15,7 +15,7 @@ from shared.operations.repository import OperationRepository
 from shared.switches.model import (
     ALL,
     CREDENTIALS_OPEN_DURATION,
-    LONGEST_RETRY_AFTER,
+    MAX_RETRY_AFTER,
     OBSERVE_ONLY,
     Deferral,
     HealthSignal,
@@ -175,7 +175,7 @@ class Breaker:
         cause, detail = outcome.reason or "unreachable", _detail(outcome)
         wait = 0.0
         if signal is HealthSignal.BACK_OFF:
-            wait = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
+            wait = min(outcome.wait or 0.0, MAX_RETRY_AFTER)
             if tenant is None:
                 return self._switches.back_off(integration, cause, detail, wait)
         if signal is HealthSignal.CREDENTIALS_REFUSED:

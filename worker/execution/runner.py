@@ -35,7 +35,7 @@ from worker.integrations.step_context import StepContext, StepFunction
 log = structlog.get_logger(__name__)
 
 #: Celery retries a task that is due within this many seconds; the scheduler publishes a later one
-LONGEST_TASK_RETRY = 60.0
+MAX_TASK_RETRY = 60.0
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Runner:
         if outcome.result is Result.ERROR:
             return StepResult(outcome.result, failure=failure)
         again = outcome.result is Result.RETRY and operation.is_open
-        is_task_retry = again and retry_in <= LONGEST_TASK_RETRY
+        is_task_retry = again and retry_in <= MAX_TASK_RETRY
         return StepResult(
             outcome.result,
             retry_in if is_task_retry else None,

@@ -71,7 +71,7 @@ class StepContexts:
             account=account_of(self._billing, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_plan=operation.is_plan,
-            most_removals=self._most_removals(operation),
+            max_removals=self._max_removals(operation),
             is_anothers=lambda id_: self._recorded_objects.is_anothers(integration, id_, tenant.id),
             group_state=partial(self._group_state, tenant, operation),
         )
@@ -97,7 +97,7 @@ class StepContexts:
         unproven = self._domains.unproven_of(tenant.id, is_always_required=mode == "required")
         return frozenset(tenant.domains) - unproven if unproven else None
 
-    def _most_removals(self, operation: Operation) -> int | None:
+    def _max_removals(self, operation: Operation) -> int | None:
         """Return the limit of removals; None for an action that removes by definition, or with an approval."""
         is_allowed = operation.allow_removals or operation.action in EXEMPT_FROM_REMOVAL_LIMIT
         return None if is_allowed else self._settings.removals_per_run

@@ -21,8 +21,8 @@ from worker.http.session import CONNECT_SECONDS, Repeatable, adapter_for, bounde
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: a longer Retry-After counts as this, in seconds: the due time must fit a date
-LONGEST_WAIT = 86400.0
-LARGEST_BODY = 32 * 2**20
+MAX_WAIT = 86400.0
+MAX_BODY_BYTES = 32 * 2**20
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -100,8 +100,8 @@ class JsonClient:
 
 def _read(response: requests.Response) -> ApiResponse:
     raw = response.raw
-    content = raw.read(LARGEST_BODY + 1, decode_content=True)
-    if len(content) > LARGEST_BODY:
+    content = raw.read(MAX_BODY_BYTES + 1, decode_content=True)
+    if len(content) > MAX_BODY_BYTES:
         response.close()
         raise TemporaryError("unexpected_answer", "The answer was larger than any this product gives.")
     raw.release_conn()
@@ -132,18 +132,18 @@ def _is_from_proxy(answer: ApiResponse) -> bool:
 
 
 def retry_after(answer: ApiResponse) -> float | None:
-    """Read Retry-After in seconds, at most LONGEST_WAIT: a number or an HTTP date (RFC 9110, section 10.2.3).
+    """Read Retry-After in seconds, at most MAX_WAIT: a number or an HTTP date (RFC 9110, section 10.2.3).
 
     A date is compared with the response's Date header if present, since our clock may be hours off.
     """
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text), LONGEST_WAIT)
+        return min(float(text), MAX_WAIT)
     try:
         until = email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
-    return min(max(0.0, until - _time_of(answer)), LONGEST_WAIT)
+    return min(max(0.0, until - _time_of(answer)), MAX_WAIT)
 
 
 def _time_of(answer: ApiResponse) -> float:

@@ -54,7 +54,7 @@ class StepContext:
     `is_plan`: a dry run: nothing may be changed; `changes` holds what a real run would change.
     `is_anothers`: whether another tenant's record names an object by its id; a marker of ours on it is a copy then.
     `group_state`: reads the current state of the tenant's group in the identity provider.
-    `most_removals`: how many objects the run may remove or disable, None without a limit.
+    `max_removals`: how many objects the run may remove or disable, None without a limit.
     `announced`: the removals that it wants to make.
     """
 
@@ -70,7 +70,7 @@ class StepContext:
     proven: frozenset[str] | None = None
     is_first: bool = False
     is_plan: bool = False
-    most_removals: int | None = None
+    max_removals: int | None = None
     changes: list[str] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
     found: dict[str, Any] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class StepContext:
         A dry run records that a real one would stop, and goes on. Raises PermanentError("too_many_removals").
         """
         self.announced.extend(sentences)
-        if self.most_removals is None or len(self.announced) <= self.most_removals:
+        if self.max_removals is None or len(self.announced) <= self.max_removals:
             return
         if not self.is_plan:
             raise PermanentError("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
@@ -141,7 +141,7 @@ def run_all(actions: Iterable[Callable[[], object]]) -> None:
 
 
 def _bound(step: StepContext) -> str:
-    return f"That would be {len(step.announced)}, and one run may remove {step.most_removals}."
+    return f"That would be {len(step.announced)}, and one run may remove {step.max_removals}."
 
 
 def _listed(sentences: Sequence[str]) -> str:

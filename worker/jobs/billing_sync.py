@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 #: subscriptions read at once
 CONCURRENCY = 4
 #: seconds until a failed read is retried: the first wait, doubled each time up to the longest
-FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0
+FIRST_WAIT, MAX_WAIT = 2.0, 600.0
 
 
 class BillingSyncJob:
@@ -86,8 +86,8 @@ class BillingSyncJob:
             # not ours, or of another Stripe account: a retry cannot find it
             self._billing_syncs.end(claim)
             return
-        ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
+        ceiling = min(MAX_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
-            ceiling = LONGEST_WAIT  # until somebody corrects it, each retry would only count against our rate limit
+            ceiling = MAX_WAIT  # until somebody corrects it, each retry would only count against our rate limit
         wait = getattr(fault, "wait", None) or 0.0
         self._billing_syncs.postpone(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -32,7 +32,7 @@ T = TypeVar("T")
 #: scans and removals at once
 CONCURRENCY = 3
 #: seconds until a retry after a failure: the first wait, doubled each time up to the longest
-FIRST_WAIT, LONGEST_WAIT = 10.0, 3600.0
+FIRST_WAIT, MAX_WAIT = 10.0, 3600.0
 #: seconds until a retry while a pause or an open breaker defers the work
 DEFERRED_WAIT = 15.0
 VERIFIED = "the integration no longer lists it"
@@ -164,8 +164,8 @@ def _wait(attempts: int, outcome: Outcome) -> float:
     if "deferred" in outcome.notes:
         return DEFERRED_WAIT
     if outcome.result is not Result.RETRY:
-        return LONGEST_WAIT
-    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 16))
+        return MAX_WAIT
+    ceiling = min(MAX_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 16))
     return max(random.uniform(ceiling / 2, ceiling), outcome.wait or 0.0)  # noqa: S311 - spreads load only
 
 

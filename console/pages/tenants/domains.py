@@ -36,7 +36,7 @@ def index(slug: str) -> AnyResponse | tuple[str, int]:
 def check(slug: str, domain: str) -> AnyResponse:
     path = f"/tenants/{slug}/domains/{domain}/verify"
     return act(
-        lambda: api().post(path, params={"wait": CHECK_SECONDS}, key=key(), patience=CHECK_SECONDS),
+        lambda: api().post(path, params={"wait": CHECK_SECONDS}, key=key(), extra_seconds=CHECK_SECONDS),
         f"DNS was asked for {domain}.",
         url_for(".index", slug=slug, _anchor=domain),
     )

@@ -19,7 +19,7 @@ def plan(slug: str) -> Response:
     """Start a dry run of the reconcile."""
     params = {"mode": "plan", "wait": PLAN_SECONDS}
     try:
-        found = api().post(f"/tenants/{slug}/reconcile", params=params, key=key(), patience=PLAN_SECONDS)
+        found = api().post(f"/tenants/{slug}/reconcile", params=params, key=key(), extra_seconds=PLAN_SECONDS)
     except ApiError as problem:
         if problem.status not in (403, 409):
             raise

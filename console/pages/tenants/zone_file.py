@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: a character-string of a TXT record holds at most so many octets
-LONGEST_STRING = 255
+MAX_STRING_LENGTH = 255
 
 
 def zone_file(domain: str, records: Iterable[Mapping[str, Any]]) -> str:
@@ -21,5 +21,5 @@ def _data(record: Mapping[str, Any]) -> str:
     if record["type"] != "TXT":
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    parts = [escaped[start : start + LONGEST_STRING] for start in range(0, len(escaped), LONGEST_STRING)] or [""]
+    parts = [escaped[start : start + MAX_STRING_LENGTH] for start in range(0, len(escaped), MAX_STRING_LENGTH)] or [""]
     return " ".join(f'"{part}"' for part in parts)

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 from sandbox.simulators.authentik.api.responses import html, masked_405
 from sandbox.simulators.faults import FaultPlan
 
-LARGEST_BODY = 32 * 2**20
+MAX_BODY_BYTES = 32 * 2**20
 STARTING = "authentik starting"
 
 
@@ -29,7 +29,7 @@ class Router:
         return route
 
     def _answer(self, request: web.Request, size: int) -> web.Response | None:
-        if size > LARGEST_BODY:
+        if size > MAX_BODY_BYTES:
             text = "failed to connect to authentik backend: http: request body too large"
             return web.Response(status=502, text=text)
         if self._faults.inject(["starting"], request.method, request.path_qs) is not None:

@@ -15,7 +15,7 @@ from sandbox.simulators.stalwart.scope import Scope
 from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Inject, Setting
 
 #: ids in one response, unless the server is configured otherwise
-MOST_FOUND = 5000
+MAX_FOUND = 5000
 
 
 class Jmap:
@@ -28,7 +28,7 @@ class Jmap:
         self._zone = zone
         self._inject = inject
         self._run_tasks = run_tasks
-        self.most_found = MOST_FOUND
+        self.max_found = MAX_FOUND
 
     def answer(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
         """Return the method responses in order. New ids are added to `created`."""
@@ -96,7 +96,7 @@ class Jmap:
         if "anchor" in arguments:
             ids = [id_ for id_ in ids if decode_id(id_) > decode_id(arguments["anchor"])]
         # limited in the order of oldest first, and reversed after that
-        found = ids[: min(arguments.get("limit") or self.most_found, self.most_found)][::-1]
+        found = ids[: min(arguments.get("limit") or self.max_found, self.max_found)][::-1]
         return {"queryState": "n", "canCalculateChanges": True, "position": 0, "ids": found, **total}
 
 

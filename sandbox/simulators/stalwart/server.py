@@ -26,7 +26,7 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 from sandbox.simulators.state_faults import Container
 
 #: shortest duration of a request whose caller has a concurrency limit, as with a real store, in seconds
-LEAST_SECONDS = 0.01
+MIN_SECONDS = 0.01
 
 
 class StalwartSimulator(Simulator):
@@ -168,7 +168,7 @@ class StalwartSimulator(Simulator):
 
     def set_most_found(self, most: int) -> None:
         """Limit the number of ids that a query returns."""
-        self._jmap.most_found = most
+        self._jmap.max_found = most
 
     def run_tasks(self) -> int:
         return self.background.run_tasks()
@@ -191,7 +191,7 @@ class StalwartSimulator(Simulator):
             return envelope.concurrency_limit()
         self._in_flight[caller.account] += 1
         try:
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(MIN_SECONDS)
             return await super()._answer(request, handler, fault)
         finally:
             self._in_flight[caller.account] -= 1

@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.simulators.stripe.forms import StripeError, allow, integer
 from sandbox.simulators.stripe.objects import ENDED, Object, Objects, list_of
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 PAGING = {"limit", "starting_after", "created"}
 CLAUSE = re.compile(
     r"""metadata\[(["'])(?P<key>.+?)\1\]:(["'])(?P<value>.*?)\3|(?P<field>email|name):(["'])(?P<text>.*?)\6"""
@@ -83,7 +83,7 @@ def expanded(objects: Objects, shown: Object, paths: Any) -> Object:
 
 def _limit(params: Mapping[str, Any]) -> int:
     limit = integer(params, "limit", 10) or 0
-    if not 1 <= limit <= LARGEST_PAGE:
+    if not 1 <= limit <= MAX_PAGE_SIZE:
         raise StripeError(400, "This value must be between 1 and 100.", "parameter_invalid_integer", "limit")
     return limit
 

@@ -14,9 +14,9 @@ from tools.chaos.load.request_log import RequestLog
 from tools.chaos.load.scripts import AT_ONCE, Script
 
 #: seconds until a request without a definite answer is sent again: the first time, and at most
-AGAIN, AGAIN_AT_MOST = 0.2, 2.0
+AGAIN, MAX_RETRY_SECONDS = 0.2, 2.0
 #: seconds for which a patient client waits for a tenant's operation before it sends its next request anyway
-PATIENCE = 20.0
+MAX_OPERATION_WAIT = 20.0
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Progress:
     script: Script
     index: int = 0
     open: int = 0
-    patient_until: float = 0.0
+    wait_until: float = 0.0
 
 
 class Clients:
@@ -112,7 +112,7 @@ class Clients:
         slug = progress.script.slug
         if request.is_patient:
             state = self._caller.tenant(slug)
-            if time.monotonic() < progress.patient_until and (state is None or state.is_busy):
+            if time.monotonic() < progress.wait_until and (state is None or state.is_busy):
                 self._at(0.5, lambda: self._continue(progress))
                 return
             if state is not None and not state.is_busy:
@@ -128,7 +128,7 @@ class Clients:
         if entry is None and self._given_up:
             entry = given_up(request)
         if entry is None:
-            self._at(min(AGAIN_AT_MOST, AGAIN * request.tries), lambda: self._send(progress, request))
+            self._at(min(MAX_RETRY_SECONDS, AGAIN * request.tries), lambda: self._send(progress, request))
             return
         self._log.add(entry)
         with self._changed:
@@ -141,5 +141,5 @@ class Clients:
         progress.index += 1
         if progress.index < len(progress.script.requests):
             after = progress.script.requests[progress.index].after
-            progress.patient_until = time.monotonic() + after + PATIENCE
+            progress.wait_until = time.monotonic() + after + MAX_OPERATION_WAIT
             self._at(after, lambda: self._continue(progress))

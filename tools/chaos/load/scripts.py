@@ -30,7 +30,7 @@ AT_ONCE: Mapping[str, tuple[str, str]] = {
     "resume and delete at once": ("resume", "delete"),
     "restore and purge at once": ("restore", "purge"),
 }
-MOST_REQUESTS = 7
+MAX_REQUESTS = 7
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make_script(number: int, seconds: float, chance: random.Random) -> Script:
     begins = chance.uniform(0, 0.6) * seconds
     requests = [ScriptedRequest("create", 0.0, False, _new(slug, chance))]
     state = "active"
-    for _ in range(chance.randint(1, MOST_REQUESTS)):
+    for _ in range(chance.randint(1, MAX_REQUESTS)):
         kinds = KINDS[state]
         if not kinds:
             break

@@ -11,7 +11,7 @@ from worker.integrations.ocis.models import Space
 from worker.integrations.step_context import StepContext
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 
 
 def create_space(step: StepContext, files: OcisClient) -> Space:
@@ -36,7 +36,7 @@ def create_space(step: StepContext, files: OcisClient) -> Space:
 def space_name(tenant_name: str) -> str:
     """Return the tenant's name as a space may have it: no forbidden characters, at most 255 bytes, not blank."""
     name = FORBIDDEN.sub("-", tenant_name).strip()
-    return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip() or "tenant"
+    return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore").strip() or "tenant"
 
 
 def description(step: StepContext) -> str:

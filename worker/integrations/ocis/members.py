@@ -10,7 +10,7 @@ from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import GroupState, StepContext
 
 #: how long an attempt waits for the identity provider's step, and the interval of its reads, in seconds
-GROUP_PATIENCE, GROUP_PAUSE = 1.0, 0.1
+GROUP_TIMEOUT, GROUP_PAUSE = 1.0, 0.1
 INVITED, PENDING = "invited", "pending"
 #: stands for the id of a group that a plan would create
 PLANNED = ""
@@ -78,7 +78,7 @@ def _is_group_ours(step: StepContext) -> bool:
 
     Raises TemporaryError("not_ready") when that takes long.
     """
-    give_up = time.monotonic() + GROUP_PATIENCE
+    give_up = time.monotonic() + GROUP_TIMEOUT
     while (state := step.group_state()) is GroupState.AWAITED:
         if time.monotonic() > give_up:
             raise TemporaryError(

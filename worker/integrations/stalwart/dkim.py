@@ -11,7 +11,7 @@ from worker.integrations.stalwart.models import MailDomain, MailSetup
 from worker.integrations.step_context import StepContext
 
 #: how long one attempt waits for DKIM keys before it leaves the rest to the next attempt, in seconds
-KEY_PATIENCE = 1.2
+KEY_TIMEOUT = 1.2
 KEY_PAUSE = 0.15
 
 
@@ -40,12 +40,12 @@ def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> Ma
 
 
 def _waited_for(read: Callable[[], MailSetup], since: float) -> MailSetup | None:
-    """Return what a read finds once there are keys; None when the patience is over. `since`: when their making began.
+    """Return what a read finds once there are keys; None after KEY_TIMEOUT. `since`: when their making began.
 
     A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent
     otherwise, and the reads' own time, is not waited again.
     """
-    give_up = time.monotonic() + KEY_PATIENCE
+    give_up = time.monotonic() + KEY_TIMEOUT
     next_read = since + KEY_PAUSE
     while True:
         seen = read()

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 #: seconds until a delivery to a disabled webhook is due again
 DISABLED_WAIT = 300.0
 #: a receiver that does not answer costs a whole call, so all its events wait: the first wait, doubled up to the longest
-FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
+FIRST_WAIT, MAX_WAIT = 1.0, 300.0
 #: a webhook is disabled after this many failures at least, however long ago the first was
 MIN_FAILURES = 10
 
@@ -139,7 +139,7 @@ class Attempts:
             return
         failures = self._webhooks.failed(webhook)
         if ended.status is None and failures:
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
+            wait = min(MAX_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
             self._deliveries.postpone(webhook.id, wait)
         if failures >= MIN_FAILURES:
             self._disable(webhook, "failing", self._disable_seconds)

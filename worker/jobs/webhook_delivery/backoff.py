@@ -12,7 +12,7 @@ WAITS = (
 )
 #: jitter: the largest share of a wait that is added at random, so that a recovered receiver gets no burst
 JITTER = 0.2
-LONGEST_RETRY_AFTER = 24 * HOUR
+MAX_RETRY_AFTER = 24 * HOUR
 
 
 def wait_after(
@@ -26,4 +26,4 @@ def wait_after(
     if attempts > len(waits):
         return None
     wait = waits[attempts - 1] * (1 + JITTER * chance)
-    return max(wait, min(asked or 0.0, LONGEST_RETRY_AFTER))
+    return max(wait, min(asked or 0.0, MAX_RETRY_AFTER))

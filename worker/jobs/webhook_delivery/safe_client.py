@@ -23,7 +23,7 @@ from worker.http.deadline import remaining, within
 
 CONNECT_SECONDS = 3.0
 #: bytes read of a response before the connection is closed; they are ignored, but a small response then ends cleanly
-LARGEST_RESPONSE = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 #: addresses of a host that are tried at most
 MAX_ADDRESSES = 4
 USER_AGENT = "dezky-webhooks/1"
@@ -131,7 +131,7 @@ class SafeWebhookClient:
             )
             # only the status counts; a body that breaks off or is slow changes nothing
             with response, suppress(urllib3.exceptions.HTTPError, OSError):
-                response.raw.read(LARGEST_RESPONSE, decode_content=False)
+                response.raw.read(MAX_RESPONSE_BYTES, decode_content=False)
             return response
 
 

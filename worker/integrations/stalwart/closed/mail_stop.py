@@ -22,7 +22,7 @@ from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
 from worker.integrations.step_context import StepContext, run_all
 
 #: how long the server may take until a key is in force, in seconds
-PATIENCE = 2.0
+TIMEOUT = 2.0
 PAUSE = 0.2
 READ_BACK = "Stalwart's rule and the keys of the domains were read back"
 _WHY = {
@@ -114,7 +114,7 @@ def _refuse(
 def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
     if mail.probe is None:
         return "; set STALWART_SMTP_URL to have it proven over SMTP too"
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + TIMEOUT
     for name in names:
         address = f"{POSTMASTER}@{name}"
         while (code := mail.probe.answer(address)) == ACCEPTED and time.monotonic() < give_up:

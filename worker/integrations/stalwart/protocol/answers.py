@@ -8,7 +8,7 @@ from shared.integrations.outcomes import Fault, NotFound, PermanentError, Tempor
 from worker.integrations.stalwart.protocol.batching import Object
 
 #: how much of the server's own words a message repeats
-LONGEST_WORDS = 200
+MAX_TEXT_LENGTH = 200
 _MAPS = ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
 #: a store that does not answer, which is also how a lost race for a unique key is told: read again, then decide
 _LATER = frozenset({"serverUnavailable", "serverPartialFail", "serverFail"})
@@ -106,7 +106,7 @@ def _words(error: Object) -> str:
     named = ", ".join(str(one) for one in properties if one) if isinstance(properties, list) else ""
     told = "; ".join(found) + (f" ({named})" if named else "")
     clean = " ".join("".join(one if one.isprintable() else " " for one in told).split()).rstrip(".")
-    return f": {clean[:LONGEST_WORDS]}" if clean else ""
+    return f": {clean[:MAX_TEXT_LENGTH]}" if clean else ""
 
 
 def _dicts(found: Any) -> list[Object]:

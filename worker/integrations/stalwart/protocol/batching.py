@@ -65,11 +65,11 @@ class SharedRequests:
     The first waiting thread sends the request for all calls in it, so this class needs no own thread.
     """
 
-    def __init__(self, send: Send, *, in_flight: int, most_calls: int, call_seconds: float) -> None:
-        """`in_flight`: requests at once; `most_calls`: method calls in one; `call_seconds`: the time for one."""
+    def __init__(self, send: Send, *, in_flight: int, max_calls: int, call_seconds: float) -> None:
+        """`in_flight`: requests at once; `max_calls`: method calls in one; `call_seconds`: the time for one."""
         self._send = send
         self._free = in_flight
-        self._most_calls = most_calls
+        self._max_calls = max_calls
         self._call_seconds = call_seconds
         self._lock = threading.Lock()
         self._waiting: list[_Pending] = []
@@ -114,7 +114,7 @@ class SharedRequests:
 
     def _taken(self, leader: _Pending) -> list[_Pending]:
         group = [leader]
-        room = self._most_calls - len(leader.calls)
+        room = self._max_calls - len(leader.calls)
         for other in () if leader.is_alone or self._is_short_of_time() else self._waiting[1:]:
             if not other.is_alone and other.repeatable == leader.repeatable and len(other.calls) <= room:
                 group.append(other)
@@ -166,8 +166,8 @@ class SharedRequests:
         if fault.reason == "invalid":
             # the server's limits may be set lower than its defaults: half as many calls go together from here on
             refused = sum(len(pending.calls) for pending in group)
-            self._most_calls = min(self._most_calls, refused // 2)
-            log.warning("jmap.sharing_refused", calls=refused, most_from_now_on=self._most_calls)
+            self._max_calls = min(self._max_calls, refused // 2)
+            log.warning("jmap.sharing_refused", calls=refused, most_from_now_on=self._max_calls)
         remaining_ones = [pending for pending in group if not pending.is_over]
         for pending in remaining_ones:
             pending.is_alone, pending.is_sent = True, False

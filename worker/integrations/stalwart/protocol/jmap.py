@@ -23,11 +23,11 @@ from worker.integrations.stalwart.protocol.batching import Call, Object, SharedR
 #: an account without unlimited requests may have this many in flight, and all our threads share one account
 CONCURRENT = 4
 #: method calls in one request
-MOST_CALLS = 16
+MAX_CALLS = 16
 #: objects in one get
-LARGEST_GET = 500
-#: how long a request is repeated that found too many others in flight, also of other processes, in seconds
-CROWD_PATIENCE = 3.0
+MAX_IDS_PER_GET = 500
+#: how long a request is retried that the server refused because too many are in flight, in seconds
+BUSY_TIMEOUT = 3.0
 #: kinds of which a repeated creation makes a second object: nothing of them is unique
 NAMELESS = frozenset({"Tenant", "DkimSignature", "ApiKey"})
 MANAGEMENT = "urn:stalwart:jmap"
@@ -47,7 +47,7 @@ ONE_REQUEST = (
 )
 
 
-class _Crowded(TemporaryError):
+class _TooManyRequests(TemporaryError):
     """The request was not carried out: too many requests of our account were in flight."""
 
 
@@ -59,7 +59,7 @@ class Jmap:
         self._api = api
         self._anonymous = anonymous
         self._requests = SharedRequests(
-            self._sent, in_flight=CONCURRENT, most_calls=MOST_CALLS, call_seconds=api.call_seconds
+            self._sent, in_flight=CONCURRENT, max_calls=MAX_CALLS, call_seconds=api.call_seconds
         )
         self._numbers = itertools.count()
         #: whether our account was let in when last seen; None before that
@@ -74,8 +74,8 @@ class Jmap:
         """Return every object that meets the condition, however many there are."""
         ids = self._all_ids(kind, {"filter": condition} if condition else {})
         found: list[Object] = []
-        for start in range(0, len(ids), LARGEST_GET):
-            some = {"ids": ids[start : start + LARGEST_GET], "properties": list(properties)}
+        for start in range(0, len(ids), MAX_IDS_PER_GET):
+            some = {"ids": ids[start : start + MAX_IDS_PER_GET], "properties": list(properties)}
             (page,) = self.read((f"x:{kind}/get", some))
             found += page["list"]
         return found
@@ -156,8 +156,8 @@ class Jmap:
     def _sent(self, invocations: list[list[Any]], repeatable: bool) -> list[Any]:
         """Send method calls and return a response for each, errors included."""
         again = Retrying(
-            retry=retry_if_exception_type(_Crowded),
-            stop=stop_before_delay(remaining(CROWD_PATIENCE)),
+            retry=retry_if_exception_type(_TooManyRequests),
+            stop=stop_before_delay(remaining(BUSY_TIMEOUT)),
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
@@ -179,7 +179,7 @@ class Jmap:
         if answer.status == 402:
             return PermanentError("bad_credentials")
         if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
-            return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
+            return _TooManyRequests("throttled", "Too many requests of ours at once.", wait=0.5)
         if answer.status == 404:
             return PermanentError(
                 "not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed."
