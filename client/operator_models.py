@@ -29,7 +29,7 @@ class FailingTenant(TypedDict):
 
 
 class Reachability(TypedDict):
-    """What the newest diagnosis found when it called the integration. `seconds`: how long that took."""
+    """The result of the newest diagnosis that called the integration. `seconds`: the duration of the call."""
 
     status: Literal["ok", "warning", "failed", "not_configured"]
     message: str

@@ -1,1 +1,1 @@
-"""The web console: the people's way to the API, with the signed-in person's own access token."""
+"""The web console. It calls the API with the signed-in person's own access token."""

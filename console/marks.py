@@ -1,4 +1,4 @@
-"""Marks on views."""
+"""Mark views that are public."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PUBLIC = "_is_public"
 
 
 def public(view: View) -> View:
-    """Mark a view that answers people who are not signed in."""
+    """Mark a view as public: it needs no sign-in."""
     setattr(view, _PUBLIC, True)
     return view
 

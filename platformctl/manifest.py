@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The fields that differ."""
+        """Return the fields that differ."""
         if self.live is None:
             return self.manifest.fields
         found = self.manifest.fields.items()
@@ -129,7 +129,7 @@ def apply(session: Session, comparison: Comparison) -> Response[Any] | None:
 
 
 def is_met(name: str, wanted: Any, live: Any) -> bool:
-    """Tell whether a record has the declared value, apart from the API's spelling of it."""
+    """Return whether a record has the declared value, apart from the API's spelling of it."""
     if name == "domains" and isinstance(wanted, list):
         return sorted(map(_domain, wanted)) == sorted(live or [])
     if isinstance(wanted, Mapping):

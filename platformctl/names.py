@@ -19,7 +19,7 @@ ID = re.compile("[0-9a-f]{24}")
 MOST = 1000
 #: ids that one request may name
 AT_ONCE = 100
-#: what people call a record of each kind
+#: kind of record to the field that names it for people
 CALLED = {"tenant": "slug", "user": "email"}
 
 

@@ -93,7 +93,7 @@ class ReplicaSet:
         return True
 
     def is_whole(self) -> bool:
-        """Tell whether every member is the primary or follows one."""
+        """Return whether every member is the primary or follows one."""
         states = [_hello(address) for address in self.addresses]
         return all(one.get("isWritablePrimary") or one.get("secondary") for one in states) and any(
             one.get("isWritablePrimary") for one in states

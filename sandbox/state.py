@@ -92,7 +92,7 @@ def read(layout: Layout) -> State | None:
 
 
 def is_alive(state: State) -> bool:
-    """Tell whether its supervisor runs, and its process id is not that of another process."""
+    """Return whether its supervisor runs, and its process id is not that of another process."""
     try:
         started = psutil.Process(state["supervisor"]["pid"]).create_time()
     except psutil.NoSuchProcess:

@@ -16,32 +16,32 @@ from flower import urls
 from flower.views.monitor import Healthcheck, Metrics
 from tornado import web
 
-#: one of these must say who may come in
+#: options that restrict access; one is required
 LOGINS = ("FLOWER_BASIC_AUTH", "FLOWER_AUTH")
 
 
 class ProtectedMetrics(Metrics):  # type: ignore[misc]
-    """Flower's metrics, for those who are signed in."""
+    """Flower's metrics, for signed-in users."""
 
     @web.authenticated
     async def get(self) -> None:
-        """Answer the metrics."""
+        """Return the metrics."""
         await super().get()
 
 
 class ProtectedHealthcheck(Healthcheck):  # type: ignore[misc]
-    """Flower's health check, for those who are signed in."""
+    """Flower's health check, for signed-in users."""
 
     @web.authenticated
     async def get(self) -> None:
-        """Answer that Flower runs."""
+        """Respond that Flower runs."""
         await super().get()
 
 
 _PROTECTED: dict[str, Any] = {r"/metrics": ProtectedMetrics, r"/healthcheck": ProtectedHealthcheck}
 
 
-#: which columns the list of tasks shows: whose work it is and why it failed, before ids
+#: columns of the list of tasks: tenant and cause of failure before ids
 COLUMNS = "name,state,args,exception,received,runtime,retries,worker,uuid"
 
 

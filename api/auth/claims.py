@@ -38,7 +38,7 @@ def caller_of(claims: Mapping[str, Any], surfaces: Callable[[Any], frozenset[str
     expires_at, issued_at = _check_times(claims)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
-        raise InvalidTokenError("The token names nobody.")
+        raise InvalidTokenError("The token has no subject.")
     # an id_token of Authentik has the same typ, iss and aud; only an access token has both of these
     client, scope = claims.get("azp"), claims.get("scope")
     if not (isinstance(client, str) and client and isinstance(scope, str)):

@@ -1,1 +1,1 @@
-"""Routes."""
+"""Routes, one package per kind of resource."""

@@ -1,1 +1,1 @@
-"""Schemas."""
+"""Request and response schemas, one package per kind of resource."""

@@ -20,7 +20,7 @@ _CONTROL = re.compile(f"[{CONTROLS}]")
 PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
 #: limit of a username in Authentik
 MAX_USERNAME_LENGTH = 150
-#: of an address that Authentik takes: in A-labels, with a dot, and no single letter at its end
+#: a domain that Authentik accepts in an address: A-labels, with a dot, and no single letter at its end
 ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
 #: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")

@@ -1,1 +1,1 @@
-"""Sign-in: who is at the browser, with which tokens, and for how long."""
+"""Sign-in: sessions, tokens and rights of the signed-in person."""

@@ -1,4 +1,4 @@
-"""The signed-in person's user record, as the API has it, and what it lets them do."""
+"""Read the signed-in person's user record and rights from the API."""
 
 from __future__ import annotations
 

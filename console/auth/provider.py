@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 SCOPE = "openid email profile offline_access"
 CALL_SECONDS = 10
-#: only what its verifier could not sign with
+#: algorithms with a public key only, so that a verifier cannot sign
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_SECONDS = 300

@@ -9,7 +9,7 @@ OWNERS = ("owner", "admin")
 
 
 class Person:
-    """A user record, and what it permits."""
+    """A user record and its rights."""
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self._record = record

@@ -1,4 +1,4 @@
-"""Who is at the browser: the sign-in of this request, kept alive, with tokens that are renewed in time."""
+"""Find the sign-in of the current request, keep it alive, and renew its tokens before they expire."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 #: an access token with less left than this is renewed before it is used
 MARGIN_SECONDS = 30
 COOKIE_FIELD = "sign_in"
-#: nobody's sign-in is read for these
+#: endpoints that need no sign-in
 FILES, HEALTH = ("static", "bootstrap.static", "system_theme.styles"), "health"
 
 
@@ -98,7 +98,7 @@ def require_sign_in(app: Flask, sessions: Sessions) -> None:
 
 
 def is_by_script() -> bool:
-    """Return whether an open page asks by itself: that is no sign of a person at the browser."""
+    """Return whether a script sent the request: polling by an open page does not extend the sign-in."""
     return request.headers.get("X-Requested-With") == "console"
 
 

@@ -1,4 +1,4 @@
-"""Signing in over HTTP."""
+"""Pages that sign a person in."""
 
 from __future__ import annotations
 

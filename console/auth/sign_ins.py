@@ -1,4 +1,4 @@
-"""Sign-ins on record: each is one encrypted value in Redis, and gone with the sign-out."""
+"""Store sign-ins in Redis, each as one encrypted value, which the sign-out deletes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing out over HTTP, and the provider's word that a session has ended."""
+"""Pages that sign a person out, and the identity provider's back-channel logout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys derived from the settings: one to sign cookies with, one to encrypt what Redis keeps."""
+"""Derive keys from the settings: one signs cookies, one encrypts values in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk operations: retry, reconcile or cancel all that a selector names; a dry run first, then at an even pace."""
+"""Pages of bulk operations: preview them by a dry run, then start them and follow their progress."""
 
 from __future__ import annotations
 

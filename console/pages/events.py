@@ -1,4 +1,4 @@
-"""The event log: who changed what, and when."""
+"""Page of the event log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health of the console itself. Neither the API nor the identity provider is asked."""
+"""Health of the console itself. It calls neither the API nor the identity provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Integrations: how each stands, pauses, observe-only mode, purges that begin by themselves."""
+"""Pages of integrations: state, pauses, observe-only mode, and the quota of automatic purges."""
 
 from __future__ import annotations
 

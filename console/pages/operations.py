@@ -1,4 +1,4 @@
-"""Operations: all, by state; one, with its steps."""
+"""Pages of operations: the list by state, and one operation with its steps."""
 
 from __future__ import annotations
 

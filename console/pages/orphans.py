@@ -1,4 +1,4 @@
-"""Orphans: objects of ours outside that belong to no living tenant."""
+"""Pages of orphans: objects in integrations with our ownership marker that belong to no living tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first page: what is wrong now, and how the last day went."""
+"""The overview page: current problems, and the results of the last 24 hours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pages = Blueprint("overview", __name__)
 #: the colour of each outcome
 OUTCOMES = {"succeeded": "ok", "failed": "bad", "cancelled": "quiet"}
 DAY = 24
-#: kinds of groups of which a bulk retry makes sense
+#: kinds of problems that a bulk retry can solve
 REPAIRABLE = ("failed", "drifted")
 
 

@@ -1,4 +1,4 @@
-"""Partners: resellers, and whose tenants are whose."""
+"""Pages of partners (resellers) and their tenants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users: who may do what, where."""
+"""Pages of users and their rights."""
 
 from __future__ import annotations
 

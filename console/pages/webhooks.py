@@ -1,4 +1,4 @@
-"""Webhooks: where events are sent, and what became of each."""
+"""Pages of webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from console.web.listing import listing
 pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 TEST_SECONDS = 5
-#: so many tenants can be chosen from
+#: tenants that the form offers at most
 MAX_TENANTS = 200
 FIELDS = (Field("url"), Field("actions", "lines"))
 
@@ -29,7 +29,7 @@ def new() -> tuple[str, int]:
     form = Form(*FIELDS, Field("tenantId"), record={"actions": ["*"]})
     made = form.submit(lambda: api().post("/webhooks", form.body(), key=key()))
     if made is not None:
-        # the only answer with the secret: shown here, kept nowhere
+        # only this response has the secret: it is shown here and stored nowhere
         return render_template("webhooks/secret.html", webhook=made.data), 201
     return render_template("webhooks/new.html", form=form, tenants=get("/tenants", limit=MAX_TENANTS)), form.status
 

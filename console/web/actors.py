@@ -1,4 +1,4 @@
-"""Names for the ids of people in events and operations."""
+"""Map the ids of people in events and operations to names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from console.web.api import get, optional, person
 
-#: a page reads at most so many user records for it
+#: user records that a page reads at most
 MOST = 8
 PLATFORM, SOMEBODY = "the platform", "somebody"
 

@@ -1,4 +1,4 @@
-"""The API, as views use it: with the signed-in person's token, its refusals told where they belong."""
+"""Call the API with the signed-in person's token, and show its errors on the page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def person() -> Person:
     people: People = current_app.extensions[PEOPLE]
     found = people.current()
     if found is None:
-        raise LookupError("a page for nobody in particular asks who is signed in")
+        raise LookupError("a public page needs the signed-in person")
     return found
 
 

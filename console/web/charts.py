@@ -1,4 +1,4 @@
-"""Bar charts as plain numbers; a template draws them as SVG without style or script of its own."""
+"""Compute bar charts as numbers, which a template draws as SVG without inline styles or scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every failure as a page that says what happened and what to do."""
+"""Show every error as a page with its cause and a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms whose field names are JSON pointers, so that what the API refuses is shown at the very field."""
+"""Forms whose field names are JSON pointers, so that each error of the API is shown beside its field."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from flask import request
 from client.errors import ApiError
 from console.web.api import sentence
 
-#: refusals that a person can mend in the form itself
-MENDABLE = (400, 403, 409, 412, 422, 429)
+#: statuses of errors that a person can correct in the form
+CORRECTABLE = (400, 403, 409, 412, 422, 429)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Form:
         try:
             return send()
         except ApiError as problem:
-            if problem.status not in MENDABLE:
+            if problem.status not in CORRECTABLE:
                 raise
             self.refuse(problem)
             return None

@@ -1,4 +1,4 @@
-"""Lists: filters from the address, one page of records, and where the next one is."""
+"""Lists: filters from the query string, one page of records, and the link to the next page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the layout shows of the person and the place: the menu, and nothing in it that they may not open."""
+"""Build the menu: only entries that the signed-in person may open."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from console.settings import ConsoleSettings
 
 MAX_BODY_BYTES = 64 * 1024
 YEAR = 31_536_000
-#: what sign-in costs the identity provider and Redis is limited for each address
+#: limit of sign-in requests per address, because each costs the identity provider and Redis work
 LIMITED = ("sign_in.begin", "sign_in.callback", "sign_out.back_channel")
 
 
@@ -30,7 +30,7 @@ def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
         SESSION_COOKIE_NAME="__Host-console" if settings.is_secure else "console",
         SESSION_COOKIE_SECURE=settings.is_secure,
         SESSION_COOKIE_HTTPONLY=True,
-        # a sign-in comes back from the identity provider, which is another site
+        # the identity provider, another site, redirects back to the console
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         WTF_CSRF_TIME_LIMIT=None,
@@ -45,7 +45,7 @@ def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
 
 
 def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
-    """Limit sign-in requests per address; while Redis is away each process counts its own."""
+    """Limit sign-in requests per address; without Redis each process counts its own."""
     limiter = Limiter(
         get_remote_address,
         app=app,

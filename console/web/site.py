@@ -1,4 +1,4 @@
-"""What the server must know of the console: body limits, and answers to requests that never reach the application."""
+"""Tell the server about the console: body limits, and responses to requests that never reach the application."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConsoleSite:
         return MAX_FORM_BYTES
 
     def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
-        """Whether the body is compressed, or longer than any form."""
+        """Return whether the body is compressed or longer than any form."""
         length = headers.get("content-length", "0")
         is_long = not (length.isascii() and length.isdecimal()) or int(length) > MAX_FORM_BYTES
         return is_long or headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")

@@ -1,4 +1,4 @@
-"""Static files that browsers may keep: their URLs change with their content."""
+"""Serve static files that browsers may cache, because their URLs change with their content."""
 
 from __future__ import annotations
 

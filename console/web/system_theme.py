@@ -1,4 +1,4 @@
-"""Dark colours for people who chose no theme: the dark rules of all style sheets, where the system asks for dark."""
+"""Serve the dark rules of all style sheets for people without a chosen theme whose system prefers dark colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How templates write times, sizes and states."""
+"""Format times, sizes and states for templates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from client.connection import new_key
 
-#: seconds, of which unit, written how; the first row whose limit is not reached holds
+#: limit, unit and format of a duration in seconds; the first row whose limit is not reached applies
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"), (60 * 86400, 86400, "d"))
 CODE, TIME = re.compile(r"[a-z]+(_[a-z]+)+"), re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -33,7 +33,7 @@ LOOKS = {
 }
 QUIET = ("quiet", "dash")
 LOOK_OF = {name: look for look, names in LOOKS.items() for name in names.split()}
-#: states whose word is another than their name
+#: labels of states that differ from their names
 WORDS = {
     "ok": "Done",
     "done": "Begun",
@@ -112,7 +112,7 @@ def product(name: str) -> str:
 
 
 def plain(code: str | None) -> str:
-    """Turn a code into words."""
+    """Return a code as words."""
     return (code or "").replace("_", " ").replace(".", " ").strip().capitalize()
 
 
@@ -142,12 +142,12 @@ def took(operation: Mapping[str, Any]) -> str:
 
 
 def pairs(records: Iterable[Mapping[str, Any]], value: str, word: str) -> list[tuple[str, str]]:
-    """Turn records into options of a select."""
+    """Return records as options of a select."""
     return [(record[value], record[word]) for record in records]
 
 
 def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Turn plans into options that name their quotas."""
+    """Return plans as options that name their quotas."""
     return [
         (
             plan["name"],

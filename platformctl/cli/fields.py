@@ -1,4 +1,4 @@
-"""Fields that several kinds of records share; people give slugs for the ids that they hold."""
+"""Fields that several kinds of records share. People write slugs; the records store ids."""
 
 from __future__ import annotations
 

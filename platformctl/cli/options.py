@@ -35,7 +35,7 @@ def paged(command: F) -> F:
         default=DEFAULT_LIMIT,
         show_default=True,
         is_eager=True,
-        help="List so many at most.",
+        help="Maximum number of records.",
     )(command)
 
 

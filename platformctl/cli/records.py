@@ -72,9 +72,9 @@ class Kind:
     examples: Mapping[str, Sequence[str]]
     #: verb to its command's help text, where the usual one does not say enough
     help: Mapping[str, str] = field(default_factory=dict)
-    #: what people call a record by, beside its id
+    #: column that names a record for people, beside its id
     name: str | None = None
-    #: what a list can be narrowed to
+    #: filters of the list
     filters: Sequence[Field] = ()
     convert_key: Callable[[Session, Any], Any] | None = None
     #: prints the result of `create`

@@ -1,1 +1,1 @@
-"""The commands: each reads its options, asks the API, and prints."""
+"""The commands: each reads its options, calls the API, and prints the result."""

@@ -1,4 +1,4 @@
-"""`platformctl login`, `logout`, `whoami` and `context`: who you are, and to which platform."""
+"""`platformctl login`, `logout`, `whoami` and `context`: sign in, and choose the platform."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def whoami(session: Session, /) -> None:
 
 @click.group(cls=Group)
 def context() -> None:
-    """Named platforms: which API, issuer and application a command means.
+    """Choose between named platforms: each has an API, an issuer and an application.
 
     A command takes --context NAME, else the current context. Options count more than a context.
     """

@@ -1,4 +1,4 @@
-"""`platformctl apply` and `diff`: tenants and partners as files declare them."""
+"""`platformctl apply` and `diff`: apply files that declare tenants and partners."""
 
 from __future__ import annotations
 

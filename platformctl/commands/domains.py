@@ -1,4 +1,4 @@
-"""`platformctl domains`: a tenant's domains, the DNS records to publish for them, and what DNS has."""
+"""`platformctl domains`: a tenant's domains, their DNS records to publish, and the state of these in DNS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FACTS = (
 
 @click.group(cls=Group)
 def domains() -> None:
-    """A tenant's domains in DNS."""
+    """Show and check a tenant's domains in DNS."""
 
 
 @domains.command("list")

@@ -1,4 +1,4 @@
-"""`platformctl tenants` after the first day: suspend, resume, pause, delete, restore, purge; export and receipt."""
+"""`platformctl tenants`: suspend, resume, pause, delete, restore and purge; export and purge receipt."""
 
 from __future__ import annotations
 

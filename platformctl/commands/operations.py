@@ -1,4 +1,4 @@
-"""`platformctl operations` and `bulk`: what is being done, or was; repeated and cancelled, one by one or for many."""
+"""`platformctl operations` and `bulk`: list, retry and cancel operations, one by one or for many tenants."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = (
 
 @click.group(cls=Group)
 def operations() -> None:
-    """What is being done, or was, for tenants."""
+    """List, show, retry and cancel operations."""
 
 
 @operations.command("list")
@@ -135,7 +135,7 @@ def retry(session: Session, /, operation: str, step: str, key: str, wait: bool, 
 
 @click.group(cls=Group)
 def bulk() -> None:
-    """Retry, reconcile or cancel for many tenants at once: found first, then done at an even pace."""
+    """Retry, reconcile or cancel for many tenants: a dry run finds them, then the rate is limited."""
 
 
 def _bulk_command(action: str, text: str, examples: list[str]) -> None:

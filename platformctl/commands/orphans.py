@@ -1,4 +1,4 @@
-"""`platformctl orphans`: outside objects of ours that belong to no living tenant; found, shown, removed."""
+"""`platformctl orphans`: scan for, show and remove objects with our marker that belong to no living tenant."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCANS = (
 
 @click.group(cls=Group)
 def orphans() -> None:
-    """Outside objects with our ownership marker that belong to no living tenant."""
+    """Show and remove objects with our ownership marker that belong to no living tenant."""
 
 
 @orphans.command("list")

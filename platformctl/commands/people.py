@@ -1,4 +1,4 @@
-"""`platformctl users`, `partners` and `subscriptions`: who people are, for whom they work, and what tenants pay for."""
+"""`platformctl users`, `partners` and `subscriptions`: manage records of users, resellers and subscriptions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ users = record_group(
     Kind(
         plural="users",
         noun="user",
-        title="People's records, and what they may do.",
+        title="Manage users and their rights.",
         resource=lambda platform: platform.users,
         name="e-mail address",
         argument=USER,
@@ -89,7 +89,7 @@ partners = record_group(
     Kind(
         plural="partners",
         noun="partner",
-        title="Resellers, whose administrators manage their own tenants.",
+        title="Manage partners (resellers), whose administrators manage their own tenants.",
         resource=lambda platform: platform.partners,
         name="slug",
         argument=PARTNER,
@@ -115,7 +115,7 @@ subscriptions = record_group(
     Kind(
         plural="subscriptions",
         noun="subscription",
-        title="What tenants pay for.",
+        title="Manage subscriptions of tenants.",
         resource=lambda platform: platform.subscriptions,
         name="its tenant's slug",
         argument=WORD,

@@ -1,4 +1,4 @@
-"""`platformctl integrations`, `observe-only` and `purges`: stop work, let it go on, and limit what is removed."""
+"""`platformctl integrations`, `observe-only` and `purges`: pause and resume work, and limit automatic purges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
 
 @click.group(cls=Group)
 def integrations() -> None:
-    """The outside products: their circuit breakers; pause one, or all."""
+    """Show integrations and their circuit breakers; pause and resume one, or all."""
 
 
 @integrations.command("list")
@@ -41,7 +41,7 @@ def list_integrations(session: Session, /) -> None:
 
 @integrations.command()
 @click.argument("integration", type=INTEGRATION)
-@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
+@click.option("--reason", required=True, help="The reason; it is shown on every deferred step.")
 @repeatable
 @with_session
 def pause(session: Session, /, integration: str, reason: str, key: str) -> None:
@@ -59,7 +59,7 @@ def pause(session: Session, /, integration: str, reason: str, key: str) -> None:
 @repeatable
 @with_session
 def resume(session: Session, /, integration: str, key: str) -> None:
-    """Let steps run again; an open circuit breaker lets a probe pass at once.
+    """Resume steps; an open circuit breaker allows a probe at once.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def show_mode(session: Session, /) -> None:
 
 
 @observe_only.command()
-@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
+@click.option("--reason", required=True, help="The reason; it is shown on every deferred step.")
 @repeatable
 @with_session
 def on(session: Session, /, reason: str, key: str) -> None:
@@ -115,7 +115,7 @@ def off(session: Session, /, yes: bool) -> None:
 
 @click.group(cls=Group)
 def purges() -> None:
-    """Automatic purges of deleted tenants, limited by a daily quota."""
+    """Show and raise the daily quota of automatic purges."""
 
 
 @purges.command("show")

@@ -63,7 +63,7 @@ def owner_options(command: F) -> F:
 
 @click.group(cls=Group)
 def tenants() -> None:
-    """Customer organisations, and what was set up for them."""
+    """Manage tenants (customer organisations)."""
 
 
 @tenants.command("list")
@@ -118,7 +118,7 @@ def show(session: Session, /, slug: str) -> None:
 
 @tenants.command()
 @click.argument("slug", type=SLUG)
-@click.option("--events", type=click.IntRange(0, 200), default=10, show_default=True, help="So many events.")
+@click.option("--events", type=click.IntRange(0, 200), default=10, show_default=True, help="Number of events.")
 @click.option("--dns", is_flag=True, help="The DNS records to publish too, as a zone file.")
 @with_session
 def describe(session: Session, /, slug: str, events: int, dns: bool) -> None:
@@ -215,7 +215,7 @@ def reconcile(
 
 
 def _owner(email: str | None, name: str | None) -> dict[str, dict[str, str]]:
-    """Raises click.UsageError when only half of the owner was given."""
+    """Return the owner's fields. Raises click.UsageError when only half of the owner was given."""
     if email is None and name is None:
         return {}
     if email is None or name is None:

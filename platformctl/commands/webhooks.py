@@ -1,4 +1,4 @@
-"""`platformctl webhooks`: where events are sent, and what became of each."""
+"""`platformctl webhooks`: manage webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ webhooks = record_group(
     Kind(
         plural="webhooks",
         noun="webhook",
-        title="Where events are sent, and what became of them.",
+        title="Manage webhooks and their deliveries.",
         resource=lambda platform: platform.webhooks,
         columns=(
             ID,
@@ -126,7 +126,7 @@ def test(session: Session, /, webhook: str, timeout: float, key: str) -> None:
 @paged
 @with_session
 def deliveries(session: Session, /, webhook: str, status: str | None, limit: int | None) -> None:
-    """List what became of each event, newest first.
+    """List deliveries, newest first.
 
     \b
     Examples:
@@ -162,7 +162,7 @@ def replay(session: Session, /, webhook: str, delivery: str, key: str) -> None:
 @repeatable
 @with_session
 def rotate_secret(session: Session, /, webhook: str, grace: int | None, key: str) -> None:
-    """Give a webhook a new secret, shown this once.
+    """Replace a webhook's secret. The new one is shown only once.
 
     \b
     Examples:

@@ -72,7 +72,7 @@ class Simulator:
         return ()
 
     def may_change(self, request: web.Request, body: str) -> bool:
-        """Tell whether a request may change the state."""
+        """Return whether a request may change the state."""
         return request.method not in ("GET", "HEAD", "OPTIONS")
 
     # -- faults and journal

@@ -1,1 +1,1 @@
-"""Billing."""
+"""Billing: subscriptions as Stripe has them."""

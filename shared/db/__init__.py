@@ -1,1 +1,1 @@
-"""Db."""
+"""Access to MongoDB for all repositories."""

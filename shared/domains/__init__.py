@@ -1,1 +1,1 @@
-"""Domains."""
+"""Domains of tenants: DNS records, proof of ownership, checks."""

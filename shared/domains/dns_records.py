@@ -160,7 +160,7 @@ _POLICIES: Mapping[str, Callable[[str], bool]] = {
 
 
 def _check_text(record: Record, kind: TextKind, answered: Sequence[str]) -> Check:
-    """Judge the only text of its kind. A second one undoes it; one with pasted quotes is shown if there is no other."""
+    """Check the only text of its kind. A second one invalidates it; one in pasted quotes is shown as a last choice."""
     of_kind = [value for value in answered if kind.is_of(value)]
     working = [value for value in of_kind if kind.serves(value)]
     if working and len(of_kind) == 1:

@@ -1,1 +1,1 @@
-"""Operations."""
+"""Operations: model, transitions, repositories and publishing."""

@@ -56,7 +56,7 @@ def _index(name: str) -> IndexModel:
     return IndexModel(keys, name=f"problems_{name}", partialFilterExpression={field_of(name): HAS_PROBLEM})
 
 
-#: what every query that counts all problems must hold for its partial index to be used
+#: condition that a query of all problems needs to use the partial index
 ANY_PROBLEMS: Document = {"problems": {"$gt": {}}}
 #: the index by which problems are counted: many operations have the same set of them, which is one range of keys
 COUNTED = "problems_all"

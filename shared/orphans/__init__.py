@@ -1,1 +1,1 @@
-"""Orphans."""
+"""Orphans: scans, quarantine and removal."""

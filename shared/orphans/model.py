@@ -47,7 +47,7 @@ class OrphanStatus(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an object is an orphan. ORPHAN_CAUSES in the catalogue of reasons has a sentence for each."""
+    """The reason why an object is an orphan. ORPHAN_CAUSES in the catalogue of reasons has a sentence for each."""
 
     TENANT_UNKNOWN = "tenant_unknown"
     TENANT_PURGED = "tenant_purged"

@@ -49,12 +49,12 @@ class Actor:
 
     @property
     def is_platform_admin(self) -> bool:
-        """True only with the operator surface, besides the role on the record."""
+        """Return whether the user is an administrator and uses the operator surface."""
         return self.user.platform_admin and "operator" in self.surfaces
 
     @property
     def reads_everything(self) -> bool:
-        """True for platform administrators and for support, which may read everything and change nothing."""
+        """Return whether the user is a platform administrator, or support, which may read everything."""
         is_support = self.user.platform_role is PlatformRole.SUPPORT and "operator" in self.surfaces
         return self.is_platform_admin or is_support
 
@@ -107,17 +107,17 @@ def default_partner_id(actor: Actor) -> str | None:
 
 
 def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
-    """Create a tenant: a partner's administrator for that partner, a platform administrator for any."""
+    """Return whether the actor may create a tenant: partner administrators only for their own partner."""
     return actor.is_platform_admin or (actor.is_partner_admin and partner_id == actor.user.partner_id)
 
 
 def may_change_tenant(actor: Actor, tenant: Tenant) -> bool:
-    """Change a tenant's name, billing information and domains."""
+    """Return whether the actor may change a tenant's name, billing information and domains."""
     return actor.is_platform_admin or actor.manages(tenant)
 
 
 def may_change_plan(actor: Actor) -> bool:
-    """Change a tenant's plan and partner, and its subscriptions."""
+    """Return whether the actor may change a tenant's plan and partner, and its subscriptions."""
     return actor.is_platform_admin
 
 
@@ -126,27 +126,27 @@ def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
 
 
 def may_allow_removals(actor: Actor) -> bool:
-    """Approve that one reconcile removes more objects than its limit."""
+    """Return whether the actor may approve that one reconcile removes more objects than its limit."""
     return actor.is_platform_admin
 
 
 def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
-    """Request a check of the tenant's domains."""
+    """Return whether the actor may request a check of the tenant's domains."""
     return may_reconcile_tenant(actor, tenant)
 
 
 def may_control_operations(actor: Actor, tenant: Tenant) -> bool:
-    """Cancel the tenant's operations and retry their steps."""
+    """Return whether the actor may cancel the tenant's operations and retry their steps."""
     return actor.is_platform_admin or actor.manages(tenant)
 
 
 def may_change_lifecycle(actor: Actor, tenant: Tenant) -> bool:
-    """Suspend, resume, delete and restore a tenant."""
+    """Return whether the actor may suspend, resume, delete and restore a tenant."""
     return actor.is_platform_admin or actor.is_reseller_of(tenant)
 
 
 def may_purge_tenant(actor: Actor) -> bool:
-    """Remove a deleted tenant permanently."""
+    """Return whether the actor may purge a deleted tenant."""
     return actor.is_platform_admin
 
 
@@ -185,7 +185,7 @@ def visible_users(actor: Actor) -> UserScope:
 
 
 def may_see_user(actor: Actor, user: User, tenants: Sequence[Tenant]) -> bool:
-    """See a user. `tenants`: those that the user belongs to."""
+    """Return whether the actor may see a user. `tenants`: those that the user belongs to."""
     return actor.reads_everything or user.id == actor.user.id or any(map(actor.manages, tenants))
 
 

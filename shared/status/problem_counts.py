@@ -16,7 +16,7 @@ FEW_SETS = 20
 
 
 class ProblemCounts:
-    """How many operations have each problem of an integration, which is `<kind>/<reason>`."""
+    """The number of operations with each problem of an integration, which is `<kind>/<reason>`."""
 
     def __init__(self, sets: list[tuple[Mapping[str, str], int]]) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()

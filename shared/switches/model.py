@@ -116,7 +116,7 @@ def observed_until(switches: Mapping[str, Switch]) -> datetime | None:
 
 @dataclass(frozen=True)
 class Deferral:
-    """Why a step waits without spending an attempt, and until when.
+    """The reason why a step waits without spending an attempt, and the time until which it waits.
 
     `until`: the database's time; None means `seconds` from now. A random part of `seconds` is added, so that deferred
     steps do not all start together. `stops_deadline`: the operation's deadline does not run meanwhile.
@@ -163,7 +163,7 @@ def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -
 
 
 class HealthSignal(StrEnum):
-    """How an attempt's outcome counts for the health of its integration."""
+    """The meaning of an attempt's outcome for the health of its integration."""
 
     HEALTHY = "healthy"
     FAILING = "failing"

@@ -1,1 +1,1 @@
-"""Webhooks."""
+"""Webhooks: model, repositories, rules and use cases."""

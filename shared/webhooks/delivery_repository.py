@@ -48,7 +48,7 @@ class DeliveryClaim:
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt ended. `due_in`: seconds until the next attempt of a delivery that stays pending."""
+    """The result of an attempt. `due_in`: seconds until the next attempt of a delivery that stays pending."""
 
     status: DeliveryStatus
     response_status: int | None = None

@@ -18,7 +18,7 @@ The API creates these indexes at its first start and answers 503 until all are t
 an older release wrote. Collections of a few documents are not listed: switches (circuit breakers, pauses, observe-only
 mode), quotas, rate limits, idempotency keys, scan leases, diagnostics, emergency tokens, migrations."""
 
-#: what each collection holds
+#: description of each collection
 COLLECTIONS = {
     "tenants": "One document per tenant. It stays after a purge, so slug and domains are never given again.",
     "operations": "One document per operation with its steps, attempts and leases. It is the outbox as well.",

@@ -32,7 +32,7 @@ TASKS = (
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the products.")
 def main(folder: Path, timeout: float) -> None:
-    """Wait for the products, make what is missing, and print what is ready and what is left to do.
+    """Wait for the products, create missing objects, and print the result and the remaining tasks.
 
     Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings are invalid.
     """
@@ -50,10 +50,10 @@ def main(folder: Path, timeout: float) -> None:
 
 
 def _settings(files: SecretFiles) -> Settings:
-    """Settings of the environment, with credentials out of the folder. Neither database is needed for this."""
+    """Read the settings from the environment, and credentials from the folder. No database is needed."""
     secret = {
         "authentik_api_token": files.read("authentik_api_token") or "missing",
-        # made here, if it is not there yet
+        # created by the bootstrap if it is missing
         "stalwart_api_token": files.read("stalwart_api_token") or "missing",
         "ocis_password": files.read("ocis_password") or None,
         "stamp_keys": files.read("stamp_keys") or "0" * 32,
@@ -84,7 +84,7 @@ def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Find
 
 
 def _tried(subject: str, work: Callable[[], Finding], give_up: float) -> Finding:
-    """Do the work; while the product is not up, or does not know the account yet, again."""
+    """Do the work; retry while the product is not up or does not know the account yet."""
     told = ""
     while True:
         try:

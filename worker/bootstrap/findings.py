@@ -15,7 +15,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`subject`: a product or a task. `text`: one sentence that says what is so, or what to do."""
+    """`subject`: a product or a task. `text`: one sentence with the result or the task."""
 
     state: State
     subject: str
@@ -23,7 +23,7 @@ class Finding:
 
 
 def screen(findings: list[Finding]) -> str:
-    """Lay findings out as lines: failures first, then tasks, then what is ready."""
+    """Format findings as lines: failures first, then tasks, then products that are ready."""
     order = [State.FAILED, State.TO_DO, State.READY]
     width = max((len(one.subject) for one in findings), default=0)
     lines = [

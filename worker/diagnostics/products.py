@@ -21,7 +21,7 @@ from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS
 from worker.jobs.certificates import certificate_end, product_urls
 
-#: what one product's checks may take, in seconds
+#: timeout of all checks of one product, in seconds
 MAX_PRODUCT_SECONDS = 30.0
 #: reasons that say that our account may not do what a step needs
 REFUSALS = frozenset({"bad_credentials", "missing_permission"})

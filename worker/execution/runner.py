@@ -220,7 +220,7 @@ class Runner:
     def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
         tenant = self._tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
-            return Outcome(Result.ERROR, "bug", reason_message("bug", "The tenant's record is gone."))
+            return Outcome(Result.ERROR, "bug", reason_message("bug", "The tenant's record no longer exists."))
         context = self._contexts.make(tenant, claim, integration)
         outcome = self._call(function, context, client)
         # changes of earlier attempts are kept, each once

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 #: subscriptions read at once
 CONCURRENCY = 4
-#: seconds until a failed read is retried: the first wait, doubled each time up to the longest
+#: seconds until a failed read is retried: the first wait is doubled each time, up to the maximum
 FIRST_WAIT, MAX_WAIT = 2.0, 600.0
 
 
@@ -88,6 +88,6 @@ class BillingSyncJob:
             return
         ceiling = min(MAX_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
-            ceiling = MAX_WAIT  # until somebody corrects it, each retry would only count against our rate limit
+            ceiling = MAX_WAIT  # a retry before a correction would only use up our rate limit
         wait = getattr(fault, "wait", None) or 0.0
         self._billing_syncs.postpone(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 #: scans and removals at once
 CONCURRENCY = 3
-#: seconds until a retry after a failure: the first wait, doubled each time up to the longest
+#: seconds until a retry after a failure: the first wait is doubled each time, up to the maximum
 FIRST_WAIT, MAX_WAIT = 10.0, 3600.0
 #: seconds until a retry while a pause or an open breaker defers the work
 DEFERRED_WAIT = 15.0

@@ -21,7 +21,7 @@ class AvailabilityQuery(Query):
 
 
 class AvailabilityResponse(ResponseModel):
-    """Whether each requested name is free."""
+    """The availability of each requested name."""
 
     slug: bool | None = Field(None, description="whether it is free")
     domain: bool | None = Field(None, description="whether it is free")

@@ -54,5 +54,5 @@ def _place(number: int) -> str:
 
 
 def _number(place: str) -> int:
-    # the database counts in 64 bits; a place beyond them is one nobody was given
+    # the database counts in 64 bits, and no larger number was ever given out
     return min(int(place, 16), 2**62)

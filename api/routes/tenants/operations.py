@@ -44,7 +44,7 @@ def operation_routes(control_plane: Services) -> Blueprint:
     def retry_step(operation_id: str, step: str, query: WaitQuery) -> Response:
         operation = operations.retry(operation_id, step, actor(control_plane))
         if query.wait:
-            # begun is begun: told to try again, the caller would be told that the step has not failed
+            # the retry has started: a 503 would make the caller repeat it, and get "the step has not failed"
             with suppress(errors.StoreUnavailable):
                 operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
         return json_response(OperationResponse.of(operation), 202, pace(operation))

@@ -103,7 +103,7 @@ def _answer(view: TenantView) -> Response:
 def started(control_plane: Services, view: TenantView, seconds: float, status: int) -> Response:
     """Respond to a request that started an operation, after its end or after the wait that was asked for.
 
-    It stands, whatever becomes of waiting: told to try again, the caller would be told that what they asked for exists.
+    A failure to wait is ignored: a 503 would make the caller repeat the request and get a conflict.
     """
     if seconds and view.operation is not None:
         with suppress(errors.StoreUnavailable):

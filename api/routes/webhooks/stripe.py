@@ -32,7 +32,7 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
         signed_by=SIGNATURE_HEADER,
     )
     def take_event() -> Response:
-        # 200 also for what we do not know: Stripe would send it again for days
+        # 200 also for unknown events, because Stripe would send them again for days
         control_plane.billing.receive(_verified(secrets))
         return Response(status=200)
 
@@ -41,7 +41,7 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
 
 def _verified(secrets: list[str]) -> BillingEvent:
     """Read the event of this request. Raises Problem (400, 403, 413, 415)."""
-    # both are answered by the headers alone, before the body is read
+    # check the headers before reading the body
     if SIGNATURE_HEADER not in request.headers:
         raise Problem(403, "bad_signature", f"The header {SIGNATURE_HEADER} is missing.")
     if request.mimetype not in ("", "application/json"):

@@ -58,7 +58,7 @@ class FailingTenantResponse(ResponseModel):
 
 
 class ReachabilityResponse(ResponseModel):
-    """What the newest diagnostics run found when it called the integration."""
+    """The result of the newest diagnostics run that called the integration."""
 
     status: CheckStatus
     message: str

@@ -1,1 +1,1 @@
-"""Tenants: the list, a new one, and one with all that belongs to it."""
+"""Pages of tenants: the list, the form for a new tenant, and the pages of one tenant."""

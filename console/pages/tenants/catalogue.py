@@ -1,4 +1,4 @@
-"""The plans that tenants can have, as the API offers them."""
+"""Read the plan catalogue from the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tenant's domains: what to publish, what DNS last answered, checks on demand."""
+"""Page of a tenant's domains: DNS records to publish, the latest answers of DNS, and checks on demand."""
 
 from __future__ import annotations
 

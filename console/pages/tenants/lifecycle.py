@@ -1,4 +1,4 @@
-"""Suspend, resume, delete, restore, purge, pause: what will happen first, then the slug typed, then done."""
+"""Suspend, resume, delete, restore, purge or pause a tenant, after a confirmation that shows the effects."""
 
 from __future__ import annotations
 

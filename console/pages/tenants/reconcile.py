@@ -1,4 +1,4 @@
-"""Reconcile a tenant: what would change is shown first."""
+"""Reconcile a tenant, after a dry run that shows the changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tenant: how it is, who belongs to it, what happened, and what can be changed."""
+"""Page of one tenant: state, people, events, and actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of tenants, and the way to a new one."""
+"""Pages of the list of tenants and of the form for a new one."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Records to publish as a zone file (RFC 1035 section 5)."""
+"""Write the DNS records to publish as a zone file (RFC 1035 section 5)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: a character-string of a TXT record holds at most so many octets
+#: octets of one character-string in a TXT record at most
 MAX_STRING_LENGTH = 255
 
 

@@ -117,7 +117,7 @@ def basic_pair(value: str) -> tuple[str, str, str]:
 
 
 def is_credential(header: str) -> bool:
-    """Tell whether a header contains credentials; others do not count as failed sign-ins."""
+    """Return whether a header contains credentials; others do not count as failed sign-ins."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "basic":
         return bool(basic_pair(value)[1])

@@ -75,13 +75,13 @@ class Scope:
             raise SetError("forbidden", description="You do not have enough permissions to perform this action.")
 
     def update(self, kind: str, id_: str, patch: Object) -> None:
-        """Raises SetError."""
+        """Change an object that the caller may see. Raises SetError."""
         self._require(kind, id_)
         self._refuse_tenant(patch)
         self._registry.update(kind, id_, patch)
 
     def destroy(self, kind: str, id_: str) -> None:
-        """Raises SetError."""
+        """Destroy an object that the caller may see. Raises SetError."""
         self._require(kind, id_)
         self._registry.destroy(kind, id_)
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-#: what an HTTP/2 client with prior knowledge sends first: the preface, and empty settings
+#: first bytes of an HTTP/2 client with prior knowledge: the preface, and empty settings
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 #: the frame that opens a stream without ending it
 HEADERS_FRAME = bytes.fromhex("000000010400000001")
@@ -151,7 +151,7 @@ def _open(where: tuple[str, int], text: bytes) -> socket.socket:
 
 
 def _is_over(connection: socket.socket) -> bool:
-    """Tell whether the server answered or closed the connection, or never accepted it."""
+    """Return whether the server answered or closed the connection, or never accepted it."""
     try:
         connection.recv(65536)
     except BlockingIOError:

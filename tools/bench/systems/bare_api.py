@@ -1,4 +1,4 @@
-"""The least that an API can do: insert and enqueue, find one, find fifty. It is as durable as the platform.
+"""The baseline of a bare API: insert and enqueue, find one, find fifty. It is as durable as the platform.
 
 It enqueues one task by `send_task`, as Celery's documentation does. At `/pushed` it pushes the bare id instead,
 which no worker of Celery's would take.

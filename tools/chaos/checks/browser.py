@@ -28,7 +28,7 @@ class Browser:
         self._session.trust_env = False
 
     def opens(self, client_id: str) -> bool:
-        """Tell whether the person gets into an application."""
+        """Return whether the person gets into an application."""
         return self._code(client_id) is not None
 
     def token(self, client_id: str) -> str | None:

@@ -26,7 +26,7 @@ UP = ("provision", "reconcile", "resume", "restore")
 
 @dataclass(frozen=True)
 class DesiredState:
-    """How a tenant should be, by the last accepted request: `state` is active, suspended, deleted or purged."""
+    """The desired state of a tenant by the last accepted request: `state` is active, suspended, deleted or purged."""
 
     name: str
     domains: tuple[str, ...]

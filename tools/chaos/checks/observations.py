@@ -16,7 +16,7 @@ LAGGING = "a member whose membership in OCIS is old"
 
 @dataclass(frozen=True)
 class Effects:
-    """What mail senders, members and strangers met after the run. Slugs are those of tenants on record."""
+    """The effects that mail senders, members and strangers observed. Slugs are those of tenants on record."""
 
     #: mail domain to what became of a message to its postmaster: delivered, refused, or returned
     mail: Mapping[str, str] = field(default_factory=dict)

@@ -117,7 +117,7 @@ def _files(
 
 
 def _reaches(environment: Environment, token: str | None, space_ids: list[str]) -> bool:
-    """Tell whether a caller can list one of the spaces, or add a file to it."""
+    """Return whether a caller can list one of the spaces, or add a file to it."""
     headers = {"Authorization": f"Bearer {token}"}
     # OCIS shows the spaces of groups that a token brought only from the second request on
     _ask(environment, "GET", "/graph/v1.0/me/drives", headers)

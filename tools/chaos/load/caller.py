@@ -46,7 +46,7 @@ class ClientRequest:
 
 @dataclass(frozen=True)
 class TenantState:
-    """What the API shows of a tenant. `is_busy`: an operation runs."""
+    """A tenant's state in the API. `is_busy`: an operation runs."""
 
     status: str
     is_busy: bool

@@ -21,7 +21,7 @@ MAX_OPERATION_WAIT = 20.0
 
 @dataclass
 class Progress:
-    """How far a script is. `open`: how many requests of its present step have no definite answer yet."""
+    """The progress of a script. `open`: how many requests of its present step have no definite answer yet."""
 
     script: Script
     index: int = 0

@@ -61,7 +61,7 @@ class Environment:
         return f"{self.products['authentik']}/application/o/{client}/"
 
     def start(self) -> None:
-        """Raises TimeoutError, ServiceError."""
+        """Start all servers and processes. Raises TimeoutError, ServiceError."""
         for product in PRODUCTS:
             self._start_simulator(product)
         self.mongod.start()
@@ -184,7 +184,7 @@ def _is_ready(url: str) -> bool:
 
 
 def _until(condition: Any) -> None:
-    """Raises TimeoutError."""
+    """Wait until the condition is true. Raises TimeoutError."""
     give_up = time.monotonic() + START_SECONDS
     while not condition():
         if time.monotonic() > give_up:

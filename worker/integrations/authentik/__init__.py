@@ -1,1 +1,1 @@
-"""Authentik: the tenant's group, who is in it, and the owner's account."""
+"""Authentik: the tenant's group and its members, and the owner's account."""

@@ -134,7 +134,7 @@ class AuthentikClient:
         self._call("PATCH", f"{USERS}{person_id}/", json={"attributes": attributes}, repeatable=True)
 
     def invite_person(self, person_id: int, email_stage: str, duration: str) -> None:
-        """Have a recovery mail sent whose link lives for `duration`.
+        """Send a recovery mail with a link that is valid for `duration`.
 
         Raises PermanentError("not_supported") when the brand has no recovery flow or there is no such stage.
         """
@@ -182,7 +182,7 @@ class AuthentikClient:
         return answer.refusal()
 
     def _refusal(self, path: str) -> PermanentError:
-        """Tell a bad token from one refused request: only a good token may read itself.
+        """Distinguish an invalid token from one refused request: only a valid token may read itself.
 
         A bad token stops the work of all tenants, a refused request is one tenant's affair.
         """

@@ -107,7 +107,7 @@ def _in(group: Group, member: int, identity: AuthentikClient) -> None:
 
 
 def _move_child(child_id: str, group: Group, identity: AuthentikClient, *, inside: bool) -> None:
-    """Put a child group into the tenant's group or out of it; its other parents stay. One that is gone is ignored."""
+    """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is ignored."""
     try:
         child = identity.get_group(child_id)
     except NotFound:

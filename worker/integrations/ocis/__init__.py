@@ -1,1 +1,1 @@
-"""Ocis."""
+"""OCIS: the tenant's project space and its members."""

@@ -34,7 +34,7 @@ PROJECTS = {"$filter": "driveType eq 'project'", **WITH_MEMBERS}
 NO_NEW_GROUP = (405, 409, 501)
 #: ids of roles, the same everywhere: both see all spaces, only the first may create groups
 ADMIN, SPACE_ADMIN = "71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"
-#: how often our role is read before its absence is believed, and the pause in between in seconds: OCIS assigns it
+#: reads of our role before it counts as missing, and the pause between them in seconds: OCIS assigns it
 #: while the first requests of a new account are under way
 ROLE_READS, ROLE_PAUSE = 3, 1.0
 ENTRY = re.compile(rb"</(?:[\w-]+:)?response>")

@@ -9,7 +9,7 @@ from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.models import Space
 from worker.integrations.step_context import StepContext
 
-#: an empty list is also the answer while the storage is down: it is read this often before it is believed
+#: reads of an empty list before it is accepted, because it is also the response while the storage is down
 EMPTY_READS = 6
 #: begins the description of a space that was created without members and is not used any more
 GIVEN_UP = "Created without members and given up."

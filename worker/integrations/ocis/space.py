@@ -39,7 +39,7 @@ OTHER_MARKER = (
 
 def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
     """Ensure one enabled space with our ownership marker, the plan's quota, and the tenant's group as a member."""
-    # a list costs more with every tenant there is, so the first attempt does without one
+    # the cost of a list grows with the number of tenants, so the first attempt skips it
     known = None if step.is_first else _known(step, files)
     space = known or _create(step, files)
     if space.is_disabled:
@@ -56,7 +56,7 @@ def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
 
 
 def close_files(step: StepContext, files: OcisClient) -> Outcome:
-    """Disable the space: its data and members are kept, and nobody reaches them.
+    """Disable the space: its data and members are kept, but not accessible.
 
     Its absence is believed only while our role shows all spaces.
     """
@@ -93,7 +93,7 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
     if list(all_of_tenant(step, files)):
         raise TemporaryError("not_ready", "The space is still listed.")
     remove_group(step, files)
-    return ok(verified="listed by nobody, with the storage answering and our role over all spaces in place")
+    return ok(verified="not listed, while the storage answered and our account could see all spaces")
 
 
 def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
@@ -204,7 +204,7 @@ def _align(step: StepContext, space: Space, files: OcisClient) -> None:
 
 
 def _write_marker_back(step: StepContext, space: Space, files: OcisClient, changes: dict[str, object]) -> None:
-    """Put a removed marker back into the space on record, if we are its manager."""
+    """Restore a removed marker in the space on record, if we are its manager."""
     role = read_members(step, space, files).get(files.account().permission)
     if role != SPACE_ROLES["manager"]:
         raise PermanentError("marker_removed", f"The space is {space.name}.")

@@ -1,1 +1,1 @@
-"""Stalwart: mail domains, their keys and addresses, and what keeps mail and people out of a closed one."""
+"""Stalwart: mail domains, their keys and addresses, and the closing of a domain's mail."""

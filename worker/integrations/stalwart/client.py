@@ -32,7 +32,7 @@ TenantMode = Literal["auto", "require", "off"]
 
 
 class StalwartClient:
-    """A client: methods in our words that return small values, without policy."""
+    """Client of Stalwart: methods in the platform's terms that return small values, without policy."""
 
     def __init__(self, jmap: Jmap, tenants: TenantMode, probe: SmtpProbe | None = None) -> None:
         """`probe`: asks over SMTP whether mail is really refused."""
@@ -50,7 +50,7 @@ class StalwartClient:
         return self._facts.edition
 
     def links_tenants(self) -> bool:
-        """Tell whether objects are put into a Stalwart tenant, by STALWART_TENANTS and the server's licence."""
+        """Return whether objects belong to a Stalwart tenant, by STALWART_TENANTS and the server's licence."""
         if self._tenants == "auto":
             return self._facts.edition == "enterprise"
         return self._tenants == "require"
@@ -183,7 +183,7 @@ class StalwartClient:
 
 
 def _owned(body: Object, tenant_id: str | None) -> Object:
-    """Put the object into the tenant; without it the object stands outside, and the server does not say so."""
+    """Assign the object to the tenant; otherwise the server silently creates it outside any tenant."""
     return body | ({"memberTenantId": tenant_id} if tenant_id else {})
 
 
@@ -224,7 +224,7 @@ def _probe(settings: Settings) -> SmtpProbe | None:
 
 
 def _found_by(query: str) -> Object:
-    """Refer to the ids found by the first call of the same request."""
+    """Return a reference to the ids that the first call of the same request finds."""
     return {"#ids": {"resultOf": "0", "name": query, "path": "/ids"}}
 
 

@@ -29,7 +29,7 @@ class Account:
     is_ours: bool
 
     def may(self, permission: str) -> bool:
-        """Tell whether it has a permission, as far as its own permissions say."""
+        """Return whether the account has a permission, by its own permissions."""
         if self.permissions.get("@type", "Inherit") == "Replace":
             return bool((self.permissions.get("enabledPermissions") or {}).get(permission))
         return not (self.permissions.get("disabledPermissions") or {}).get(permission)
@@ -73,7 +73,7 @@ class DomainContents:
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
     def has_address(self, domain_id: str, name: str) -> bool:
-        """Tell whether any account or list has an address, also as an alias, by which the server finds none."""
+        """Return whether any account or list has an address, also as an alias: the server finds none by alias."""
         properties = ["id", "name", "domainId", "aliases"]
         accounts = self._jmap.find_all("Account", {"domainId": domain_id}, properties)
         lists = self._jmap.find_all("MailingList", {}, properties)
@@ -88,11 +88,11 @@ class DomainContents:
         self._jmap.update("Account", account.id, _without(account.permissions, permissions))
 
     def restore(self, account: Account, permissions: Collection[str]) -> None:
-        """Give permissions back."""
+        """Restore removed permissions."""
         self._jmap.update("Account", account.id, _with(account.permissions, permissions))
 
     def hide_list(self, found: MailingList) -> None:
-        """Move a list and its aliases to addresses that nobody knows. Recipients stay."""
+        """Move a list and its aliases to unguessable addresses. Recipients stay."""
         self._rename_list(found, lambda name: name if name.endswith(HIDDEN) else f"{name}{HIDDEN}")
 
     def show_list(self, found: MailingList) -> None:
@@ -100,7 +100,7 @@ class DomainContents:
         self._rename_list(found, lambda name: name.removesuffix(HIDDEN))
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
-        """Tell whether an object is the domain's own, and not only has an alias in it; one that is gone counts."""
+        """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""
         (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "domainId"]}))
         return all(one.get("domainId") == domain_id for one in answer["list"])
 

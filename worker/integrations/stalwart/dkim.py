@@ -1,4 +1,4 @@
-"""Wait for a domain's DKIM keys, which the mail server makes in the background; a dry run only predicts them."""
+"""Wait for a domain's DKIM keys, which the mail server creates in the background; a dry run only predicts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_PAUSE = 0.15
 
 
 def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
-    """Read what the domain has, once its keys are there: the server makes them within seconds."""
+    """Wait until the server has created the domain's keys, and return the domain's set-up."""
     if step.is_plan:
         return _foreseen(step, mail, domain)
     found = _waited_for(lambda: mail.read_setup(domain.name, domain.id), since)
@@ -40,7 +40,7 @@ def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> Ma
 
 
 def _waited_for(read: Callable[[], MailSetup], since: float) -> MailSetup | None:
-    """Return what a read finds once there are keys; None after KEY_TIMEOUT. `since`: when their making began.
+    """Read until the domain has its keys; return None after KEY_TIMEOUT. `since`: when their creation began.
 
     A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent
     otherwise, and the reads' own time, is not waited again.

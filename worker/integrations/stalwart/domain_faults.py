@@ -29,7 +29,7 @@ class DomainFaults:
             self.found.setdefault(domain, fault)
 
     def raise_found(self) -> None:
-        """Raise one fault that tells them all: a temporary one as long as any may pass by itself."""
+        """Raise one fault for all: a temporary one if any of them is temporary."""
         if not self.found:
             return
         told = " ".join(f"{domain}: {_told(fault)}" for domain, fault in self.found.items())

@@ -120,7 +120,7 @@ def _align(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: s
 
 
 def _key_management(domain: MailDomain) -> str:
-    """Tell what is wrong with the domain's DKIM keys: somebody set them to fewer algorithms, or to none."""
+    """Describe a fault of the domain's DKIM settings: a person set them to fewer algorithms, or to none."""
     made = ", ".join(sorted(domain.algorithms or ())) or "no keys"
     return f"DKIM key management (both algorithms instead of {made})"
 
@@ -192,7 +192,7 @@ def _make_postmaster(mail: StalwartClient, domain: MailDomain, owner: str | None
 
 
 def _note_records(step: StepContext, published: Mapping[str, Sequence[Record]], unchanged: Collection[str]) -> None:
-    """Note what is to be published, by domain; records of `unchanged` domains stay as they were."""
+    """Record the DNS records to publish, by domain; records of `unchanged` domains stay as they were."""
     fresh = [
         {"domain": domain, "name": one.name, "type": one.type, "value": one.value}
         for domain, records in published.items()

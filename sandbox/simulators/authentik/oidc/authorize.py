@@ -53,7 +53,7 @@ class AuthorizationRequest:
 
     @classmethod
     def read(cls, given: Mapping[str, str], clients: Mapping[str, OidcClient]) -> AuthorizationRequest:
-        """Raises BadClient, and AuthorizeError once the redirect URI is known to be the client's."""
+        """Read a request. Raises BadClient, and AuthorizeError after the redirect URI was verified."""
         client = clients.get(given.get("client_id", ""))
         if client is None:
             raise BadClient("The client identifier (client_id) is missing or invalid.")

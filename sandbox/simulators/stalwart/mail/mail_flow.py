@@ -73,7 +73,7 @@ class MailFlow:
             self.deliver("", sender, NOTICE_SIZE)
 
     def receives(self, account: Object) -> bool:
-        """Tell whether mail is delivered to an account; groups receive mail unless that is disabled."""
+        """Return whether mail is delivered to an account; groups receive mail unless that is disabled."""
         if account["@type"] == "Group":
             return "emailReceive" in permissions_of(self.registry, account) & USER_PERMISSIONS
         return "emailReceive" in permissions_of(self.registry, account)

@@ -57,7 +57,7 @@ def decode_id(id_: str) -> int:
 
 
 def parses(id_: Any) -> bool:
-    """Tell whether this is a well-formed id; the server silently drops others."""
+    """Return whether this is a well-formed id; the server silently drops others."""
     return isinstance(id_, str) and set(id_) <= _READ
 
 

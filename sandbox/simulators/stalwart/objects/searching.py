@@ -26,7 +26,7 @@ def words_of(one: Object) -> set[str]:
 
 
 def matches(one: Object, conditions: Object) -> bool:
-    """Tell whether an object satisfies all conditions; `text` is a list of words here."""
+    """Return whether an object satisfies all conditions; `text` is a list of words here."""
     for prop, value in conditions.items():
         held = one.get(prop)
         if prop == "text":

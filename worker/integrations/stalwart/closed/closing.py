@@ -1,4 +1,4 @@
-"""Close a tenant's mail and open it again: no account can sign in, and no new mail is taken in.
+"""Close a tenant's mail and open it again: no account can sign in, and no new mail is accepted.
 
 Closing keeps everything. Sessions of IMAP and SMTP that are open at that moment go on until they disconnect.
 """
@@ -34,11 +34,11 @@ class ClosedDomains:
 
 
 def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
-    """Let no account of the tenant's domains sign in; refuse their mail or receive it, as SUSPENDED_MAIL says."""
+    """Block sign-in to all accounts of the tenant's domains; refuse or receive their mail, as SUSPENDED_MAIL says."""
     every = mail.list_domains()
     domains = domains_of(step, every)
     left = [one for one in domains if one.name not in step.tenant.domains]
-    # a domain that left the tenant takes no mail in any case. It goes on record as closed: if its removal waited for
+    # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
     note_closed(step, left)
     record = ClosedRecord(step)
@@ -57,7 +57,7 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
 def open_mail(
     step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
-    """Let mail into these domains and their accounts sign in, as far as we closed them. `kept` stays closed."""
+    """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed."""
     let_mail_in(step, mail, record, domains, kept)
     locked = record.held(LOCKED)
     if not locked or not domains:
@@ -84,7 +84,7 @@ def close_domains(
     refusing: Domains,
     settled: Collection[str] = (),
 ) -> dict[str, str]:
-    """Lock the accounts of domains, and stop the mail of some of the domains; returns notes on what was reached."""
+    """Lock the accounts of domains, and stop the mail of some of the domains; return notes on the result."""
     notes: dict[str, str] = {}
     every = [account for found in accounts.values() for account in found]
     run_all(
@@ -132,7 +132,7 @@ def _told(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
 
 
 def note_closed(step: StepContext, domains: Sequence[MailDomain]) -> None:
-    """Put the domains that left the tenant on record as closed, and take them off the list of its domains."""
+    """Record the domains that left the tenant as closed, and remove them from the list of its domains."""
     kept = [entry for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains]
     closed = [{"domain": one.name, "id": one.id} for one in domains]
     on_record = (_on_record(step, "stalwartDomains"), _on_record(step, "stalwartClosedDomains"))

@@ -1,4 +1,4 @@
-"""Stop new mail to domains, by the better of two ways, and let it in again.
+"""Stop new mail to domains, by the better of two ways, and accept it again.
 
 Refused: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used where our account
 may, and no other rule rewrites recipients. Returned: every account and group loses the permission to receive, so that
@@ -38,7 +38,7 @@ def stop_mail(
     domains: Sequence[MailDomain],
     settled: Collection[str] = (),
 ) -> dict[str, str]:
-    """Stop new mail to these domains; returns notes on what became of it and how that was verified.
+    """Stop new mail to these domains; return notes on the result and how it was verified.
 
     `settled`: ids of domains for which an earlier attempt has verified it.
     """
@@ -64,7 +64,7 @@ def stop_mail(
 def let_mail_in(
     step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
-    """Let new mail into these domains again, by whichever way it was stopped. `kept`: objects that stay closed."""
+    """Accept new mail to these domains again, however it was stopped. `kept`: objects that stay closed."""
     _accept(step, mail, record, domains)
     stopped = record.held(RETURNING)
     if stopped and domains:

@@ -19,7 +19,7 @@ NAMESPACE = "dezky-suspended"
 BRANCH = {"if": f"key_exists('{NAMESPACE}', rcpt_domain)", "then": "'suspended@suspended.invalid'"}
 RULE = {"match": {"0": BRANCH}, "else": "false"}
 READING = frozenset({"sysMemoryLookupKeyGet", "sysMemoryLookupKeyQuery"})
-#: what opens a domain again
+#: remedy that reopens a domain
 OPENING = READING | {"sysMemoryLookupKeyDestroy", "sysActionCreate", "actionReloadLookupStores"}
 NEEDED = OPENING | {
     "sysMemoryLookupKeyCreate",
@@ -73,7 +73,7 @@ class RecipientRule:
         self._jmap.create("MemoryLookupKey", {"namespace": NAMESPACE, "key": name})
 
     def may_open(self) -> bool:
-        """Tell whether our account may remove keys and take them out of force."""
+        """Return whether our account may remove keys and reload the server, so that they no longer apply."""
         return self._facts.may(OPENING)
 
     def remove_keys(self, ids: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ class ClosedRecord:
         return frozenset(self._held[field])
 
     def add(self, field: str, objects: Collection[str]) -> None:
-        """Put objects on record before they are closed. Raises TemporaryError when a newer operation was accepted."""
+        """Record objects before they are closed. Raises TemporaryError when a newer operation was accepted."""
         self._held[field] |= set(objects)
         if not self._save(field):
             raise TemporaryError(
@@ -31,7 +31,7 @@ class ClosedRecord:
             )
 
     def keep(self, field: str, objects: Collection[str]) -> None:
-        """Take all other objects off the record, once they are open again."""
+        """Remove all other objects from the record, after they were opened again."""
         self._held[field] &= set(objects)
         self._save(field)
 

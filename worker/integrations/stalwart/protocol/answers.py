@@ -7,7 +7,7 @@ from typing import Any
 from shared.integrations.outcomes import Fault, NotFound, PermanentError, TemporaryError
 from worker.integrations.stalwart.protocol.batching import Object
 
-#: how much of the server's own words a message repeats
+#: characters of the server's own text that a message repeats at most
 MAX_TEXT_LENGTH = 200
 _MAPS = ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
 #: a store that does not answer, which is also how a lost race for a unique key is told: read again, then decide

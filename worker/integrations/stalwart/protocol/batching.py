@@ -28,7 +28,7 @@ Send = Callable[[list[list[Any]], bool], list[Any]]
 _OF_THE_WHOLE = frozenset(
     {"unreachable", "timeout", "upstream_error", "unexpected_answer", "invalid", "missing_permission"}
 )
-#: a wait longer than this, in seconds, is asked for again by each call alone before its tenant waits so long
+#: a call that is told to wait longer than this, in seconds, is first repeated alone
 SHORT_WAIT = 5.0
 
 
@@ -54,7 +54,7 @@ class _Pending:
 
     def result(self) -> list[Any]:
         if self.fault is not None:
-            # each thread raises a copy: a traceback is written into what is raised
+            # each thread raises a copy, because raising adds a traceback to the exception
             raise copy.copy(self.fault)
         return self.responses
 
@@ -105,7 +105,7 @@ class SharedRequests:
             return []
 
     def _is_short_of_time(self) -> bool:
-        """Tell whether this thread has less time than a whole request: its end would cut the others off too."""
+        """Return whether this thread has less time than a whole request: its end would cut the others off too."""
         return remaining(self._call_seconds) < self._call_seconds
 
     def _wake_first(self) -> None:

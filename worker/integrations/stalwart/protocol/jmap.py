@@ -28,7 +28,7 @@ MAX_CALLS = 16
 MAX_IDS_PER_GET = 500
 #: how long a request is retried that the server refused because too many are in flight, in seconds
 BUSY_TIMEOUT = 3.0
-#: kinds of which a repeated creation makes a second object: nothing of them is unique
+#: kinds without unique keys: a repeated creation makes a second object
 NAMELESS = frozenset({"Tenant", "DkimSignature", "ApiKey"})
 MANAGEMENT = "urn:stalwart:jmap"
 USING = ["urn:ietf:params:jmap:core", MANAGEMENT]
@@ -62,7 +62,7 @@ class Jmap:
             self._sent, in_flight=CONCURRENT, max_calls=MAX_CALLS, call_seconds=api.call_seconds
         )
         self._numbers = itertools.count()
-        #: whether our account was let in when last seen; None before that
+        #: whether the server accepted our account at the last request; None before the first
         self._was_let_in: bool | None = None
         self._sign_in = threading.Lock()
 
@@ -115,7 +115,7 @@ class Jmap:
             raise object_fault(answer.get("notUpdated", {}).get(id_))
 
     def destroy(self, kind: str, id_: str) -> tuple[Object, ...]:
-        """Remove an object and return what still refers to it, if that blocks the removal. Already gone is fine."""
+        """Remove an object; return the objects that still refer to it and block the removal. Idempotent."""
         (answer,) = self._request([(f"x:{kind}/set", {"destroy": [id_]})], repeatable=True)
         if id_ in answer.get("destroyed", []):
             return ()
@@ -143,7 +143,7 @@ class Jmap:
 
     def _got(self, path: str) -> ApiResponse:
         answer = self._api.call("GET", path)
-        # these belong to no tenant, so they tell whether our account is let in
+        # these belong to no tenant, so a refusal concerns our account
         self._was_let_in = answer.status not in (401, 403)
         if answer.status != 200:
             raise self._http_fault(answer)
@@ -187,7 +187,7 @@ class Jmap:
         return answer.refusal()
 
     def _unauthorized(self) -> PermanentError:
-        """Tell refused credentials from one refused request, as `_forbidden` does.
+        """Distinguish refused credentials from one refused request, as `_forbidden` does.
 
         Once after they were let in: Stalwart bans an address for good after many failed sign-ins.
         """
@@ -199,13 +199,13 @@ class Jmap:
             return PermanentError("bad_credentials")
 
     def _forbidden(self) -> PermanentError:
-        """Tell a refused account, which stops every tenant's work, from one refused request: such is one tenant's."""
+        """Distinguish a refused account, which affects all tenants, from one refused request, which affects one."""
         if self._api.call("GET", SESSION).status == 200:
             return PermanentError("missing_permission", ONE_REQUEST.format(403))
         return PermanentError("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
 
     def _is_banned(self) -> bool:
-        """Tell whether this address gets 403 even without credentials, where others get a session of nobody."""
+        """Return whether this address is banned: it gets 403 even without credentials, others an anonymous session."""
         try:
             return self._anonymous is not None and self._anonymous.call("GET", SESSION).status == 403
         except Fault:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.integrations.outcomes import TemporaryError
 from worker.integrations.stalwart.protocol.jmap import Jmap
 
-#: how long the facts are believed, in seconds
+#: lifetime of cached facts, in seconds
 FACTS_SECONDS = 300.0
 
 
@@ -36,7 +36,7 @@ class ServerFacts:
         return self._known().edition
 
     def may(self, permissions: frozenset[str]) -> bool:
-        """Tell whether our account holds all of these permissions."""
+        """Return whether our account holds all of these permissions."""
         return permissions <= self._known().permissions
 
     def own_account(self) -> str:
