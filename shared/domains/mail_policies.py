@@ -1,6 +1,6 @@
 """Policies that a domain's owner decides: DMARC (RFC 7489), MTA-STS (RFC 8461), TLS reporting (RFC 8460).
 
-What they say is the owner's affair; here it only counts whether receivers accept the record.
+The owner decides their content; only their acceptance by receivers is checked here.
 """
 
 from __future__ import annotations
