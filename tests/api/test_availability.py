@@ -18,7 +18,7 @@ def taken(root: Client) -> None:
     assert root("POST", "/tenants", json=body).status_code == 201
 
 
-def test_a_name_is_free_until_a_tenant_has_it_and_stays_taken_when_that_is_deleted(root: Client, taken: None) -> None:
+def test_a_name_is_available_until_a_tenant_has_it_and_stays_reserved_after_a_delete(root: Client, taken: None) -> None:
     assert root("GET", "/tenants/check?slug=beta&domain=beta.test").json() == {"slug": True, "domain": True}
     assert root("GET", "/tenants/check?slug=acme&domain=acme.test").json() == {"slug": False, "domain": False}
     root("DELETE", "/tenants/acme")
@@ -40,7 +40,7 @@ def test_a_platform_administrator_may_add_a_domain_below_anothers_and_a_partner_
     ("query", "pointer"),
     [("slug=Admin", "?slug"), ("slug=admin", "?slug"), ("domain=test", "?domain"), ("email=nobody", "?email")],
 )
-def test_a_name_that_no_tenant_could_have_is_told_with_the_reason(root: Client, query: str, pointer: str) -> None:
+def test_an_invalid_name_is_answered_with_its_reason(root: Client, query: str, pointer: str) -> None:
     answer = root("GET", f"/tenants/check?{query}")
     assert answer.status_code == 400
     (fault,) = answer.json()["errors"]

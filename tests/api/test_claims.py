@@ -77,7 +77,7 @@ def test_a_claim_of_the_wrong_kind_is_a_401(api_url: str, issuer: Issuer, name: 
         ('"\\u0000"', "admin"),
     ],
 )
-def test_a_name_is_cleaned_of_what_is_no_text(api_url: str, issuer: Issuer, text: str, shown: str) -> None:
+def test_control_characters_are_removed_from_a_name(api_url: str, issuer: Issuer, text: str, shown: str) -> None:
     answer = me(api_url, written(issuer, {"name": text}))
     assert (answer.status_code, answer.json()["name"]) == (200, shown)
 

@@ -60,7 +60,7 @@ def test_two_callers_may_use_the_same_key_without_seeing_each_others_responses(r
     assert (other.status_code, other.json()["code"]) == (409, "slug_taken")
 
 
-def test_of_ten_simultaneous_posts_with_one_key_one_is_carried_out_and_all_agree(root: Client) -> None:
+def test_ten_concurrent_posts_with_one_key_run_once_and_return_the_same(root: Client) -> None:
     headers = key()
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: root("POST", "/tenants", json=ACME, headers=headers), range(10)))
@@ -88,9 +88,7 @@ def test_a_refusal_is_computed_again_with_the_same_key(rights: RightsFixture, st
     assert root("POST", "/tenants", json=body, headers=refused).headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is_one(
-    api_url: str, issuer: Issuer
-) -> None:
+def test_a_caller_may_repeat_a_request_with_its_key_once_their_record_exists(api_url: str, issuer: Issuer) -> None:
     client, headers, body = Client(api_url, issuer.token("admin")), key(), {"slug": "north", "name": "North"}
     unknown = client("POST", "/partners", json=body, headers=headers)
     assert (unknown.status_code, unknown.json()["code"]) == (403, "unknown_user")

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 from tests.api.conftest import Client
 
 
-def test_the_page_shows_the_routes_by_tag_and_asks_nobody_else(
+def test_the_page_shows_the_routes_by_tag_and_loads_nothing_from_other_hosts(
     api_url: str, anonymous: Client, browser: Browser
 ) -> None:
     tags = [tag["name"] for tag in anonymous("GET", "/openapi.json").json()["tags"]]

@@ -66,7 +66,7 @@ def publish_all(dns: DnsSimulator, domain: dict[str, Any]) -> None:
     publish(dns, *((one["name"], one["type"], one["value"]) for one in domain["records"]))
 
 
-def test_before_the_first_check_the_proof_to_publish_is_there_and_nothing_else(root: Client) -> None:
+def test_before_the_first_check_only_the_proof_to_publish_is_shown(root: Client) -> None:
     new(root, "acme", "acme.test", "Bücher.test")
     first, second = root("GET", "/tenants/acme/domains").json()
     assert (first["domain"], second["domain"]) == ("acme.test", "xn--bcher-kva.test")
@@ -86,7 +86,7 @@ def test_before_the_first_check_the_proof_to_publish_is_there_and_nothing_else(r
     assert {"verifiedAt", "checkedAt", "fault", "checkRequestedAt"} & set(first) == set()
 
 
-def test_every_record_is_answered_with_what_dns_last_said_of_it(root: Client, world: World) -> None:
+def test_every_record_is_returned_with_its_last_dns_answer(root: Client, world: World) -> None:
     new(root)
     world.furnish()
     world.publish_proof()
@@ -163,7 +163,7 @@ def test_silence_of_dns_is_reported_as_a_timeout(root: Client, world: World) -> 
     until(lambda: "nextCheckAt" in root("GET", "/tenants/acme/domains").json()[0])
 
 
-def test_a_member_reads_and_only_who_may_reconcile_has_domains_checked(root: Client, as_: SignIn) -> None:
+def test_a_member_reads_domains_and_only_callers_who_may_reconcile_request_checks(root: Client, as_: SignIn) -> None:
     new(root)
     new(root, "beta", "beta.test")
     member = as_("member", "portal", "tenant-acme")
@@ -177,7 +177,7 @@ def test_a_member_reads_and_only_who_may_reconcile_has_domains_checked(root: Cli
 
 
 @pytest.mark.parametrize("domain", ["beta.test", "nowhere.test", "not_a_domain", "%00", "*"])
-def test_a_domain_that_is_not_the_tenants_is_not_there(root: Client, domain: str) -> None:
+def test_a_domain_of_another_tenant_is_not_found(root: Client, domain: str) -> None:
     new(root)
     new(root, "beta", "beta.test")
     answer = root("POST", f"/tenants/acme/domains/{domain}/verify")

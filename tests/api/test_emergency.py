@@ -60,7 +60,7 @@ def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Iss
 
 
 @pytest.mark.parametrize("token", ["dezky_emergency_", "dezky_emergency_guess", "dezky_emergency_" + "x" * 20_000])
-def test_a_token_that_nobody_made_is_refused(root: Client, token: str) -> None:
+def test_an_unknown_token_is_refused(root: Client, token: str) -> None:
     assert Client(root.url, token)("GET", "/tenants").status_code == 401
 
 

@@ -20,7 +20,7 @@ def link(answer_link: str, relation: str) -> str | None:
     return found.group(1) if found else None
 
 
-def test_each_accepted_change_is_an_event_with_who_what_before_and_after(
+def test_each_accepted_change_is_an_event_with_actor_action_before_and_after(
     rights: RightsFixture, store: Repositories
 ) -> None:
     root = rights.people["admin"]
@@ -99,7 +99,7 @@ def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Rep
     assert not store.events.has_unnumbered()
 
 
-def test_the_log_is_scoped_by_what_the_caller_may_see(rights: RightsFixture) -> None:
+def test_the_event_log_contains_only_events_that_the_caller_may_see(rights: RightsFixture) -> None:
     def tenants(caller: str) -> set[str | None]:
         return {event.get("tenant") for event in rights.people[caller]("GET", "/events?limit=200").json()}
 

@@ -54,13 +54,13 @@ def test_paused_again_it_has_the_new_reason_and_is_paused_since_the_first_time(a
     assert again == first | {"reason": "longer upgrade"}
 
 
-def test_what_was_never_paused_can_be_resumed_and_that_is_no_event(admin: Client) -> None:
+def test_resuming_an_integration_that_was_not_paused_is_no_event(admin: Client) -> None:
     assert admin("POST", "/integrations/ocis/resume").json()["paused"] is False
     assert admin("POST", "/tenants/acme/unpause").json() == {"tenant": "acme", "paused": False}
     assert events(admin, "integration.resumed", "tenant.unpaused") == []
 
 
-def test_an_integration_nobody_knows_and_a_missing_reason_are_refused(admin: Client) -> None:
+def test_an_unknown_integration_and_a_missing_reason_are_refused(admin: Client) -> None:
     answer = admin("POST", "/integrations/jitsi/pause", json={"reason": "x"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert admin("POST", "/integrations/ocis/pause", json={}).status_code == 400
@@ -104,7 +104,7 @@ def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once
     assert store.switches.claim_probe("ocis", 5)
 
 
-def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Repositories) -> None:
+def test_readiness_shows_breakers_and_pauses_and_stays_ready(admin: Client, store: Repositories) -> None:
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     store.switches.record_failure("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, OpenDuration(300, 3000))
     answer = admin("GET", "/health/ready")

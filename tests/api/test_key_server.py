@@ -18,7 +18,7 @@ from tests.api.test_tokens import me
 from tests.simulators import authentik, fault  # noqa: F401  an issuer of their own, whose keys they change
 
 
-def test_an_unknown_key_id_is_asked_for_once_and_then_answered_503_until_it_may_be_asked_for_again(
+def test_an_unknown_key_id_is_fetched_once_and_then_answered_503_during_the_cool_down(
     fresh_api_url: str, issuer: Issuer
 ) -> None:
     assert me(fresh_api_url, issuer.token("admin")).status_code == 200
@@ -108,7 +108,9 @@ def test_an_entry_that_makes_no_sense_costs_us_none_of_the_keys_beside_it(issuer
     assert [key.kid for key in keys] == [good["kid"]]
 
 
-def test_a_key_server_that_drips_holds_a_request_for_three_seconds_at_most(fresh_api_url: str, issuer: Issuer) -> None:
+def test_a_slowly_dripping_key_server_delays_a_request_by_at_most_three_seconds(
+    fresh_api_url: str, issuer: Issuer
+) -> None:
     fault(issuer.simulator, kind="drip", delay=0.5, path="jwks")
     started = time.monotonic()
     assert me(fresh_api_url, issuer.token("admin")).status_code == 503

@@ -89,7 +89,7 @@ BAD: dict[str, Row] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_token_is_verified_by_the_key_that_made_it(
+def test_a_token_is_verified_by_the_key_that_signed_it(
     fresh_api_url: str, publish: Callable[..., None], sign: Callable[..., str], name: str
 ) -> None:
     keys, key, alg, header = GOOD[name]
@@ -204,7 +204,7 @@ def test_requests_with_a_known_key_never_wait_for_a_fetch_and_others_wait_a_mome
     assert time.monotonic() - started < 5
 
 
-def test_one_fetch_serves_all_who_come_before_the_first_keys_are_there(gate: Gate) -> None:
+def test_concurrent_requests_share_the_first_fetch_of_keys(gate: Gate) -> None:
     ring = KeyRing(gate)
     ring.refresh()
     gate.keys = known("a")

@@ -14,7 +14,7 @@ def admin(rights: RightsFixture) -> Client:
     return rights.people["admin"]
 
 
-def test_it_begins_is_shown_and_ends(admin: Client) -> None:
+def test_observe_only_mode_starts_is_shown_and_ends(admin: Client) -> None:
     assert admin("GET", "/observe-only").json() == {"observeOnly": False}
     begun = admin("POST", "/observe-only", json={"reason": "a backup was restored"}).json()
     me = admin("GET", "/users/me").json()["_id"]

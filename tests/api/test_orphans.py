@@ -30,7 +30,7 @@ def test_an_orphan_is_shown_with_its_cause_and_when_it_can_be_removed(admin: Cli
     assert "removal" not in listed
 
 
-def test_the_list_is_filtered_and_a_filter_nobody_knows_is_refused(admin: Client) -> None:
+def test_the_list_is_filtered_and_an_unknown_filter_is_refused(admin: Client) -> None:
     assert len(admin("GET", "/orphans?integration=ocis&status=quarantined").json()) == 1
     assert admin("GET", "/orphans?integration=stalwart").json() == []
     assert admin("GET", "/orphans?status=removable").json() == []
@@ -44,7 +44,7 @@ def test_in_quarantine_its_removal_is_a_conflict(admin: Client, rights: RightsFi
     assert admin("DELETE", f"/orphans/{'0' * 24}").status_code == 404
 
 
-def test_a_removable_one_is_removed_later_and_says_who_asked(
+def test_a_removable_orphan_is_removed_later_and_records_who_requested_it(
     admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
     # its quarantine is over already when it is seen for the second time

@@ -69,7 +69,7 @@ def test_an_address_is_kept_with_its_domain_in_a_labels(root: Client) -> None:
 
 
 @pytest.mark.parametrize("size", [150])
-def test_the_longest_address_that_is_accepted_is_one_that_authentik_takes(
+def test_the_longest_accepted_address_is_valid_in_authentik(
     root: Client, platform: PlatformFixture, authentik: AuthentikSimulator, size: int
 ) -> None:
     domain = f"{'a' * 60}.test"
@@ -160,7 +160,7 @@ def test_an_invitation_whose_sending_failed_is_sent_by_the_next_attempt(
     assert len(mails(authentik)) == 2
 
 
-def test_a_tenant_without_an_owner_or_suspended_or_unknown_has_nobody_to_invite(
+def test_no_invitation_for_an_unknown_or_suspended_tenant_or_one_without_an_owner(
     root: Client, platform: PlatformFixture, as_: SignIn
 ) -> None:
     create(root, owner=None)

@@ -54,7 +54,7 @@ def is_ready(url: str) -> bool:
     return requests.get(f"{url}/health/ready", timeout=10).ok
 
 
-def test_nothing_is_recorded_before_the_indexes_are_there(
+def test_nothing_is_recorded_before_the_indexes_exist(
     fresh: Settings, in_the_way: ClientSession, issuer: Issuer
 ) -> None:
     app = create_app(fresh)

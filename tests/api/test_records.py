@@ -16,7 +16,7 @@ def new_user(**more: Any) -> dict[str, Any]:
     return {"authentikSubjectId": "s1", "email": "A@acme.test", "name": "A", **more}
 
 
-def test_a_user_is_made_read_changed_and_forgotten(root: Client) -> None:
+def test_a_user_is_created_read_changed_and_erased(root: Client) -> None:
     made = root("POST", "/users", json=new_user())
     assert made.status_code == 201
     user, address = made.json(), made.headers["Location"]
@@ -52,9 +52,7 @@ def test_first_calls_at_once_make_one_record_and_change_nothing_of_it(root: Clie
     assert told == ["user.created"]
 
 
-def test_a_token_that_does_not_say_who_its_holder_is_leaves_their_name_and_address(
-    root: Client, issuer: Issuer
-) -> None:
+def test_a_token_without_name_and_address_keeps_the_recorded_ones(root: Client, issuer: Issuer) -> None:
     before = root("GET", "/users/me").json()
     sparse = issuer.token("admin", email=None, name=None, preferred_username=None)
     after = Client(root.url, sparse)("GET", "/users/me").json()
@@ -78,7 +76,7 @@ def test_a_token_that_does_not_say_who_its_holder_is_leaves_their_name_and_addre
         ("/subscriptions", {"tenantId": "0" * 24, "plan": "gold"}, {"/plan"}),
     ],
 )
-def test_every_fault_of_a_new_record_is_told_at_once(
+def test_every_fault_of_a_new_record_is_reported_at_once(
     root: Client, path: str, body: dict[str, Any], pointers: set[str]
 ) -> None:
     answer = root("POST", path, json=body)
@@ -96,7 +94,7 @@ def test_every_fault_of_a_new_record_is_told_at_once(
         ("PATCH", "/subscriptions/{acme_subscription}", {"currentPeriodEnd": "1900000000"}, "/currentPeriodEnd"),
     ],
 )
-def test_what_is_nearly_a_line_a_country_or_a_time_is_none(
+def test_invalid_lines_countries_and_times_are_refused(
     rights: RightsFixture, method: str, path: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = rights.people["admin"](method, path.format(**rights.ids), json=body)
@@ -104,13 +102,13 @@ def test_what_is_nearly_a_line_a_country_or_a_time_is_none(
     assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
 
 
-def test_what_must_be_there_cannot_be_removed_by_null(root: Client) -> None:
+def test_a_required_field_cannot_be_removed_by_null(root: Client) -> None:
     address = root("POST", "/users", json=new_user()).headers["Location"]
     answer = root("PATCH", address, json={"name": None, "email": None, "partnerId": None})
     assert {flaw["pointer"] for flaw in answer.json()["errors"]} == {"/name", "/email"}
 
 
-def test_a_reference_to_what_is_not_there_is_a_conflict_that_names_the_field(root: Client) -> None:
+def test_a_reference_to_an_unknown_record_is_a_conflict_that_names_the_field(root: Client) -> None:
     for path, body, pointer in (
         ("/users", new_user(tenantIds=["0" * 24]), "/tenantIds/0"),
         ("/users", new_user(partnerId="0" * 24), "/partnerId"),
@@ -123,7 +121,7 @@ def test_a_reference_to_what_is_not_there_is_a_conflict_that_names_the_field(roo
     assert root("GET", "/tenants/acme").status_code == 404
 
 
-def test_a_partner_is_renamed_keeps_its_slug_and_goes_only_when_nobody_belongs_to_it(rights: RightsFixture) -> None:
+def test_a_renamed_partner_keeps_its_slug_and_is_removed_only_without_tenants_and_users(rights: RightsFixture) -> None:
     root, address = rights.people["admin"], f"/partners/{rights.ids['partner']}"
     assert root("PATCH", address, json={"name": "Second"}).json()["name"] == "Second"
     assert root("PATCH", address, json={"slug": "other"}).status_code == 400
@@ -134,7 +132,7 @@ def test_a_partner_is_renamed_keeps_its_slug_and_goes_only_when_nobody_belongs_t
     assert root("DELETE", address).status_code == 204
 
 
-def test_a_partner_is_not_removed_while_a_tenant_is_being_made_for_it(root: Client) -> None:
+def test_a_partner_is_not_removed_while_its_tenant_is_created(root: Client) -> None:
     for attempt in range(6):
         slug = f"reseller{attempt}"
         partner = root("POST", "/partners", json={"slug": slug, "name": "R"}).json()["_id"]
@@ -159,7 +157,7 @@ def test_a_tenant_has_one_live_subscription(rights: RightsFixture) -> None:
     assert [one["_id"] for one in listed] == [rights.ids["acme_subscription"]]
 
 
-def test_a_subscription_follows_its_tenants_plan_and_the_log_says_so(rights: RightsFixture) -> None:
+def test_a_subscription_follows_its_tenants_plan_and_the_change_is_an_event(rights: RightsFixture) -> None:
     root, address = rights.people["admin"], f"/subscriptions/{rights.ids['acme_subscription']}"
     assert root("PATCH", "/tenants/acme", json={"plan": "business"}).status_code == 202
     assert root("GET", address).json()["plan"] == "business"
@@ -182,7 +180,7 @@ def test_the_portals_first_page_has_profile_tenants_and_subscriptions(rights: Ri
     assert [one["_id"] for one in page["subscriptions"]] == [rights.ids["acme_subscription"]]
 
 
-def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(
+def test_a_patch_merges_and_starts_an_operation_only_for_fields_that_products_have(
     rights: RightsFixture, store: Repositories
 ) -> None:
     root = rights.people["admin"]
@@ -203,7 +201,7 @@ def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(
     assert (same.status_code, same.json()["version"]) == (200, root("GET", "/tenants/acme").json()["version"])
 
 
-def test_of_two_tenants_that_take_one_domain_at_once_one_gets_it(rights: RightsFixture) -> None:
+def test_one_of_two_concurrent_tenants_gets_a_domain(rights: RightsFixture) -> None:
     root = rights.people["admin"]
     with ThreadPoolExecutor(2) as pool:
         answers = list(

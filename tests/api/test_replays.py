@@ -21,7 +21,7 @@ def test_an_answer_is_shown_again_while_the_rights_are_the_same(rights: RightsFi
     assert (again.headers["Idempotency-Replayed"], again.content) == ("true", first.content)
 
 
-def test_an_answer_is_not_shown_again_to_somebody_whose_role_is_gone(rights: RightsFixture) -> None:
+def test_a_response_is_not_replayed_after_the_callers_role_was_revoked(rights: RightsFixture) -> None:
     assert post(rights, "owner", "/tenants/acme/reconcile").status_code == 202
     root = rights.people["admin"]
     root("PATCH", f"/users/{rights.ids['owner']}", json={"roles": {rights.ids["acme"]: "member"}})
@@ -33,20 +33,20 @@ def test_an_answer_is_not_shown_again_to_somebody_whose_role_is_gone(rights: Rig
     assert post(rights, "owner", "/tenants/acme/reconcile").headers["Idempotency-Replayed"] == "true"
 
 
-def test_an_answer_is_not_shown_again_once_its_tenant_belongs_to_another_partner(rights: RightsFixture) -> None:
+def test_a_response_is_not_replayed_after_its_tenant_moved_to_another_partner(rights: RightsFixture) -> None:
     assert post(rights, "reseller", "/tenants/acme/reconcile").status_code == 202
     other = rights.made("other", "/partners", slug="other", name="Other")
     rights.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
     assert post(rights, "reseller", "/tenants/acme/reconcile").status_code == 404
 
 
-def test_an_answer_is_not_shown_again_to_an_administrator_who_is_none_any_more(rights: RightsFixture) -> None:
+def test_a_response_is_not_replayed_to_a_former_administrator(rights: RightsFixture) -> None:
     assert post(rights, "admin", "/partners", slug="second", name="S").status_code == 201
     rights.rows["users"].update_many({"email": "admin@people.test"}, {"$set": {"platformAdmin": False}})
     assert post(rights, "admin", "/partners", slug="second", name="S").status_code == 403
 
 
-def test_an_answer_is_not_shown_again_to_somebody_whose_record_is_gone(rights: RightsFixture) -> None:
+def test_a_response_is_not_replayed_after_the_callers_record_was_removed(rights: RightsFixture) -> None:
     assert post(rights, "owner", "/tenants/acme/reconcile").status_code == 202
     rights.people["admin"]("DELETE", f"/users/{rights.ids['owner']}")
     assert post(rights, "owner", "/tenants/acme/reconcile").json()["code"] == "unknown_user"

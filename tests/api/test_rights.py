@@ -163,7 +163,7 @@ def path_of(route: str, rights: RightsFixture) -> str:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_each_route_answers_each_caller_as_the_table_says(rights: RightsFixture, caller: str) -> None:
+def test_each_route_answers_each_caller_as_the_table_requires(rights: RightsFixture, caller: str) -> None:
     column = CALLERS.index(caller)
     seen: dict[str, str | int] = {}
     for name, (body, _) in TABLE.items():
@@ -186,7 +186,7 @@ def test_public_routes_need_no_token(rights: RightsFixture, route: str) -> None:
     assert rights.people["nobody"](*route.split(" ")).status_code == 200
 
 
-def test_lists_hold_just_what_the_caller_may_see(rights: RightsFixture) -> None:
+def test_lists_contain_only_records_that_the_caller_may_see(rights: RightsFixture) -> None:
     def slugs(caller: str) -> list[str]:
         return [tenant["slug"] for tenant in rights.people[caller]("GET", "/tenants").json()]
 
@@ -211,7 +211,7 @@ def test_lists_hold_just_what_the_caller_may_see(rights: RightsFixture) -> None:
     assert [one["slug"] for one in rights.people["reseller"]("GET", "/partners").json()] == ["reseller"]
 
 
-def test_a_right_taken_in_the_database_is_gone_at_once_with_the_same_token(rights: RightsFixture) -> None:
+def test_a_right_revoked_in_the_database_ends_at_once_for_the_same_token(rights: RightsFixture) -> None:
     owner = rights.people["owner"]
     assert owner("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
     rights.people["admin"]("PATCH", f"/users/{rights.ids['owner']}", json={"role": "member"})
@@ -226,7 +226,7 @@ def test_a_caller_without_a_record_learns_how_to_get_one(api_url: str, issuer: A
     assert "/users/me" in answer.json()["detail"]
 
 
-def test_nobody_gives_a_role_above_their_own_or_a_tenant_that_is_not_theirs(rights: RightsFixture) -> None:
+def test_a_caller_cannot_grant_a_higher_role_or_another_tenant(rights: RightsFixture) -> None:
     owner, root = rights.people["owner"], rights.people["admin"]
     root("PATCH", f"/users/{rights.ids['owner']}", json={"role": "admin"})
     colleague = f"/users/{rights.ids['colleague']}"
@@ -240,7 +240,7 @@ def test_nobody_gives_a_role_above_their_own_or_a_tenant_that_is_not_theirs(righ
     assert owner("DELETE", colleague).status_code == 403
 
 
-def test_a_role_that_a_tenants_owner_gave_holds_in_that_tenant_only(rights: RightsFixture) -> None:
+def test_a_role_that_a_tenants_owner_granted_is_valid_in_that_tenant_only(rights: RightsFixture) -> None:
     colleague = f"/users/{rights.ids['colleague']}"
     assert rights.people["owner"]("PATCH", colleague, json={"role": "owner"}).status_code == 200
     root = rights.people["admin"]

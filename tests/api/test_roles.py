@@ -21,7 +21,7 @@ def both(rights: RightsFixture) -> str:
     )
 
 
-def test_the_owner_of_one_tenant_gives_a_role_in_it_to_somebody_of_two(rights: RightsFixture, both: str) -> None:
+def test_an_owner_gives_a_role_in_their_tenant_to_a_member_of_two_tenants(rights: RightsFixture, both: str) -> None:
     acme, beta = rights.ids["acme"], rights.ids["beta"]
     owner, stranger, root = (rights.people[name] for name in ("owner", "stranger", "admin"))
     assert owner("PATCH", both, json={"roles": {acme: "admin"}}).json()["roles"] == {acme: "admin"}
@@ -34,7 +34,7 @@ def test_the_owner_of_one_tenant_gives_a_role_in_it_to_somebody_of_two(rights: R
     assert root("GET", both).json()["roles"] == {acme: "admin", beta: "member"}
 
 
-def test_an_admin_of_a_tenant_gives_no_role_above_their_own_there(rights: RightsFixture, both: str) -> None:
+def test_a_tenants_admin_cannot_grant_a_role_above_their_own(rights: RightsFixture, both: str) -> None:
     acme, admin = rights.ids["acme"], rights.people["owner"]
     rights.people["admin"]("PATCH", f"/users/{rights.ids['owner']}", json={"roles": {acme: "admin"}})
     assert admin("PATCH", both, json={"roles": {acme: "owner"}}).status_code == 403
@@ -59,7 +59,7 @@ def test_a_person_of_two_tenants_shows_neither_owner_the_other_tenant(rights: Ri
     assert beta in rights.people["admin"]("GET", both).text
 
 
-def test_an_owner_lets_somebody_of_two_tenants_go_from_their_own_only(rights: RightsFixture, both: str) -> None:
+def test_an_owner_removes_a_member_of_two_tenants_from_their_own_only(rights: RightsFixture, both: str) -> None:
     owner, root = rights.people["owner"], rights.people["admin"]
     assert owner("PATCH", both, json={"name": "Renamed"}).status_code == 403
     assert owner("DELETE", both).status_code == 403
@@ -75,7 +75,7 @@ def test_a_role_in_a_tenant_that_the_person_does_not_belong_to_is_refused(rights
     assert rights.people["admin"]("PATCH", colleague, json={"roles": {"x": "admin"}}).status_code == 400
 
 
-def test_a_record_of_an_earlier_version_keeps_its_role_where_it_held(rights: RightsFixture) -> None:
+def test_a_record_of_an_earlier_version_keeps_its_role_in_its_tenants(rights: RightsFixture) -> None:
     acme, beta = rights.ids["acme"], rights.ids["beta"]
     earlier: dict[str, Any] = {
         "authentikSubjectId": "old",
@@ -129,7 +129,7 @@ def test_support_at_the_portal_reads_nothing_of_others(rights: RightsFixture, su
     assert portal("GET", "/users/me").json()["platformRole"] == "support"
 
 
-def test_taking_the_administrators_role_leaves_support_alone(rights: RightsFixture, support: Client) -> None:
+def test_revoking_the_administrator_role_keeps_the_support_role(rights: RightsFixture, support: Client) -> None:
     address = f"/users/{support('GET', '/users/me').json()['_id']}"
     root = rights.people["admin"]
     assert root("PATCH", address, json={"platformAdmin": False}).json()["platformRole"] == "support"

@@ -22,13 +22,13 @@ def reconcile(client: Client, slug: str) -> str:
     return str(answer.json()["operation"]["id"])
 
 
-def test_with_nothing_wrong_the_status_is_ok_and_empty(rights: RightsFixture) -> None:
+def test_without_problems_the_status_is_ok_and_empty(rights: RightsFixture) -> None:
     found = rights.people["admin"]("GET", "/status").json()
     assert found.pop("at").endswith("Z")
     assert found == {"ok": True, "tenants": {}, "groups": [], "breakers": [], "pauses": []}
 
 
-def test_a_problem_is_told_with_its_meaning_remedy_and_next_attempt_and_the_tenant_is_not_ok(
+def test_a_problem_is_listed_with_its_meaning_remedy_and_next_attempt(
     rights: RightsFixture, store: Repositories
 ) -> None:
     admin = rights.people["admin"]
@@ -64,7 +64,7 @@ def _due(step: str) -> dict[str, object]:
     return {"$mergeObjects": [step, {"dueAt": "$createdAt"}]}
 
 
-def test_an_open_breaker_and_pauses_are_shown_and_a_pause_alone_is_no_problem(rights: RightsFixture) -> None:
+def test_open_breakers_and_pauses_are_shown_and_a_pause_by_itself_is_no_problem(rights: RightsFixture) -> None:
     admin = rights.people["admin"]
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     admin("POST", "/tenants/acme/pause", json={"reason": "an investigation"})

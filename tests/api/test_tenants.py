@@ -75,7 +75,7 @@ def test_a_new_tenant_is_answered_with_its_operation_and_where_to_find_both(root
     assert root("GET", answer.headers["Operation-Location"]).json() == body["operation"]
 
 
-def test_all_faults_of_a_body_are_told_at_once_with_pointers(root: Client) -> None:
+def test_all_faults_of_a_body_are_reported_at_once_with_pointers(root: Client) -> None:
     body = {
         "slug": "WWW",
         "name": "",
@@ -156,7 +156,7 @@ def test_every_error_is_a_problem_with_a_stable_code(
     assert {"type", "title", "detail", "instance", "retryable"} <= set(problem)
 
 
-def test_a_slug_and_a_domain_can_be_taken_once(root: Client) -> None:
+def test_a_slug_and_a_domain_can_be_used_once(root: Client) -> None:
     assert root("POST", "/tenants", json=new(domains=["acme.test"])).status_code == 201
     again = root("POST", "/tenants", json=new())
     assert (again.status_code, again.json()["code"]) == (409, "slug_taken")
@@ -171,7 +171,7 @@ def test_two_creates_of_one_slug_at_once_make_one_tenant(root: Client, api_url: 
     assert sorted(answers) == [201] + [409] * 7
 
 
-def test_an_unknown_plan_is_told_with_the_catalogue(root: Client) -> None:
+def test_an_unknown_plan_is_refused_with_the_catalogue(root: Client) -> None:
     answer = root("POST", "/tenants", json=new(plan="gold"))
     assert answer.json()["errors"][0]["pointer"] == "/plan"
     assert "starter" in answer.json()["errors"][0]["detail"]
@@ -188,7 +188,7 @@ def test_waiting_answers_when_the_operation_has_ended(root: Client, store: Repos
     assert root("GET", "/tenants/acme").json()["status"] == "active"
 
 
-def test_an_operation_is_not_said_to_have_ended_before_its_tenant_shows_it(root: Client, store: Repositories) -> None:
+def test_an_operation_ends_only_after_its_tenant_shows_the_result(root: Client, store: Repositories) -> None:
     operation = root("POST", "/tenants", json=new()).json()["operation"]
     close(store, operation["id"])
     for path, shown in ((f"/operations/{operation['id']}", lambda body: body), ("/tenants/acme", _its_operation)):
@@ -202,14 +202,14 @@ def test_an_operation_is_not_said_to_have_ended_before_its_tenant_shows_it(root:
     assert root("GET", "/tenants/acme").json()["status"] == "active"
 
 
-def test_waiting_in_vain_answers_in_time_with_how_it_stands(root: Client) -> None:
+def test_a_wait_that_expires_answers_with_the_current_state(root: Client) -> None:
     started = time.monotonic()
     answer = root("POST", "/tenants?wait=0.5", json=new())
     assert 0.4 < time.monotonic() - started < 10
     assert (answer.status_code, answer.json()["operation"]["status"]) == (201, "running")
 
 
-def test_reconcile_is_refused_while_another_operation_runs_and_answers_itself_when_asked_twice(
+def test_a_reconcile_conflicts_with_another_operation_and_a_repeat_returns_the_running_one(
     root: Client, store: Repositories
 ) -> None:
     first = root("POST", "/tenants", json=new()).json()["operation"]["id"]
@@ -239,7 +239,7 @@ def test_lists_come_in_pages_newest_first_with_a_link_to_follow(root: Client) ->
 @pytest.mark.parametrize(
     ("order", "expected"), [("newest", "bca"), ("oldest", "acb"), ("slug", "abc")], ids=["newest", "oldest", "slug"]
 )
-def test_a_list_of_tenants_comes_in_the_order_asked_for_page_by_page(root: Client, order: str, expected: str) -> None:
+def test_a_list_of_tenants_is_sorted_as_requested_page_by_page(root: Client, order: str, expected: str) -> None:
     for letter in "acb":
         root("POST", "/tenants", json=new(f"{letter}-one"))
     seen, path = "", f"/tenants?limit=1&sort={order}"
@@ -334,7 +334,7 @@ def test_with_the_broker_hung_a_tenant_is_recorded_and_answered_within_seconds(
         own_valkey.process.send_signal(signal.SIGCONT)
 
 
-def test_with_the_database_down_the_answer_is_a_problem_that_says_to_try_again(
+def test_with_the_database_down_the_answer_is_a_retryable_problem(
     make_settings: Callable[..., Settings], api_settings: Settings, serve: Serve, issuer: Issuer
 ) -> None:
     away = "mongodb://127.0.0.1:9/?replicaSet=rs0&timeoutMS=400"
@@ -356,7 +356,7 @@ def test_an_api_that_no_issuer_is_configured_for_is_not_ready(
     assert "tokens.none_accepted" in capsys.readouterr().err
 
 
-def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_recorded_as_the_answer(
+def test_a_database_that_is_lost_while_a_request_waits_leaves_the_recorded_answer(
     make_settings: Callable[..., Settings], api_settings: Settings, serve: Serve, issuer: Issuer, tmp_path: Path
 ) -> None:
     mongod = Mongod(tmp_path)
@@ -380,7 +380,7 @@ def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_r
     assert (answer.json()["operation"]["status"], answer.headers["Retry-After"]) == ("running", "1")
 
 
-def test_health_says_who_we_are_to_anybody(anonymous: Client) -> None:
+def test_health_names_the_service_without_authentication(anonymous: Client) -> None:
     body = anonymous("GET", "/health").json()
     assert (body["status"], body["service"]) == ("ok", "dezky-platform-api")
     ready = anonymous("GET", "/health/ready").json()

@@ -83,7 +83,7 @@ def test_an_older_token_changes_nothing_on_the_record(rights: RightsFixture, own
     assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
 
-def test_what_an_administrator_took_away_an_older_token_does_not_give_back(
+def test_an_older_token_does_not_restore_a_role_that_an_administrator_revoked(
     rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
 ) -> None:
     changed = root("PATCH", f"/users/{rights.ids['owner']}", json={"tenantIds": []})
@@ -96,7 +96,7 @@ def test_what_an_administrator_took_away_an_older_token_does_not_give_back(
     assert later("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
 
-def test_a_platform_administrator_who_is_none_any_more_is_not_made_one_by_an_older_token(
+def test_an_older_token_does_not_restore_a_platform_administrator(
     root: Client, issuer: Issuer, with_token: Callable[..., Client]
 ) -> None:
     issuer.person("second", ADMINS)
@@ -108,7 +108,7 @@ def test_a_platform_administrator_who_is_none_any_more_is_not_made_one_by_an_old
     assert second("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
 
 
-def test_a_role_that_is_given_does_not_hold_up_what_an_older_token_gives(
+def test_a_granted_role_does_not_block_a_role_from_an_older_token(
     rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
 ) -> None:
     root("PATCH", f"/users/{rights.ids['owner']}", json={"platformRole": "support"})
@@ -116,7 +116,7 @@ def test_a_role_that_is_given_does_not_hold_up_what_an_older_token_gives(
     assert set(both("GET", "/users/me").json()["tenantIds"]) == {rights.ids["acme"], rights.ids["beta"]}
 
 
-def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
+def test_a_tenant_group_alone_gives_the_role_of_a_member(
     rights: RightsFixture, owner: Client, with_token: Callable[..., Client]
 ) -> None:
     acme, beta = rights.ids["acme"], rights.ids["beta"]
@@ -127,7 +127,7 @@ def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
     assert both("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
 
 
-def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_claim_does_not(
+def test_leaving_a_group_revokes_the_role_but_a_token_without_the_claim_does_not(
     rights: RightsFixture, owner: Client, with_token: Callable[..., Client]
 ) -> None:
     acme = rights.ids["acme"]

@@ -165,7 +165,7 @@ def test_a_token_of_the_portal_opens_no_operator_route(
     assert portal("GET", "/tenants").json() == []
 
 
-def test_a_right_revoked_in_the_database_is_gone_at_once_with_the_same_token(
+def test_a_right_revoked_in_the_database_ends_at_once_for_the_same_token(
     root: Client, store: Any, api_settings: Settings
 ) -> None:
     assert root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).status_code == 201

@@ -53,7 +53,7 @@ def test_a_new_webhook_is_answered_with_its_secret_this_once(root: Client) -> No
     assert root("GET", "/webhooks").json() == [body]
 
 
-def test_asked_again_with_the_same_key_it_is_the_same_webhook_without_its_secret(root: Client) -> None:
+def test_a_repeat_with_the_same_key_returns_the_webhook_without_its_secret(root: Client) -> None:
     key = {"Idempotency-Key": "once"}
     first = root("POST", "/webhooks", json={"url": URL}, headers=key)
     again = root("POST", "/webhooks", json={"url": URL}, headers=key)
@@ -91,7 +91,7 @@ def test_each_flaw_of_a_webhook_is_reported_with_its_pointer(root: Client, field
     assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
 
 
-def test_a_webhook_is_changed_by_what_is_sent_and_not_when_it_was_changed_meanwhile(root: Client) -> None:
+def test_a_webhook_is_changed_by_the_fields_sent_unless_its_version_has_changed(root: Client) -> None:
     place = f"/webhooks/{made(root)['_id']}"
     changed = root("PATCH", place, json={"enabled": False, "actions": ["user.*"]}, headers={"If-Match": '"1"'})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
@@ -110,7 +110,7 @@ def test_a_webhook_is_changed_by_what_is_sent_and_not_when_it_was_changed_meanwh
     assert URL not in root("GET", "/events").text
 
 
-def test_the_old_secret_signs_on_for_as_long_as_asked(root: Client, store: Repositories) -> None:
+def test_the_old_secret_signs_for_the_requested_overlap(root: Client, store: Repositories) -> None:
     webhook = made(root)
     for grace, secrets in ((None, 2), (3600, 2), (0, 1)):
         query = "" if grace is None else f"?grace={grace}"
@@ -154,7 +154,7 @@ def test_a_delivery_is_replayed_by_its_id_within_its_webhook(root: Client, deliv
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
 
 
-def test_nobody_but_the_owners_people_knows_of_a_tenants_webhook(root: Client, as_: SignIn) -> None:
+def test_only_the_owners_people_see_a_tenants_webhook(root: Client, as_: SignIn) -> None:
     tenant = root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).json()
     member = as_("mia", "portal", "tenant-acme")
     webhook = made(root, tenantId=tenant["_id"])
@@ -208,7 +208,7 @@ def delivery_loop(api_settings: Settings, store: Repositories) -> Iterator[None]
     thread.join(20)
 
 
-def test_a_ping_is_answered_with_what_became_of_it(root: Client, delivery_loop: None) -> None:
+def test_a_ping_is_answered_with_its_delivery(root: Client, delivery_loop: None) -> None:
     place = f"/webhooks/{made(root, url='http://127.0.0.1:9/')['_id']}"
     answer = root("POST", f"{place}/test?wait=20")
     assert answer.status_code == 202

@@ -22,7 +22,7 @@ MAY: Mapping[str, str] = {
 }
 
 
-def test_wall_clocks_are_read_only_where_it_is_said_why() -> None:
+def test_every_use_of_a_wall_clock_is_listed_with_its_reason() -> None:
     reading = {
         str(path.relative_to(ROOT))
         for package in ("api", "worker", "shared")

@@ -62,6 +62,6 @@ def test_a_circle_would_be_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
 
 
-def test_nothing_but_what_is_named_repeats_requests() -> None:
+def test_only_listed_modules_repeat_requests() -> None:
     doing = {f"{name.replace('.', '/')}.py" for name, tree in modules().items() if "tenacity" in set(imported(tree))}
     assert doing == REPEATING | READING_AGAIN

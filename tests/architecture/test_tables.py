@@ -60,14 +60,14 @@ def test_every_domain_error_has_a_status() -> None:
     assert set(STATUS) == set(errors.DomainError.__subclasses__())
 
 
-def test_a_route_that_nobody_guards_stops_the_start() -> None:
+def test_a_route_without_guard_stops_the_start() -> None:
     app = Flask("stray", static_folder=None)
     app.add_url_rule("/stray", "stray", lambda: "")
     with pytest.raises(LookupError, match="stray"):
         guard(app, None)  # type: ignore[arg-type]
 
 
-def test_every_reason_that_is_given_anywhere_is_in_the_catalogue_and_none_is_idle() -> None:
+def test_every_used_reason_is_in_the_catalogue_and_every_listed_one_is_used() -> None:
     given = set()
     for _, text in sources("worker", "shared"):
         sources_of_reasons = "TemporaryError|PermanentError|Repeatable|skipped|reason_message"
@@ -79,23 +79,23 @@ def test_every_reason_that_is_given_anywhere_is_in_the_catalogue_and_none_is_idl
     assert set(reasons.REASONS) - given <= indirect
 
 
-def test_what_is_wrong_always_comes_with_what_to_do() -> None:
+def test_every_reason_has_a_remedy() -> None:
     assert all(reason.message.endswith(".") and reason.remedy.endswith(".") for reason in reasons.REASONS.values())
 
 
-def test_no_task_is_given_retry_options_that_do_nothing_without_autoretry_for() -> None:
+def test_no_task_has_retry_options_that_need_autoretry_for() -> None:
     for path, text in sources("worker", "shared"):
         if re.search(r"retry_backoff|retry_jitter", text):
             assert "autoretry_for" in text, path
 
 
-def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
+def test_every_file_starts_with_a_description() -> None:
     for path, text in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl", "tests"):
         if text.strip():
             assert ast.get_docstring(ast.parse(text)), path
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_has_a_generic_name() -> None:
     hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
     assert not [
         path
@@ -109,14 +109,14 @@ def test_a_chords_counter_outlives_the_longest_operation() -> None:
     assert max(limit.le for limit in longest if hasattr(limit, "le")) < CHORD_COUNTER_TTL
 
 
-def test_the_guard_is_there_for_just_the_versions_that_are_pinned() -> None:
+def test_the_guard_applies_to_exactly_the_pinned_versions() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert f"celery=={AFFECTED_CELERY}" in lock
     assert f"kombu=={AFFECTED_CELERY}" in lock
     assert celery.__version__ == kombu.__version__ == AFFECTED_CELERY, "look whether the guard is still needed"
 
 
-def test_a_channel_whose_connection_was_closed_says_so_as_a_lost_connection(settings: Settings) -> None:
+def test_a_channel_of_a_closed_connection_raises_a_lost_connection(settings: Settings) -> None:
     app = make_celery(settings.broker, "worker")
     with app.connection_for_write() as connection:
         channel = connection.default_channel
@@ -125,7 +125,7 @@ def test_a_channel_whose_connection_was_closed_says_so_as_a_lost_connection(sett
             channel._connparams()
 
 
-def test_the_locks_hold_hashes_and_no_addresses() -> None:
+def test_the_lock_files_contain_hashes_and_no_addresses() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text

@@ -35,7 +35,7 @@ def ended(tenancy: Tenancy, view: TenantView) -> TenantView:
     return view
 
 
-def test_a_tenant_from_before_billing_gets_a_reconcile_that_says_why_and_then_no_more(
+def test_a_tenant_from_before_billing_gets_one_reconcile_with_its_reason(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     view = ended(tenancy, create("acme"))
@@ -73,7 +73,7 @@ def test_workers_that_still_lack_the_key_do_not_make_it_go_round(tenancy: Tenanc
     assert work.run_once() == 0
 
 
-def test_the_pace_is_one_for_all_schedulers_and_nought_is_none(
+def test_all_schedulers_share_the_backfills_rate_and_zero_disables_it(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     for number in range(4):
@@ -109,7 +109,7 @@ def test_two_schedulers_at_once_start_one_reconcile(
     assert len(tenancy.events(view, "tenant.reconcile")) == 1
 
 
-def test_a_tenant_that_another_scheduler_brought_there_meanwhile_is_not_reconciled_again(
+def test_a_tenant_that_another_scheduler_backfilled_is_not_reconciled_again(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     slugs = {"acme", "globex"}

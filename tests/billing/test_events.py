@@ -67,14 +67,14 @@ def about(**fields: Any) -> bytes:
     return json.dumps({**EVENT, "data": {"object": fields}}).encode()
 
 
-def test_every_status_of_stripes_has_one_of_ours() -> None:
+def test_every_stripe_status_maps_to_a_status_of_ours() -> None:
     assert set(STATUSES.values()) == set(SubscriptionStatus)
     assert our_status("unpaid") is SubscriptionStatus.PAST_DUE
     with pytest.raises(ValueError):
         our_status("enchanted")
 
 
-def test_an_event_says_whom_and_what_it_concerns() -> None:
+def test_an_event_names_its_customer_subscription_and_tenant() -> None:
     body = json.dumps(EVENT).encode()
     event = read_event(body, signed(body), [SECRET], NOW)
     assert (event.id, event.type, event.created_at.timestamp()) == ("evt_1", "customer.subscription.updated", NOW)
@@ -162,7 +162,7 @@ DEEP = b'{"id": "evt_1", "type": "x", "data": ' + b"[" * 50_000 + b"]" * 50_000 
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 1, "type": "x"}', b'{"id": "e"}', b"\xff", DEEP])
-def test_a_signed_body_that_is_no_event_is_said_to_be_none(body: bytes) -> None:
+def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="not an event"):
         read_event(body, signed(body), [SECRET], NOW)
 
@@ -193,7 +193,7 @@ def test_changes_are_announced_by_signed_events(
     assert server_side.status is SubscriptionStatus.CANCELED
 
 
-def test_a_repeat_with_its_key_tells_nothing_again(
+def test_a_repeat_with_its_key_sends_no_second_event(
     receiver: Receiver, server: StripeSimulator, billing: StripeClient
 ) -> None:
     for _ in range(3):
@@ -201,7 +201,7 @@ def test_a_repeat_with_its_key_tells_nothing_again(
     assert len(server.outbox.events) == 1
 
 
-def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
+def test_an_event_that_is_not_accepted_is_sent_again_with_the_same_id(
     receiver: Receiver, server: StripeSimulator, billing: StripeClient
 ) -> None:
     receiver.status = 500

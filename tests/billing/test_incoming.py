@@ -46,7 +46,9 @@ def event(tenancy: Tenancy, status: str) -> bytes:
     return json.dumps(found).encode()
 
 
-def test_an_event_moves_the_status_with_an_event_of_ours(tenancy: Tenancy, address: str, view: TenantView) -> None:
+def test_a_stripe_event_changes_the_status_and_records_our_event(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
     assert send(address, event(tenancy, "active")) == 200
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
     tenancy.look()
@@ -55,7 +57,7 @@ def test_an_event_moves_the_status_with_an_event_of_ours(tenancy: Tenancy, addre
     assert (last.before, last.after["status"]) == ({"status": "past_due"}, "active")
 
 
-def test_doubled_and_reordered_events_end_at_what_stripe_has_now(
+def test_doubled_and_reordered_events_end_at_stripes_current_state(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     first, second = event(tenancy, "active"), event(tenancy, "past_due")
@@ -86,7 +88,7 @@ def test_an_event_without_a_valid_signature_is_refused_and_changes_nothing(
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
 
 
-def test_unknown_subscriptions_and_other_kinds_of_events_are_taken_and_change_nothing(
+def test_unknown_subscriptions_and_event_types_are_accepted_and_change_nothing(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     told = json.loads(event(tenancy, "past_due"))
@@ -150,7 +152,7 @@ class Overtaken:
         return found
 
 
-def test_a_step_that_read_before_an_event_came_does_not_have_the_last_word(
+def test_a_step_that_read_before_an_event_does_not_overwrite_it(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     def paid() -> None:

@@ -71,7 +71,7 @@ def test_lists_come_newest_first_in_pages(server: StripeSimulator) -> None:
     assert ask(server, "GET", "customers", params={"created[gte]": "99999999999"})[1]["data"] == []
 
 
-def test_search_matches_all_clauses_and_refuses_what_it_cannot_read(server: StripeSimulator) -> None:
+def test_search_matches_all_clauses_and_refuses_an_unreadable_query(server: StripeSimulator) -> None:
     ours = made(server, email="a@acme.test", **{"metadata[k]": "v"})
     made(server, email="b@acme.test", **{"metadata[k]": "v"})
     query = "metadata['k']:'v' AND email:\"a@acme.test\""
@@ -106,14 +106,16 @@ def test_a_subscriptions_customer_can_be_had_whole(server: StripeSimulator) -> N
     assert ask(server, "GET", f"subscriptions/{body['id']}", params={"expand[]": "nonsense"})[0] == 400
 
 
-def test_a_subscription_that_nobody_can_pay_for_is_refused_unless_it_may_wait(server: StripeSimulator) -> None:
+def test_a_subscription_without_a_payment_method_is_refused_unless_it_may_be_incomplete(
+    server: StripeSimulator,
+) -> None:
     data = {"customer": made(server), "items[0][price]": "price_starter"}
     assert ask(server, "POST", "subscriptions", data=data)[1]["error"]["code"] == "resource_missing"
     status, body = ask(server, "POST", "subscriptions", data={**data, "payment_behavior": "default_incomplete"})
     assert (status, body["status"]) == (200, "incomplete")
 
 
-def test_an_ended_subscription_leaves_the_list_and_takes_nothing_but_metadata(server: StripeSimulator) -> None:
+def test_an_ended_subscription_is_not_listed_and_accepts_only_metadata(server: StripeSimulator) -> None:
     data = {"customer": made(server), "items[0][price]": "price_starter", "trial_period_days": "7"}
     id_ = ask(server, "POST", "subscriptions", data=data)[1]["id"]
     assert ask(server, "DELETE", f"subscriptions/{id_}")[1]["status"] == "canceled"
@@ -125,7 +127,7 @@ def test_an_ended_subscription_leaves_the_list_and_takes_nothing_but_metadata(se
     assert ask(server, "POST", f"subscriptions/{id_}", data={"metadata[a]": "1"})[0] == 200
 
 
-def test_a_deleted_customer_leaves_a_mark_and_no_subscription(server: StripeSimulator) -> None:
+def test_a_deleted_customer_is_shown_as_deleted_and_has_no_subscription(server: StripeSimulator) -> None:
     customer = made(server)
     data = {"customer": customer, "items[0][price]": "price_starter", "trial_period_days": "7"}
     subscription = ask(server, "POST", "subscriptions", data=data)[1]["id"]

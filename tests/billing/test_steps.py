@@ -18,7 +18,7 @@ from tests.simulators import fault, writes
 from worker.integrations.stripe.client import connect
 
 
-def test_a_new_tenant_has_one_customer_and_one_subscription_with_its_id_and_both_are_on_record(
+def test_a_new_tenant_gets_one_customer_and_one_subscription_and_both_are_on_record(
     tenancy: Tenancy,
 ) -> None:
     view = tenancy.set_up()
@@ -34,7 +34,7 @@ def test_a_new_tenant_has_one_customer_and_one_subscription_with_its_id_and_both
     assert event.after["stripeSubscriptionId"] == upstream["id"]
 
 
-def test_a_reconcile_changes_nothing_and_a_plan_says_what_would_be_done(tenancy: Tenancy) -> None:
+def test_a_reconcile_changes_nothing_and_a_dry_run_lists_the_changes(tenancy: Tenancy) -> None:
     view = tenancy.create()
     tenancy.run(view, client=None)
     before = writes(tenancy.server)
@@ -103,7 +103,7 @@ def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_
 # -- a tenant's end
 
 
-def test_a_deleted_tenants_subscription_ends_with_its_period_and_goes_on_when_it_is_restored(tenancy: Tenancy) -> None:
+def test_a_deleted_tenants_subscription_ends_with_its_period_unless_it_is_restored(tenancy: Tenancy) -> None:
     tenancy.set_up()
     assert tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin)).status == "ok"
     assert tenancy.upstream()[0]["cancel_at_period_end"] is True
@@ -121,7 +121,7 @@ def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
     assert tenancy.tenant().tenant.provisioning_status["billing"] == "ok"
 
 
-def test_a_purge_ends_the_subscription_at_once_and_says_how_it_was_seen(tenancy: Tenancy) -> None:
+def test_a_purge_ends_the_subscription_at_once_and_records_the_verification(tenancy: Tenancy) -> None:
     view = tenancy.set_up()
     tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
     operation = tenancy.run(tenancy.plane.lifecycle.purge("acme", tenancy.admin))
@@ -167,7 +167,7 @@ def test_a_foreign_subscription_on_record_is_not_changed(tenancy: Tenancy) -> No
     ],
     ids=lambda rule: rule["kind"],
 )
-def test_whatever_stripe_answers_there_is_one_customer_and_one_subscription(
+def test_faults_of_stripe_leave_one_customer_and_one_subscription(
     tenancy: Tenancy, rule: dict[str, object], path: str
 ) -> None:
     view = tenancy.create()
@@ -206,7 +206,7 @@ def test_values_of_an_older_operation_do_not_overwrite_a_newer_change(tenancy: T
     assert tenancy.record(view).stripe_subscription_id is None
 
 
-def test_a_refused_key_ends_the_step_with_what_to_do(tenancy: Tenancy) -> None:
+def test_a_refused_key_ends_the_step_with_a_remedy(tenancy: Tenancy) -> None:
     view = tenancy.create()
     control(tenancy.server, "revoke_key")
     step = tenancy.billed(view)

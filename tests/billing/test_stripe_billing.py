@@ -96,7 +96,7 @@ def test_another_plan_changes_the_price_of_the_same_subscription(stripe: StripeC
     assert (changed.id, changed.item_id, changed.price_id) == (made.id, made.item_id, "price_business")
 
 
-def test_it_can_run_out_and_that_can_be_taken_back(stripe: StripeClient, customer: str) -> None:
+def test_a_cancellation_at_the_periods_end_can_be_undone(stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     assert stripe.end_with_period(made.id, True).ends_with_period
     assert not stripe.end_with_period(made.id, False).ends_with_period
@@ -138,7 +138,7 @@ def test_a_subscriptions_changes_over_time_are_recorded(
     assert stripe.get_subscription(made.id).status is expected
 
 
-def test_a_status_nobody_knew_is_no_guess(server: StripeSimulator, stripe: StripeClient, customer: str) -> None:
+def test_an_unknown_status_is_not_guessed(server: StripeSimulator, stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     control(server, "set_status", subscription=made.id, status="enchanted")
     with pytest.raises(TemporaryError, match="unexpected_answer"):

@@ -27,7 +27,9 @@ CALLS: dict[str, Callable[[StripeClient], Any]] = {
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 502}])
-def test_a_lost_answer_makes_nothing_twice(server: StripeSimulator, stripe: StripeClient, rule: dict[str, Any]) -> None:
+def test_a_lost_response_creates_nothing_twice(
+    server: StripeSimulator, stripe: StripeClient, rule: dict[str, Any]
+) -> None:
     fault(server, method="POST", count=1, **rule)
     made = stripe.create_customer(TENANT_ID, key="one")
     assert list(server.objects.customers) == [made.id]
@@ -109,7 +111,7 @@ def test_every_fault_of_stripes_has_one_of_our_meanings(
     )
 
 
-def test_a_call_ends_in_time(server: StripeSimulator) -> None:
+def test_a_call_times_out(server: StripeSimulator) -> None:
     fault(server, kind="hang")
     with pytest.raises(TemporaryError, match="timeout"):
         connect(KEY, url=server.url, call_seconds=0.3).find_customer(TENANT_ID)
@@ -123,7 +125,7 @@ def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeSimulator, strip
         stripe.find_customer(TENANT_ID)
 
 
-def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
+def test_logs_and_messages_contain_neither_the_key_nor_stripes_error_texts(
     server: StripeSimulator, stripe: StripeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -135,7 +137,7 @@ def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
     assert "price_" not in told
 
 
-def test_the_operations_request_id_goes_along_and_no_ambient_proxy_is_used(
+def test_calls_carry_the_request_id_and_ignore_the_environments_proxy(
     server: StripeSimulator, stripe: StripeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -73,7 +73,7 @@ def test_a_vat_id_that_stripe_refuses_is_noted_and_does_not_stop_billing(tenancy
 
 
 @pytest.mark.parametrize("kind", ["lost", "applied_then_status"])
-def test_one_whose_response_was_lost_is_not_created_twice(tenancy: Tenancy, kind: str) -> None:
+def test_a_tax_id_whose_response_was_lost_is_not_created_twice(tenancy: Tenancy, kind: str) -> None:
     tenancy.set_up()
     fault(tenancy.server, kind=kind, method="POST", path="tax_ids", count=1)
     change(tenancy, "DE123456789")

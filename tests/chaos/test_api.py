@@ -25,7 +25,7 @@ def dying_api(platform: Platform, when: str) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def test_the_scheduler_publishes_what_a_killed_api_recorded_and_did_not_publish(
+def test_the_scheduler_publishes_operations_that_a_killed_api_recorded(
     make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikSimulator
 ) -> None:
     issuer = Issuer(authentik)

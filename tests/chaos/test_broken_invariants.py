@@ -158,7 +158,7 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
     ],
     ids=lambda one: one.__name__ if callable(one) else "",
 )
-def test_each_violation_is_told(change: Any, said: str) -> None:
+def test_each_violation_is_reported(change: Any, said: str) -> None:
     made = given()
     change(made)
     assert said in "\n".join(sentence for told in broken(Evidence(**made)).values() for sentence in told)

@@ -21,7 +21,7 @@ def hang(valkey: Valkey, number: signal.Signals) -> None:
     valkey.process.send_signal(number)
 
 
-def test_with_operations_in_every_state_a_broker_that_forgets_hangs_and_dies_loses_none_of_them(
+def test_an_emptied_hung_or_killed_broker_loses_no_operation_in_any_state(
     fragile: Platform, own_valkey: Valkey
 ) -> None:
     broker = redis.Redis.from_url(own_valkey.url)
@@ -57,7 +57,7 @@ def test_with_operations_in_every_state_a_broker_that_forgets_hangs_and_dies_los
         assert fragile.has_one_of_each(slug)
 
 
-def test_a_worker_killed_with_a_handful_of_messages_taken_loses_none(platform: Platform, redis_url: str) -> None:
+def test_a_worker_killed_with_prefetched_messages_loses_none(platform: Platform, redis_url: str) -> None:
     for product in (platform.authentik, platform.stalwart, platform.ocis):
         fault(product, kind="latency", delay=0.4)
     slugs = [f"acme{number}" for number in range(8)]

@@ -28,7 +28,7 @@ print(json.dumps([one if isinstance(one, float) else one.replace(tzinfo=UTC).tim
 """
 
 
-def test_every_wall_clock_of_such_a_process_is_wrong(tmp_path: Path) -> None:
+def test_every_wall_clock_of_a_shifted_process_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "clocks.py").write_text(CLOCKS)
     command = [sys.executable, "-m", "tools.chaos.platform.wrong_clock", str(2 * HOURS), "clocks"]
     told = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)

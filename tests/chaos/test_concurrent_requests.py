@@ -39,7 +39,7 @@ def at_once(*desired_states: Callable[[], TenantView]) -> list[str]:
         return list(pool.map(ask, desired_states))
 
 
-def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_never_lands_last(
+def test_one_of_a_concurrent_reconcile_and_delete_wins_and_the_older_never_writes_last(
     platform: Platform,
 ) -> None:
     platform.start_worker()

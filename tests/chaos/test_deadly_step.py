@@ -13,7 +13,7 @@ from tests.path.test_whole_path import until
 DEADLY = {"app": "tests.path.odd_workers:app", "ODD_WORKER": "deadly"}
 
 
-def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobody_else(
+def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_other(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, STEP_MAX_ATTEMPTS="2", LEASE_SECONDS="3", ATTEMPT_SECONDS="2.8")

@@ -62,7 +62,7 @@ def deliver(broker: redis.Redis, messages: list[tuple[str, bytes]]) -> None:
         broker.lpush(queue, text)
 
 
-def test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newer_ones_step_runs(
+def test_a_message_from_before_a_lost_lease_has_no_effect_on_a_newer_attempt(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, LEASE_SECONDS="3", ATTEMPT_SECONDS="2.8")

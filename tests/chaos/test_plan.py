@@ -21,7 +21,7 @@ def test_a_seed_makes_the_same_plan_each_time_and_another_makes_another() -> Non
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_every_fault_that_a_simulator_knows_is_injected_or_left_out_for_a_reason(product: str) -> None:
+def test_every_fault_of_a_simulator_is_injected_or_excluded_with_a_reason(product: str) -> None:
     known, left_out = SIMULATORS[product].kinds(), LEFT_OUT[product]
     assert kinds_of(product) | set(left_out) == known
     assert not kinds_of(product) & set(left_out)

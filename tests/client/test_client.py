@@ -166,7 +166,7 @@ def test_a_refused_token_of_an_application_is_renewed_once(api_url: str, issuer:
     assert stale.asked == 1
 
 
-def test_an_api_that_is_not_there_is_unreachable_and_the_key_to_repeat_a_post_is_told() -> None:
+def test_an_unreachable_api_is_reported_with_the_key_to_repeat_a_post() -> None:
     platform = Platform("http://127.0.0.1:9", "token", retries=0)
     with pytest.raises(Unreachable) as lost:
         platform.partners.create({"slug": "northwind", "name": "Northwind"}, key="order-1")

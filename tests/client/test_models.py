@@ -137,7 +137,7 @@ def test_records_have_the_fields_of_the_apis_responses(described: Description) -
     assert not found, "\n".join(found)
 
 
-def test_bodies_have_the_fields_that_the_api_takes(described: Description) -> None:
+def test_request_bodies_have_the_fields_that_the_api_accepts(described: Description) -> None:
     found = [
         line
         for (method, path), record in BODIES.items()

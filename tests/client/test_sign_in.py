@@ -39,7 +39,7 @@ def polls(authentik: AuthentikSimulator) -> int:
 
 
 @pytest.mark.parametrize("status", [408, 429, 503])
-def test_an_issuer_that_is_busy_while_polled_is_waited_out(
+def test_polling_continues_while_the_issuer_is_busy(
     found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep, status: int
 ) -> None:
     fault(authentik, kind="status", status=status, path="/token/", count=2)
@@ -47,7 +47,7 @@ def test_an_issuer_that_is_busy_while_polled_is_waited_out(
     assert polls(authentik) == 3
 
 
-def test_too_many_sign_ins_from_one_address_are_told_as_such(
+def test_too_many_sign_ins_from_one_address_have_their_own_error(
     found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep
 ) -> None:
     fault(authentik, kind="slow_down", path="/application/o/device/", count=1)
@@ -55,7 +55,7 @@ def test_too_many_sign_ins_from_one_address_are_told_as_such(
         sign_device_in(found, "openid", lambda shown: None, approved)
 
 
-def test_a_code_that_the_issuer_has_forgotten_was_approved_by_nobody_in_time(
+def test_a_device_code_that_the_issuer_forgot_counts_as_expired(
     found: SignInIssuer, authentik: AuthentikSimulator
 ) -> None:
     body = '{"error": "invalid_grant", "error_description": "The provided authorization grant is invalid"}'
@@ -64,7 +64,7 @@ def test_a_code_that_the_issuer_has_forgotten_was_approved_by_nobody_in_time(
         sign_device_in(found, "openid", lambda shown: None, lambda _: None)
 
 
-def test_other_refusals_are_told_with_the_issuers_code(found: SignInIssuer, authentik: AuthentikSimulator) -> None:
+def test_other_refusals_are_reported_with_the_issuers_code(found: SignInIssuer, authentik: AuthentikSimulator) -> None:
     body = '{"error": "invalid_client", "error_description": "Client authentication failed"}'
     fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="/token/", count=1)
     with pytest.raises(SignInRefused) as refused:
@@ -91,7 +91,7 @@ def test_a_confidential_application_redeems_its_code_with_its_secret(
         ({"kind": "reset"}, Unreachable),
     ],
 )
-def test_a_response_that_is_no_token_is_an_exception_of_ours(
+def test_a_response_that_is_no_token_raises_our_own_exception(
     found: SignInIssuer, authentik: AuthentikSimulator, kind: dict[str, object], raised: type[Exception]
 ) -> None:
     fault(authentik, path="/token/", **kind)

@@ -33,7 +33,7 @@ def test_each_record_is_copied_by_a_button_of_its_own(people: People, world: Wor
         assert page.evaluate("navigator.clipboard.readText()") == record[part]
 
 
-def test_the_zone_file_holds_every_record(people: People, world: World, dora: str) -> None:
+def test_the_zone_file_contains_every_record(people: People, world: World, dora: str) -> None:
     page = people.page("admin", dora)
     with page.expect_download() as started:
         page.get_by_role("link", name="Zone file").click()
@@ -44,9 +44,7 @@ def test_the_zone_file_holds_every_record(people: People, world: World, dora: st
     assert any(line.startswith("dora.test. ") and " IN MX " in line for line in lines)
 
 
-def test_a_check_on_demand_tells_when_dns_was_asked_and_what_it_answered(
-    people: People, world: World, dora: str
-) -> None:
+def test_a_requested_check_shows_the_time_and_answer_of_dns(people: People, world: World, dora: str) -> None:
     page = people.page("admin", dora)
     page.get_by_role("button", name="Check dora.test now").click()
     expect(page.get_by_text("DNS was asked for dora.test.")).to_be_visible(timeout=SOON)

@@ -158,7 +158,7 @@ def test_every_page_is_accessible(watched: Page, places: dict[str, str], theme: 
 
 
 @pytest.mark.timeout(LONG)
-def test_every_page_holds_at_each_width_and_hides_no_part_of_a_table(watched: Page, places: dict[str, str]) -> None:
+def test_every_page_fits_each_width_and_hides_no_part_of_a_table(watched: Page, places: dict[str, str]) -> None:
     faults: list[str] = []
     for name, path in places.items():
         watched.goto(path)
@@ -170,7 +170,7 @@ def test_every_page_holds_at_each_width_and_hides_no_part_of_a_table(watched: Pa
     assert not faults, "\n".join(faults)
 
 
-def test_nobody_signed_in_is_met_by_a_page_that_holds_too(people: People, world: World) -> None:
+def test_the_page_for_signed_out_visitors_fits_each_width(people: People, world: World) -> None:
     for theme in ("light", "dark"):
         page = people.page(None, "/auth/", color_scheme=theme, viewport={"width": 360, "height": HEIGHT})
         assert serious(page) == []
@@ -186,7 +186,7 @@ def test_on_a_phone_the_menu_opens_by_touch_and_without_script(people: People, w
     assert page.get_by_role("heading", name="Integrations").is_visible()
 
 
-def test_colours_that_a_person_chose_stay_whatever_the_system_says(people: People, world: World) -> None:
+def test_colours_that_a_person_chose_override_the_system(people: People, world: World) -> None:
     page = people.signed_in("admin", "/tenants/?status=active", color_scheme="light")
     page.get_by_role("button", name="Dark").click()
     assert page.url.endswith("/tenants/?status=active")

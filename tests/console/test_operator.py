@@ -63,7 +63,7 @@ def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People
         expect(told).to_have_text("Good.")
 
 
-def test_what_the_api_refuses_is_shown_at_the_field_and_what_was_filled_in_stays(people: People, world: World) -> None:
+def test_an_error_of_the_api_is_shown_at_its_field_and_the_input_stays(people: People, world: World) -> None:
     page = people.page("admin", "/tenants/new")
     fill_new_tenant(page, "admin")
     page.get_by_label("Domains").fill("good.test\nnot a domain")
@@ -103,7 +103,7 @@ def press_until_focused(page: Page, wanted: str) -> None:
     pytest.fail(f"the tabulator key does not reach {wanted}")
 
 
-def test_a_tenant_is_created_repaired_and_suspended_with_the_keyboard_alone(people: People, world: World) -> None:
+def test_a_tenant_is_created_repaired_and_suspended_by_keyboard_only(people: People, world: World) -> None:
     fault(world.platform.ocis, kind="status", status=400)
     page = people.page("admin", "/")
     page.keyboard.press("Tab")
@@ -156,9 +156,7 @@ def test_a_tenant_is_suspended_resumed_deleted_and_restored_each_after_the_slug_
         expect(page.locator("#state")).to_contain_text("succeeded", timeout=SOON)
 
 
-def test_without_script_a_wrong_confirmation_does_nothing_and_a_right_one_is_taken(
-    people: People, world: World
-) -> None:
+def test_without_script_only_the_right_confirmation_is_accepted(people: People, world: World) -> None:
     world.tenant("nora")
     page = people.page("admin", "/tenants/nora/do/delete", java_script_enabled=False)
     page.get_by_label("Type nora to confirm").fill("nor")
@@ -171,7 +169,7 @@ def test_without_script_a_wrong_confirmation_does_nothing_and_a_right_one_is_tak
     assert world.call("GET", "/tenants/nora")["status"] == "deleted"
 
 
-def test_a_reconcile_shows_first_what_it_would_change_and_then_changes_it(people: People, world: World) -> None:
+def test_a_reconcile_shows_its_changes_before_it_makes_them(people: People, world: World) -> None:
     world.tenant("rosa")
     group = world.authentik.directory.groups_by_name["tenant-rosa"]
     path, headers = f"/api/v3/core/groups/{group.pk}/", {"Authorization": f"Bearer {API_TOKEN}"}
@@ -200,7 +198,7 @@ def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, worl
     assert not any(one["paused"] for one in world.call("GET", "/integrations") if one["name"] == "ocis")
 
 
-def test_the_overview_names_every_tenant_in_trouble_with_cause_and_remedy(people: People, world: World) -> None:
+def test_the_overview_names_every_failing_tenant_with_reason_and_remedy(people: People, world: World) -> None:
     fault(world.platform.ocis, kind="status", status=503)
     world.call("POST", "/tenants", json={"slug": "tess", "name": "Tess"})
     page = people.page("admin", "/")
@@ -210,7 +208,7 @@ def test_the_overview_names_every_tenant_in_trouble_with_cause_and_remedy(people
     expect(row.locator(".remedy")).not_to_be_empty()
 
 
-def test_what_failed_for_one_cause_is_repaired_at_once_after_a_dry_run(people: People, world: World) -> None:
+def test_failures_of_one_cause_are_repaired_together_after_a_dry_run(people: People, world: World) -> None:
     fault(world.platform.ocis, kind="status", status=400)
     slugs = ("bulka", "bulkb")
     for slug in slugs:

@@ -72,7 +72,7 @@ def test_a_partner_sees_their_own_tenants_only(people: People, world: World, the
     expect(page.get_by_role("link", name="Pause …")).to_have_count(0)
 
 
-def test_a_partners_new_tenant_is_theirs(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_partners_new_tenant_belongs_to_the_partner(people: People, world: World, theirs: dict[str, Any]) -> None:
     page = people.page("reseller-admin", "/tenants/new")
     page.get_by_label("Name", exact=True).fill("Paula GmbH")
     page.get_by_label("Slug").fill("paula")
@@ -100,7 +100,7 @@ def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
     expect(page.get_by_role("heading", name="Not for you")).to_be_visible()
 
 
-def test_an_owner_changes_their_tenant_but_not_its_plan_or_life(
+def test_an_owner_changes_their_tenant_but_not_its_plan_or_status(
     people: People, world: World, theirs: dict[str, Any]
 ) -> None:
     page = people.page("otto-owner", "/tenants/otto/edit")
@@ -146,7 +146,7 @@ def test_forms_that_were_not_offered_change_nothing(
     assert not world.call("GET", "/observe-only")["observeOnly"]
 
 
-def test_support_sees_what_an_operator_sees_and_is_offered_no_change(
+def test_support_sees_an_operators_pages_without_any_change(
     people: People, world: World, theirs: dict[str, Any]
 ) -> None:
     page = people.page("helpdesk", "/")
@@ -171,7 +171,7 @@ def test_support_sees_what_an_operator_sees_and_is_offered_no_change(
         assert answer.status == 403, path
 
 
-def test_nobody_makes_themselves_an_operator(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_user_cannot_make_themselves_an_operator(people: People, world: World, theirs: dict[str, Any]) -> None:
     page = people.page("otto-owner", "/tenants/")
     me = world.call("GET", "/users/me", "otto-owner")
     answer = posted(world, page, f"/users/{me['_id']}", platformAdmin="yes", role="owner", name="O", email=me["email"])
@@ -187,9 +187,7 @@ def test_a_form_of_one_session_is_none_of_anothers(people: People, world: World,
     assert not is_paused(world, "ocis")
 
 
-def test_a_right_that_is_taken_away_is_gone_with_the_session_still_open(
-    people: People, world: World, theirs: dict[str, Any]
-) -> None:
+def test_a_revoked_right_ends_in_an_open_session(people: People, world: World, theirs: dict[str, Any]) -> None:
     world.person("demoted", "dezky-platform-admins")
     page = people.signed_in("demoted", "/integrations/")
     record = world.call("GET", "/users/me", "demoted")

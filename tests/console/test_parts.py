@@ -33,13 +33,13 @@ def refusal(*pointers: str) -> ApiError:
     return ApiError(answer)
 
 
-def test_a_form_sends_what_was_filled_in_nested_as_its_pointers_say(app: Flask) -> None:
+def test_a_form_sends_its_filled_fields_nested_by_their_pointers(app: Flask) -> None:
     sent = {"name": " Acme ", "domains": "a.test, b.test\n\nc.test", "billingInfo/vatId": "", "enabled": "yes"}
     with app.test_request_context("/", method="POST", data=sent):
         assert Form(*FIELDS).body() == {"name": "Acme", "domains": ["a.test", "b.test", "c.test"], "enabled": True}
 
 
-def test_a_change_sends_only_what_differs_and_null_for_what_was_emptied(app: Flask) -> None:
+def test_a_change_sends_only_differences_and_null_for_emptied_fields(app: Flask) -> None:
     record = {"name": "Acme", "domains": ["a.test"], "billingInfo": {"vatId": "DE1"}, "enabled": False}
     sent = {"name": "Acme", "domains": "a.test", "billingInfo/vatId": ""}
     with app.test_request_context("/", method="POST", data=sent):
@@ -69,7 +69,7 @@ def test_a_zone_file_splits_long_texts_and_escapes_quotes() -> None:
     assert lines[4].endswith(r'TXT "say \"hi\" \\"')
 
 
-def test_columns_of_a_chart_stack_up_to_the_largest_and_are_told_in_rows_too() -> None:
+def test_columns_of_a_chart_stack_up_to_the_largest_and_have_a_table() -> None:
     columns: list[tuple[str, dict[str, float]]] = [("1", {"ok": 3, "bad": 1}), ("2", {}), ("3", {"ok": 2})]
     chart = stacked("Things", columns, (("ok", "fine"), ("bad", "failed")))
     assert chart.top == 4

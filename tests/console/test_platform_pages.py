@@ -23,9 +23,7 @@ def healthy(world: World) -> Iterator[None]:
         requests.delete(f"{product.url}/__sim/faults", timeout=5)
 
 
-def test_a_check_tells_of_each_integration_whether_it_is_reachable_its_version_and_its_latency(
-    people: People, world: World
-) -> None:
+def test_a_check_shows_reachability_version_and_latency_of_each_integration(people: People, world: World) -> None:
     fault(world.platform.stalwart, kind="status", status=503)
     page = people.page("admin", "/integrations/")
     page.get_by_role("button", name="Check now").click()
@@ -42,7 +40,7 @@ def test_a_check_tells_of_each_integration_whether_it_is_reachable_its_version_a
     expect(failing.locator(".remedy")).not_to_be_empty()
 
 
-def test_a_webhook_shows_its_secret_once_takes_a_ping_and_is_removed_after_a_second_look(
+def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confirmation(
     people: People, world: World
 ) -> None:
     page = people.page("admin", "/webhooks/new")
@@ -64,7 +62,7 @@ def test_a_webhook_shows_its_secret_once_takes_a_ping_and_is_removed_after_a_sec
     expect(page.get_by_text("Removed.")).to_be_visible()
 
 
-def test_a_partner_and_a_user_are_made_changed_and_removed(people: People, world: World) -> None:
+def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, world: World) -> None:
     page = people.page("admin", "/partners/new")
     page.get_by_label("Name").fill("Pavel Ltd")
     page.get_by_label("Slug").fill("NOT A SLUG")

@@ -46,7 +46,7 @@ def posting(app: Flask) -> Iterator[tuple[str, str]]:
             yield rule.endpoint, adapter.build(rule.endpoint, values, method="POST")
 
 
-def test_no_form_from_elsewhere_is_taken_on_any_route(world: World, admin: requests.Session) -> None:
+def test_every_route_refuses_forms_from_other_sites(world: World, admin: requests.Session) -> None:
     routes = [(endpoint, path) for endpoint, path in posting(world.app) if endpoint not in UNPROTECTED]
     assert len(routes) > 20
     for endpoint, path in routes:
@@ -105,7 +105,7 @@ def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(
     ],
     ids=["api", "redis", "provider"],
 )
-def test_what_does_not_answer_is_named_on_a_page_and_nothing_breaks(
+def test_an_unreachable_service_is_named_on_an_error_page(
     world: World,
     people: People,
     console_settings: Callable[..., ConsoleSettings],
@@ -125,7 +125,7 @@ def test_what_does_not_answer_is_named_on_a_page_and_nothing_breaks(
     assert client.get("/health/ready").status_code == (503 if "redis_url" in gone else 200)
 
 
-def test_neither_logs_nor_pages_hold_a_token_a_code_or_a_secret(
+def test_neither_logs_nor_pages_contain_a_token_a_code_or_a_secret(
     world: World, people: People, capfd: pytest.CaptureFixture[str]
 ) -> None:
     page = people.signed_in("admin")
@@ -146,7 +146,7 @@ def test_neither_logs_nor_pages_hold_a_token_a_code_or_a_secret(
     assert "code=" not in text
 
 
-def test_a_bad_setting_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_bad_setting_is_named_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     good = {
         "url": "https://console.test",
         "api_url": "http://api:3001",

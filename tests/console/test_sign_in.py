@@ -77,12 +77,12 @@ def test_no_link_leads_to_another_server(target: str) -> None:
     assert own_path(target) == "/"
 
 
-def test_a_sign_in_that_was_told_to_end_elsewhere_ends_here(people: People, world: World) -> None:
+def test_a_sign_in_with_a_foreign_return_address_ends_at_the_console(people: People, world: World) -> None:
     page = people.signed_in("admin", f"/auth/sign-in?next={quote('//evil.test/')}")
     expect(page).to_have_url(f"{world.url}/")
 
 
-def test_the_cookie_is_out_of_a_scripts_reach_and_holds_no_token(people: People, world: World) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_contains_no_token(people: People, world: World) -> None:
     page = people.signed_in("admin")
     kept = next(one for one in page.context.cookies() if one["name"] == "console")
     assert (kept["httpOnly"], kept["sameSite"]) == (True, "Lax")
@@ -99,9 +99,7 @@ def test_the_cookie_is_out_of_a_scripts_reach_and_holds_no_token(people: People,
     assert sign_in_record.id.encode() not in b" ".join(world.redis.scan_iter("*"))
 
 
-def test_after_signing_out_the_stolen_cookie_opens_nothing_and_the_tokens_are_revoked(
-    people: People, world: World
-) -> None:
+def test_signing_out_invalidates_a_stolen_cookie_and_revokes_the_tokens(people: People, world: World) -> None:
     page = people.signed_in("admin")
     stolen = cookie(page)
     record = world.sign_ins().find(world.sign_in_id(stolen))
@@ -124,7 +122,7 @@ def test_after_signing_out_the_stolen_cookie_opens_nothing_and_the_tokens_are_re
     expect(page.get_by_label("Password")).to_be_visible()
 
 
-def test_tokens_that_ran_out_are_renewed_once_though_many_pages_ask_at_once(people: People, world: World) -> None:
+def test_expired_tokens_are_renewed_once_for_many_concurrent_pages(people: People, world: World) -> None:
     page = people.signed_in("admin")
     before = world.sign_ins().find(world.sign_in_id(cookie(page)))
     age_tokens(world, page)
@@ -141,9 +139,7 @@ def test_tokens_that_ran_out_are_renewed_once_though_many_pages_ask_at_once(peop
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
-def test_a_page_that_is_left_open_does_not_keep_the_session_from_ending_and_its_end_is_told(
-    people: People, world: World
-) -> None:
+def test_an_open_page_does_not_extend_the_session_and_shows_its_end(people: People, world: World) -> None:
     page = people.signed_in("admin", "/tenants/")
     session, digest = with_cookie(cookie(page)), hashlib.sha256(world.sign_in_id(cookie(page)).encode()).hexdigest()
     by_script = {"X-Requested-With": "console"}
@@ -184,12 +180,12 @@ def test_a_session_that_ends_at_the_provider_ends_here(people: People, world: Wo
 @pytest.mark.parametrize(
     "token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"]
 )
-def test_nobody_but_the_provider_ends_sessions(world: World, token: str) -> None:
+def test_only_the_provider_ends_sessions(world: World, token: str) -> None:
     answer = requests.post(f"{world.url}/auth/back-channel", data={"logout_token": token}, timeout=10)
     assert answer.status_code == 400
 
 
-def test_a_callback_that_nobody_asked_for_signs_nobody_in(world: World) -> None:
+def test_an_unrequested_callback_is_refused(world: World) -> None:
     session = requests.Session()
     for query in ("code=stolen&state=made-up", "state=x", "", "error=access_denied&error_description=No+thanks"):
         answer = session.get(f"{world.url}/auth/callback?{query}", timeout=10)
@@ -234,7 +230,7 @@ def test_a_sign_in_that_one_browser_began_cannot_be_ended_in_another(people: Peo
     expect(reader.get_by_role("link", name="Sign in")).to_be_visible()
 
 
-def test_no_use_keeps_a_sign_in_beyond_its_longest_time(world: World) -> None:
+def test_a_session_ends_at_its_maximum_age_although_it_is_used(world: World) -> None:
     sign_ins = SignIns(world.redis, Vault([KEY]), longest=timedelta(seconds=2), idle=timedelta(hours=4))
     begun = sign_ins.begin(Tokens("access", time.time() + 60), None)
     give_up = time.monotonic() + 10

@@ -51,7 +51,7 @@ def _is_up(url: str) -> bool:
         return False
 
 
-def test_stalled_forms_keep_nobody_else_from_an_answer(served: str) -> None:
+def test_stalled_forms_delay_no_other_request(served: str) -> None:
     address = ("127.0.0.1", int(served.rpartition(":")[2]))
     sockets = [socket.create_connection(address, 5) for _ in range(STALLED)]
     try:

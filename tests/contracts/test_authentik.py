@@ -49,7 +49,7 @@ def names(answer: requests.Response) -> list[str]:
     return [group["name"] for group in answer.json()["results"]]
 
 
-def test_a_created_group_has_what_we_read(make: Callable[..., Any]) -> None:
+def test_a_created_group_has_the_fields_that_we_read(make: Callable[..., Any]) -> None:
     group = make(attributes={"dezky": {"tenantId": "x"}})
     assert {"pk", "name", "attributes", "users", "is_superuser", "parents"} <= set(group)
     assert group["attributes"] == {"dezky": {"tenantId": "x"}}
@@ -62,7 +62,7 @@ def test_the_name_filter_is_exact_and_knows_case(server: Server, make: Callable[
     assert names(server("GET", GROUPS, params={"name": group["name"].upper()})) == []
 
 
-def test_names_that_differ_in_case_live_side_by_side(make: Callable[..., Any]) -> None:
+def test_names_that_differ_in_case_coexist(make: Callable[..., Any]) -> None:
     group = make()
     assert make(group["name"].upper())["pk"] != group["pk"]
 
@@ -85,7 +85,7 @@ def test_a_second_group_of_a_name_is_a_400_about_name(server: Server, make: Call
     assert "name" in answer.json()
 
 
-def test_of_many_creates_at_once_one_wins_and_nobody_gets_a_409(server: Server) -> None:
+def test_one_of_many_concurrent_creates_wins_and_none_gets_a_409(server: Server) -> None:
     name = unique("race")
 
     def create(_: int) -> int:
@@ -120,7 +120,7 @@ def test_put_without_users_clears_the_members(server: Server, make: Callable[...
     assert server("PUT", f"{GROUPS}{group['pk']}/", json={"name": group["name"]}).json()["users"] == []
 
 
-def test_membership_may_be_given_and_taken_twice(server: Server, make: Callable[..., Any], user: int) -> None:
+def test_membership_may_be_added_and_removed_twice(server: Server, make: Callable[..., Any], user: int) -> None:
     group = make()
     for action in ("add_user", "add_user", "remove_user", "remove_user"):
         answer = server("POST", f"{GROUPS}{group['pk']}/{action}/", json={"pk": user})
@@ -128,7 +128,7 @@ def test_membership_may_be_given_and_taken_twice(server: Server, make: Callable[
     assert server("POST", f"{GROUPS}{group['pk']}/add_user/", json={}).status_code == 400
 
 
-def test_members_are_embedded_unless_asked_not_to(server: Server, make: Callable[..., Any]) -> None:
+def test_members_are_embedded_by_default(server: Server, make: Callable[..., Any]) -> None:
     group = make()
     path = f"{GROUPS}{group['pk']}/"
     assert server("GET", path).json()["users_obj"] == []
@@ -193,6 +193,6 @@ def test_a_body_over_32_mib_is_cut_by_the_router(server: Server) -> None:
     assert (answer.status_code, "request body too large" in answer.text) == (502, True)
 
 
-def test_a_ready_server_says_so_without_credentials(server: Server) -> None:
+def test_a_server_reports_its_readiness_without_credentials(server: Server) -> None:
     for name in ("live", "ready"):
         assert server.caller()("GET", f"/-/health/{name}/").status_code in (200, 204)

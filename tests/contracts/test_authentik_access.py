@@ -65,13 +65,13 @@ def test_slugs_are_unique_and_so_is_the_provider_behind(authentik_api: Server, n
     assert (taken.status_code, list(taken.json())) == (400, ["provider"])
 
 
-def test_an_application_without_bindings_is_open_to_everybody(
+def test_an_application_without_bindings_is_open_to_all_users(
     authentik_api: Server, new_application: Make, new_user: Make
 ) -> None:
     assert passes(authentik_api, new_application(), new_user()) is True
 
 
-def test_a_bound_group_lets_its_members_in_and_nobody_else(
+def test_a_bound_group_gives_access_to_its_members_only(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     application, group, member, stranger = new_application(), new_group(), new_user(), new_user()
@@ -82,7 +82,7 @@ def test_a_bound_group_lets_its_members_in_and_nobody_else(
     assert passes(authentik_api, application, member) is False
 
 
-def test_members_of_a_group_below_are_let_in_too(
+def test_members_of_a_child_group_have_access_too(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     application, parent, member = new_application(), new_group(), new_user()
@@ -92,7 +92,7 @@ def test_members_of_a_group_below_are_let_in_too(
     assert authentik_api("GET", f"{GROUPS}{parent['pk']}/").json()["children"] == [child["pk"]]
 
 
-def test_when_the_last_binding_goes_the_application_opens_to_everybody(
+def test_removing_the_last_binding_opens_the_application_to_all_users(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     application, stranger = new_application(), new_user()
@@ -104,7 +104,7 @@ def test_when_the_last_binding_goes_the_application_opens_to_everybody(
     assert open_to_all == [False, True]
 
 
-def test_a_deleted_group_takes_its_bindings_along_and_that_opens_the_application(
+def test_deleting_a_group_deletes_its_bindings_and_opens_the_application(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     application, group, stranger = new_application(), new_group(), new_user()
@@ -117,7 +117,7 @@ def test_a_deleted_group_takes_its_bindings_along_and_that_opens_the_application
     assert passes(authentik_api, application, stranger) is True
 
 
-def test_a_group_that_is_made_again_has_another_id_and_no_members(
+def test_a_group_that_is_created_again_has_another_id_and_no_members(
     authentik_api: Server, new_group: Make, new_user: Make
 ) -> None:
     group = new_group(users=[new_user()["pk"]])
@@ -159,7 +159,7 @@ def test_the_same_binding_twice_is_two_bindings(
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("any", True), ("all", False)])
-def test_the_mode_says_whether_one_binding_is_enough(
+def test_the_mode_decides_if_one_binding_is_enough(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make, mode: str, expected: bool
 ) -> None:
     application, member = new_application(policy_engine_mode=mode), new_user()
@@ -168,7 +168,7 @@ def test_the_mode_says_whether_one_binding_is_enough(
     assert passes(authentik_api, application, member) is expected
 
 
-def test_with_the_mode_all_a_deleted_group_opens_the_application_though_another_binding_stays(
+def test_with_the_mode_all_deleting_a_group_opens_the_application(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     """Seen: with `all`, or a negated binding, removing the group's binding opens the application though another
@@ -183,7 +183,7 @@ def test_with_the_mode_all_a_deleted_group_opens_the_application_though_another_
     assert passes(authentik_api, application, stranger) is True
 
 
-def test_with_a_negated_binding_left_everybody_else_comes_in(
+def test_a_remaining_negated_binding_opens_the_application_to_all_others(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
 ) -> None:
     """Seen: with `all`, or a negated binding, removing the group's binding opens the application."""
@@ -204,7 +204,7 @@ def test_disabled_bindings_count_as_none(
     assert passes(authentik_api, application, new_user()) is True
 
 
-def test_a_deleted_application_is_gone_with_its_bindings(
+def test_deleting_an_application_deletes_its_bindings(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make
 ) -> None:
     application = new_application()

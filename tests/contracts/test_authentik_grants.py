@@ -51,7 +51,7 @@ def test_a_device_waits_until_a_person_approves_and_its_code_is_then_spent(
     assert error(poll(client, started)) == (400, "invalid_grant")
 
 
-def test_a_device_code_lives_as_long_as_the_providers_access_code(new_client: NewClient) -> None:
+def test_a_device_code_is_valid_as_long_as_the_providers_access_code(new_client: NewClient) -> None:
     """Seen: expires_in = the provider's access_code_validity (1 minute by default)."""
     assert start(new_client())["expires_in"] == 60
 
@@ -107,7 +107,7 @@ def test_a_person_who_may_not_use_the_application_leaves_the_device_waiting(
     assert error(poll(client, started)) == (400, "authorization_pending")
 
 
-def test_a_code_serves_only_the_client_that_asked_for_it(new_client: NewClient, new_person: NewPerson) -> None:
+def test_a_code_serves_only_the_client_that_requested_it(new_client: NewClient, new_person: NewPerson) -> None:
     """Seen: redeemed or unknown -> invalid_grant."""
     client, other, person = new_client(**LONG), new_client(**LONG), new_person()
     started = start(client)
@@ -158,7 +158,7 @@ def test_refreshing_needs_the_secret_and_widens_nothing(new_client: NewClient, n
     assert client.refresh(token).status_code == 200
 
 
-def test_switching_a_person_off_ends_their_refresh_tokens(
+def test_deactivating_a_user_ends_their_refresh_tokens(
     authentik_api: Server, new_client: NewClient, new_person: NewPerson
 ) -> None:
     """Seen: switching the user off does (400 invalid_grant, device too)."""
@@ -171,7 +171,7 @@ def test_switching_a_person_off_ends_their_refresh_tokens(
     assert client.userinfo(tokens["access_token"]).status_code == 401
 
 
-def test_access_to_the_application_is_not_asked_again_at_a_refresh(
+def test_access_to_the_application_is_not_checked_again_at_a_refresh(
     new_client: NewClient, new_person: NewPerson, made: Made
 ) -> None:
     """Seen: access policies are not asked at refresh."""

@@ -32,14 +32,16 @@ def owner(ready: Made) -> Any:
     return ready(USERS, username=unique("owner"), name="Owner", email=f"{unique('owner')}@acme.test")
 
 
-def test_without_a_recovery_flow_there_is_no_link_not_even_for_nobody(authentik_api: Server, new_user: Make) -> None:
+def test_without_a_recovery_flow_there_is_no_link_even_for_an_unknown_user(
+    authentik_api: Server, new_user: Make
+) -> None:
     answers = [authentik_api("POST", f"{USERS}{pk}/recovery/", json={}) for pk in (new_user()["pk"], 2_000_000_000)]
     if answers[0].status_code == 200:
         pytest.skip("the brand of this server has a recovery flow")
     assert [(answer.status_code, answer.json()) for answer in answers] == [(400, NO_FLOW)] * 2
 
 
-def test_a_recovery_link_is_the_same_each_time_and_on_the_host_we_asked(prepared: Prepared, owner: Any) -> None:
+def test_a_recovery_link_is_stable_and_has_the_requests_host(prepared: Prepared, owner: Any) -> None:
     path = f"{USERS}{owner['pk']}/recovery/"
     bodies: list[dict[str, str]] = [{}, {"token_duration": "days=3"}, {"token_duration": "days=1;hours=2"}]
     answers = [prepared.server("POST", path, json=body) for body in bodies]
@@ -59,11 +61,11 @@ def test_a_duration_that_cannot_be_read_is_a_masked_fault(prepared: Prepared, ow
     assert (answer.status_code, answer.content) == (405, b"")
 
 
-def test_a_recovery_link_for_nobody_is_a_404(prepared: Prepared) -> None:
+def test_a_recovery_link_for_an_unknown_user_is_a_404(prepared: Prepared) -> None:
     assert prepared.server("POST", f"{USERS}2000000000/recovery/", json={}).status_code == 404
 
 
-def test_a_recovery_mail_is_queued_and_may_be_asked_for_again(prepared: Prepared, owner: Any) -> None:
+def test_a_recovery_mail_is_queued_and_may_be_requested_again(prepared: Prepared, owner: Any) -> None:
     body = {"email_stage": prepared.email_stage, "token_duration": "days=3"}
     for _ in range(2):
         answer = prepared.server("POST", f"{USERS}{owner['pk']}/recovery_email/", json=body)
@@ -83,14 +85,14 @@ def test_a_recovery_mail_needs_a_stage_and_an_address(prepared: Prepared, ready:
     assert refusal(silent["pk"], {"email_stage": prepared.email_stage}) == (400, no_address)
 
 
-def test_an_invitation_lasts_half_an_hour_and_for_all_who_come_unless_told(prepared: Prepared, ready: Made) -> None:
+def test_an_invitation_lasts_half_an_hour_and_any_number_of_uses_by_default(prepared: Prepared, ready: Made) -> None:
     invitation = ready(INVITATIONS, name=unique("owner"), flow=prepared.flow)
     left = datetime.fromisoformat(invitation["expires"]) - datetime.now(UTC)
     assert timedelta(minutes=25) < left < timedelta(minutes=35)
     assert (invitation["single_use"], invitation["fixed_data"], invitation["flow"]) == (False, {}, prepared.flow)
 
 
-def test_an_invitation_keeps_what_it_was_given(prepared: Prepared, ready: Made) -> None:
+def test_an_invitation_keeps_its_expiry_and_fixed_data(prepared: Prepared, ready: Made) -> None:
     expires = (datetime.now(UTC) + timedelta(days=7)).replace(microsecond=0)
     data = {"email": "owner@acme.test", "attributes.dezky.tenantId": "x"}
     body: dict[str, Any] = {
@@ -135,7 +137,7 @@ def test_an_invitation_by_mail_needs_an_address_and_a_flow(prepared: Prepared, r
         assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
-def test_a_withdrawn_invitation_is_gone(prepared: Prepared, ready: Made) -> None:
+def test_a_withdrawn_invitation_is_not_found(prepared: Prepared, ready: Made) -> None:
     path = f"{INVITATIONS}{ready(INVITATIONS, name=unique('owner'), flow=prepared.flow)['pk']}/"
     assert [prepared.server("DELETE", path).status_code for _ in range(2)] == [204, 404]
     assert prepared.server("GET", path).status_code == 404

@@ -159,6 +159,6 @@ def test_a_group_of_superusers_admits_whom_our_account_adds_unless_the_release_i
     assert answer.status_code in (204, 403)
 
 
-def test_our_account_is_refused_what_it_has_no_permission_for(limited_api: Server, new_user: Make) -> None:
+def test_our_account_is_refused_without_permission(limited_api: Server, new_user: Make) -> None:
     answer = limited_api("DELETE", f"{USERS}{new_user()['pk']}/")
     assert (answer.status_code, "detail" in answer.json()) == (403, True)

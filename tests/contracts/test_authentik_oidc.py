@@ -109,9 +109,7 @@ def test_two_mappings_that_return_groups_double_every_name(
     assert (once, twice) == ([group["name"]], [group["name"]] * 2)
 
 
-def test_the_subject_is_the_hashed_id_unless_the_provider_says_otherwise(
-    new_client: NewClient, new_person: NewPerson
-) -> None:
+def test_the_subject_is_the_hashed_id_by_default(new_client: NewClient, new_person: NewPerson) -> None:
     """Seen: subject mode: with another one an owner signs in as plain member: seen with user_email."""
     person = new_person(email=f"{unique('person')}@people.test")
     hashed, by_email = new_client(), new_client(sub_mode="user_email")

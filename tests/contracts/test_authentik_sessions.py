@@ -56,21 +56,19 @@ def test_pkce_cannot_be_enforced_but_is_not_dropped_either(new_client: NewClient
 
 
 @pytest.mark.parametrize("changes", [{"redirect_uri": "http://127.0.0.1:9/elsewhere"}, {"client_id": "unknown"}])
-def test_an_unknown_redirect_uri_or_client_redirects_nobody(
+def test_an_unknown_redirect_uri_or_client_gets_no_redirect(
     new_client: NewClient, new_person: NewPerson, changes: dict[str, str]
 ) -> None:
     client, person = new_client(), new_person()
     assert person.authorize(client, **changes).startswith(person.server.url)
 
 
-def test_a_grant_type_that_the_provider_has_not_is_told_to_the_application(
-    new_client: NewClient, new_person: NewPerson
-) -> None:
+def test_an_unsupported_grant_type_is_returned_to_the_application(new_client: NewClient, new_person: NewPerson) -> None:
     client, person = new_client(grant_types=["refresh_token"]), new_person()
     assert sent_back(person.authorize(client))["error"] == "invalid_request"
 
 
-def test_sign_in_takes_the_oldest_account_of_an_address_whatever_the_case(
+def test_sign_in_uses_the_oldest_account_of_an_address_whatever_the_case(
     new_client: NewClient, new_person: NewPerson
 ) -> None:
     """Seen: sign-in matches username OR e-mail case-insensitively, first by id: two accounts with one address = the

@@ -20,7 +20,7 @@ def usernames(server: Server, **query: Any) -> list[str]:
     return [user["username"] for user in answer.json()["results"]]
 
 
-def test_a_created_user_has_what_we_read_and_a_number_for_membership(new_user: Make) -> None:
+def test_a_created_user_has_the_fields_that_we_read_and_a_number_for_membership(new_user: Make) -> None:
     user = new_user(email="Anna@Acme.test", attributes={"dezky": {"tenantId": "x"}})
     assert {"pk", "uuid", "uid", "username", "name", "email", "is_active", "type", "path", "groups"} <= set(user)
     assert isinstance(user["pk"], int)
@@ -48,7 +48,7 @@ def test_a_bad_user_is_a_400_by_field(authentik_api: Server, changes: dict[str, 
     assert (answer.status_code, list(answer.json())) == (400, [field])
 
 
-def test_username_and_name_must_be_there_but_the_name_may_be_empty(authentik_api: Server, new_user: Make) -> None:
+def test_username_and_name_are_required_but_the_name_may_be_empty(authentik_api: Server, new_user: Make) -> None:
     assert "name" in authentik_api("POST", USERS, json={"username": unique("bad")}).json()
     assert "username" in authentik_api("POST", USERS, json={"name": ""}).json()
     assert new_user(name="")["name"] == ""
@@ -64,7 +64,7 @@ def test_a_second_user_of_a_username_is_a_400_and_one_of_an_address_is_not(
     assert new_user(username=user["username"].upper())["pk"] != user["pk"]
 
 
-def test_users_are_looked_up_exactly_and_with_case(authentik_api: Server, new_user: Make) -> None:
+def test_users_are_found_by_exact_name_and_case(authentik_api: Server, new_user: Make) -> None:
     user = new_user(email=f"{unique('Mixed')}@acme.test")
     new_user(username=f"{user['username']}-2")
     assert usernames(authentik_api, username=user["username"]) == [user["username"]]
@@ -99,7 +99,7 @@ def test_the_password_of_a_new_service_account_is_no_api_token(authentik_api: Se
     assert (refused.status_code, refused.json()["detail"]) == (403, "Token invalid/expired")
 
 
-def test_an_expiring_token_lives_half_an_hour_whatever_was_asked_for(authentik_api: Server, made: Made) -> None:
+def test_an_expiring_token_lasts_half_an_hour_whatever_was_requested(authentik_api: Server, made: Made) -> None:
     """Seen: 30 min default_token_duration."""
     expires = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     token = made(TOKENS, key="identifier", identifier=unique("token"), intent="api", expires=expires)
@@ -107,7 +107,7 @@ def test_an_expiring_token_lives_half_an_hour_whatever_was_asked_for(authentik_a
     assert timedelta(minutes=25) < left < timedelta(minutes=35)
 
 
-def test_users_are_found_by_an_attribute_of_ours(authentik_api: Server, new_user: Make) -> None:
+def test_users_are_found_by_our_own_attribute(authentik_api: Server, new_user: Make) -> None:
     mark = unique("tenant")
     user = new_user(attributes={"dezky": {"tenantId": mark, "role": "owner"}})
     assert usernames(authentik_api, attributes=f'{{"dezky__tenantId": "{mark}"}}') == [user["username"]]
@@ -125,13 +125,15 @@ def test_users_are_filtered_by_group_and_an_unknown_group_is_a_400(
     assert authentik_api("GET", USERS, params={"groups_by_name": unique("none")}).status_code == 400
 
 
-def test_groups_of_a_user_may_be_left_out_of_the_answer(authentik_api: Server, new_user: Make) -> None:
+def test_groups_of_a_user_may_be_omitted_from_the_response(authentik_api: Server, new_user: Make) -> None:
     path = f"{USERS}{new_user()['pk']}/"
     assert authentik_api("GET", path).json()["groups_obj"] == []
     assert authentik_api("GET", path, params={"include_groups": "false"}).json()["groups_obj"] is None
 
 
-def test_switching_a_user_off_and_on_keeps_the_rest(authentik_api: Server, new_user: Make, new_group: Make) -> None:
+def test_deactivating_and_reactivating_a_user_keeps_the_other_fields(
+    authentik_api: Server, new_user: Make, new_group: Make
+) -> None:
     group = new_group()
     user = new_user(attributes={"theirs": 1}, groups=[group["pk"]])
     path = f"{USERS}{user['pk']}/"
@@ -152,13 +154,15 @@ def test_a_patch_replaces_all_attributes_and_all_groups(authentik_api: Server, n
     assert authentik_api("GET", f"{GROUPS}{first['pk']}/").json()["users"] == []
 
 
-def test_a_put_without_groups_takes_the_user_out_of_all(authentik_api: Server, new_user: Make, new_group: Make) -> None:
+def test_a_put_without_groups_removes_the_user_from_all_groups(
+    authentik_api: Server, new_user: Make, new_group: Make
+) -> None:
     user = new_user(groups=[new_group()["pk"]])
     body = {"username": user["username"], "name": "Person"}
     assert authentik_api("PUT", f"{USERS}{user['pk']}/", json=body).json()["groups"] == []
 
 
-def test_a_rename_to_a_taken_username_is_a_400(authentik_api: Server, new_user: Make) -> None:
+def test_a_rename_to_a_username_in_use_is_a_400(authentik_api: Server, new_user: Make) -> None:
     user, other = new_user(), new_user()
     path = f"{USERS}{user['pk']}/"
     answer = authentik_api("PATCH", path, json={"username": other["username"]})
@@ -166,7 +170,7 @@ def test_a_rename_to_a_taken_username_is_a_400(authentik_api: Server, new_user: 
     assert authentik_api("PATCH", path, json={"username": user["username"]}).status_code == 200
 
 
-def test_a_deleted_user_is_a_json_404_and_out_of_the_group(
+def test_a_deleted_user_is_a_json_404_and_no_member_any_more(
     authentik_api: Server, new_user: Make, new_group: Make
 ) -> None:
     group, user = new_group(), new_user()

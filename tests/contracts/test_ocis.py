@@ -61,7 +61,7 @@ def invitation(group_id: str, role: str = EDITOR, **changes: Any) -> dict[str, A
     return {"recipients": [recipient], "roles": [role], **changes}
 
 
-def test_a_created_space_has_what_we_read(make: Callable[..., Any]) -> None:
+def test_a_created_space_has_the_fields_that_we_read(make: Callable[..., Any]) -> None:
     space = make(description="ours", driveAlias="project/x", quota={"total": 1000})
     assert {"id", "name", "description", "quota", "root", "driveType"} <= set(space)
     assert (space["description"], space["quota"]["total"], space["quota"]["used"]) == ("ours", 1000, 0)
@@ -75,7 +75,7 @@ def test_nothing_about_a_space_is_unique(make: Callable[..., Any]) -> None:
     assert first["id"] != second["id"]
 
 
-def test_an_id_of_ours_is_ignored(make: Callable[..., Any]) -> None:
+def test_an_id_in_the_request_is_ignored(make: Callable[..., Any]) -> None:
     assert make(id="wanted")["id"] != "wanted"
 
 
@@ -119,7 +119,7 @@ def test_changes_are_partial_and_zero_is_without_limit(server: Server, make: Cal
     assert server("PATCH", path, json={"surprise": 1}).status_code == 400
 
 
-def test_delete_disables_purge_removes_and_each_only_in_its_turn(server: Server, make: Callable[..., Any]) -> None:
+def test_delete_disables_and_purge_removes_only_a_disabled_space(server: Server, make: Callable[..., Any]) -> None:
     space = make()
     path = f"{DRIVES}/{space['id']}"
     assert server("DELETE", path, headers={"Purge": "T"}).status_code == 400
@@ -200,7 +200,7 @@ def test_our_own_space_is_the_canary(server: Server) -> None:
     assert server("GET", "/graph/v1.0/me/drive").status_code == 200
 
 
-def test_who_is_not_known_gets_an_empty_401(server: Server) -> None:
+def test_an_unauthenticated_caller_gets_an_empty_401(server: Server) -> None:
     answer = requests.get(server.url + DRIVES, headers={"Authorization": "Bearer nonsense"}, timeout=30)
     assert (answer.status_code, answer.content) == (401, b"")
 

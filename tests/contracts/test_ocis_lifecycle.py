@@ -97,7 +97,7 @@ def test_every_go_truth_purges(spaces: Spaces, value: str) -> None:
     assert (spaces.get(space).status_code, spaces.lists(space)) == (404, False)
 
 
-def test_what_is_purged_cannot_be_disabled_restored_or_changed(spaces: Spaces) -> None:
+def test_a_purged_space_cannot_be_disabled_restored_or_changed(spaces: Spaces) -> None:
     space = spaces.create()
     assert [spaces.disable(space).status_code, spaces.purge(space).status_code] == [204, 204]
     answers = [spaces.disable(space), spaces.purge(space), spaces.restore(space), spaces.change(space, {"name": "x"})]
@@ -134,7 +134,7 @@ def test_without_our_role_a_foreign_space_is_as_if_it_were_not(spaces: Spaces, p
     assert spaces.get(space).status_code == 200
 
 
-def test_our_role_is_told_by_our_own_assignments(spaces: Spaces, plain_user: Spaces) -> None:
+def test_our_own_assignments_show_our_role(spaces: Spaces, plain_user: Spaces) -> None:
     def role(account: Spaces) -> Any:
         (held,) = account("GET", f"{V1}/me", params={"$expand": "appRoleAssignments"}).json()["appRoleAssignments"]
         return held["appRoleId"]

@@ -11,7 +11,7 @@ from tests.contracts.ocis_objects import BETA, EDITOR, EXPAND, MANAGER, ROLE_IDS
 from tests.contracts.real_or_simulator import unique
 
 
-def test_members_come_with_the_roles_that_may_be_given(spaces: Spaces) -> None:
+def test_members_are_listed_with_the_roles_that_may_be_granted(spaces: Spaces) -> None:
     body = spaces.members(spaces.create()).json()
     allowed = {one["id"] for one in body["@libre.graph.permissions.roles.allowedValues"]}
     assert allowed >= set(ROLE_IDS.values())
@@ -40,7 +40,7 @@ def test_a_member_is_changed_and_removed_by_the_permission(spaces: Spaces, plain
     assert not plain_user.lists(space)
 
 
-def test_a_manager_may_throw_us_out_of_the_space_we_made(spaces: Spaces, plain_user: Spaces) -> None:
+def test_a_manager_may_remove_us_from_the_space_that_we_created(spaces: Spaces, plain_user: Spaces) -> None:
     space = spaces.create()
     spaces.invite(space, plain_user.own_id(), "manager")
     ours = f"{BETA}/drives/{space}/root/permissions/u:{spaces.own_id()}"
@@ -71,7 +71,7 @@ def test_the_newer_list_has_role_ids_and_permission_ids_and_can_only_be_read(spa
     assert spaces("POST", f"{BETA}/drives", json={"name": "x"}).status_code == 405
 
 
-def test_groups_and_users_are_made_by_an_admin_only_and_looked_up_by_anybody(
+def test_only_an_admin_creates_groups_and_users_and_every_user_can_find_them(
     spaces: Spaces, admin: Spaces, plain_user: Spaces
 ) -> None:
     name = unique("tenant-contract")
@@ -99,7 +99,7 @@ def test_a_search_for_groups_quotes_its_dashes_and_a_filter_is_ignored(
     assert plain_user("GET", f"{V1}/groups", params={"$search": "te"}).status_code == 403
 
 
-def test_a_user_made_beforehand_is_there_once(spaces: Spaces, admin: Spaces, plain_user: Spaces) -> None:
+def test_a_user_created_before_the_first_sign_in_exists_once(spaces: Spaces, admin: Spaces, plain_user: Spaces) -> None:
     """Users are left: they belong to the directory behind OCIS."""
     body = {"onPremisesSamAccountName": unique("owner"), "displayName": "Owner", "mail": "owner@acme.test"}
     made = admin("POST", f"{V1}/users", json=body)

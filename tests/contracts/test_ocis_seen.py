@@ -49,7 +49,7 @@ def test_one_form_of_request_shows_the_members_on_both_products(spaces: Spaces, 
         assert ("permissions" in shown["root"]) is (ocis_product == "OCIS")
 
 
-def test_an_unfiltered_list_holds_more_than_project_spaces(spaces: Spaces) -> None:
+def test_an_unfiltered_list_contains_more_than_project_spaces(spaces: Spaces) -> None:
     """Seen: "The *unfiltered* list is not empty then (`virtual/shares`)": it proves nothing about the storage."""
     spaces.create()
     kinds = {one["driveType"] for one in spaces("GET", f"{V1}/me/drives").json()["value"]}
@@ -61,7 +61,7 @@ def test_an_unfiltered_list_holds_more_than_project_spaces(spaces: Spaces) -> No
 # -- files and the trash bin
 
 
-def test_the_size_of_a_space_leaves_out_its_trash_bin(spaces: Spaces) -> None:
+def test_the_size_of_a_space_excludes_its_trash_bin(spaces: Spaces) -> None:
     """Seen: "`quota.used` does **not** count the trash bin: a 5 MB file deleted gives used 0." """
     space = spaces.create()
     assert (spaces.entries(space), spaces.entries(space, TRASH)) == (0, 0)
@@ -84,7 +84,7 @@ def test_another_machine_account_is_locked_out_of_every_space(spaces: Spaces, ad
 # -- people who change a space
 
 
-def test_a_manager_throws_our_account_out_and_enables_a_suspended_space(spaces: Spaces, plain_user: Spaces) -> None:
+def test_a_manager_removes_our_account_and_enables_a_suspended_space(spaces: Spaces, plain_user: Spaces) -> None:
     """Seen: "A member with role `manager` can throw our account out (204) and enable a suspended space again (PATCH,
     `Restore: T`, 200)."
     """
@@ -129,7 +129,7 @@ def test_a_quota_above_the_maximum_is_a_400_that_names_the_quota(spaces: Spaces,
     assert "quota" in refused.json()["error"]["message"]
 
 
-def test_an_account_without_the_role_is_refused_in_words_that_a_new_account_gets_too(plain_user: Spaces) -> None:
+def test_an_account_without_the_role_gets_the_same_error_as_a_new_account(plain_user: Spaces) -> None:
     """Seen: "**403 notAllowed** "insufficient permissions to create a space." for some, all within the first second or
     two; then all 201": the words do not tell a lasting refusal from a passing one, `me` does."""
     refused = plain_user("POST", f"{V1}/drives", json={"name": unique("contract"), "driveType": "project"})

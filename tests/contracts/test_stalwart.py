@@ -24,7 +24,7 @@ def test_the_well_known_address_redirects_relatively(stalwart_api: Server) -> No
     assert (answer.status_code, answer.headers["Location"], answer.content) == (307, "/jmap/session", b"")
 
 
-def test_the_management_capability_stands_in_the_account_only(stalwart_api: Server) -> None:
+def test_only_the_account_has_the_management_capability(stalwart_api: Server) -> None:
     session = stalwart_api("GET", "/jmap/session").json()
     assert "urn:stalwart:jmap" not in session["capabilities"]
     (account,) = session["accounts"].values()
@@ -41,13 +41,13 @@ def test_the_session_of_a_key_names_the_account_that_the_key_belongs_to(jmap: Jm
     assert session["primaryAccounts"]["urn:stalwart:jmap"] == account
 
 
-def test_the_account_tells_its_edition_and_permissions(stalwart_api: Server) -> None:
+def test_the_account_has_its_edition_and_permissions(stalwart_api: Server) -> None:
     body = stalwart_api("GET", "/api/account").json()
     assert body["edition"] in ("oss", "community", "enterprise")
     assert body["permissions"]
 
 
-def test_what_is_not_jmap_is_refused_by_http(jmap: Jmap) -> None:
+def test_a_request_that_is_not_jmap_is_refused_by_http(jmap: Jmap) -> None:
     unknown = jmap.send(["x:Domain/get", {"ids": []}], using=["urn:nobody"])
     assert (unknown.status_code, unknown.json()["type"]) == (400, "urn:ietf:params:jmap:error:notRequest")
     not_json = jmap.server("POST", "/jmap/", data="x", headers={"Content-Type": "text/plain"})
@@ -74,11 +74,11 @@ def test_a_method_that_fails_is_still_a_200(jmap: Jmap) -> None:
     ("kind", "condition"),
     [("Tenant", {"name": "x"}), ("MailingList", {"domainId": "b"}), ("DkimSignature", {"selector": "x"})],
 )
-def test_a_filter_on_what_is_not_indexed_is_refused(jmap: Jmap, kind: str, condition: dict[str, str]) -> None:
+def test_a_filter_on_a_field_without_index_is_refused(jmap: Jmap, kind: str, condition: dict[str, str]) -> None:
     assert jmap([f"x:{kind}/query", {"filter": condition}])["type"] == "unsupportedFilter"
 
 
-def test_a_created_object_comes_back_with_its_id_only_and_empty_lists_do_not_come_at_all(jmap: Jmap) -> None:
+def test_a_created_object_is_returned_with_its_id_only_and_without_empty_lists(jmap: Jmap) -> None:
     answer = jmap.set("Tenant", create={"k": {"name": unique("tenant")}})
     assert set(answer["created"]["k"]) == {"id"}
     assert not {"notCreated", "updated", "notUpdated", "destroyed", "notDestroyed", "newState"} & set(answer)
@@ -90,7 +90,7 @@ def test_two_tenants_may_have_one_name(jmap: Jmap) -> None:
     assert jmap.create("Tenant", name=name) != jmap.create("Tenant", name=name)
 
 
-def test_a_tenant_is_found_by_a_word_of_its_name(jmap: Jmap) -> None:
+def test_a_tenant_is_found_by_one_word_of_its_name(jmap: Jmap) -> None:
     token = unique("w").replace("-", "")
     tenant = jmap.create("Tenant", name=f"Acme {token}")
     assert tenant in jmap.ids("Tenant", text=token)
@@ -155,7 +155,7 @@ def test_back_references_join_a_query_and_a_get(jmap: Jmap) -> None:
     assert found["list"] == [{"id": domain, "name": name, "description": "mine"}]
 
 
-def test_objects_made_in_a_request_are_referred_to_by_their_creation_id(jmap: Jmap) -> None:
+def test_a_request_refers_to_its_new_objects_by_creation_id(jmap: Jmap) -> None:
     name = f"{unique('contract')}.test"
     group = {"@type": "Group", "name": "team", "domainId": "#d", "aliases": {"0": {"name": "crew", "domainId": "#d"}}}
     read = jmap(
@@ -188,7 +188,7 @@ def test_an_unknown_property_gives_all_of_them_and_a_known_one_only_itself(jmap:
     assert set(jmap.get("Domain", domain, "nothing", "name")) == {"id", "name"}
 
 
-def test_the_type_comes_back_only_when_it_is_asked_for(jmap: Jmap) -> None:
+def test_the_type_is_returned_only_on_request(jmap: Jmap) -> None:
     """Seen: with `properties` named, `@type` comes only when asked for by name."""
     account = jmap.user(jmap.domain()[1])
     assert "@type" not in jmap.get("Account", account, "name")
@@ -196,7 +196,7 @@ def test_the_type_comes_back_only_when_it_is_asked_for(jmap: Jmap) -> None:
     assert jmap.get("Account", account)["@type"] == "User"
 
 
-def test_a_query_gives_the_newest_first_and_counts_when_asked(jmap: Jmap) -> None:
+def test_a_query_returns_the_newest_first_and_the_total_on_request(jmap: Jmap) -> None:
     tenant = jmap.create("Tenant", name=unique("tenant"))
     domains = [jmap.domain(memberTenantId=tenant)[1] for _ in range(3)]
     found = jmap(["x:Domain/query", {"filter": {"memberTenantId": tenant}, "calculateTotal": True}])
@@ -207,7 +207,7 @@ def test_a_query_gives_the_newest_first_and_counts_when_asked(jmap: Jmap) -> Non
     assert jmap(["x:Domain/query", {"filter": either}])["type"] == "unsupportedFilter"
 
 
-def test_a_query_that_gives_a_part_gives_the_oldest_and_what_is_behind_an_anchor_when_asked(jmap: Jmap) -> None:
+def test_a_limited_query_returns_the_oldest_and_continues_at_an_anchor(jmap: Jmap) -> None:
     tenant = jmap.create("Tenant", name=unique("tenant"))
     domains = [jmap.domain(memberTenantId=tenant)[1] for _ in range(5)]
     query: dict[str, Any] = {"filter": {"memberTenantId": tenant}, "limit": 2}

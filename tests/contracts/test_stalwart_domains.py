@@ -21,7 +21,7 @@ from tests.contracts.jmap_calls import USING, Jmap
 from tests.contracts.real_or_simulator import unique
 
 
-def test_a_domain_is_stored_in_its_canonical_form_and_asked_for_in_that_only(jmap: Jmap) -> None:
+def test_a_domain_is_stored_and_found_only_in_its_canonical_form(jmap: Jmap) -> None:
     name = f"{unique('Mixed')}.test"
     jmap.create("Domain", name=name, dkimManagement={"@type": "Manual"})
     assert len(jmap.ids("Domain", name=name.lower())) == 1
@@ -41,7 +41,7 @@ def test_a_second_domain_of_a_name_or_alias_names_the_holder(jmap: Jmap) -> None
         assert (error["type"], error["objectId"]) == ("primaryKeyViolation", {"object": "Domain", "id": holder})
 
 
-def test_of_creates_at_once_one_domain_comes_out_and_the_losers_are_told(jmap: Jmap) -> None:
+def test_one_of_many_concurrent_domain_creates_wins_and_the_others_get_an_error(jmap: Jmap) -> None:
     """Seen: 34 of 35 losers primaryKeyViolation, 1 `{"type":"serverUnavailable","description":"This server is
     temporarily unavailable. Attempting this same operation later may succeed."}`.
     """
@@ -64,7 +64,7 @@ def test_of_creates_at_once_one_domain_comes_out_and_the_losers_are_told(jmap: J
     jmap.made("Domain", id_)
 
 
-def test_keys_of_both_kinds_come_later_and_stand_in_the_zone(jmap: Jmap) -> None:
+def test_keys_of_both_kinds_are_created_later_and_appear_in_the_zone(jmap: Jmap) -> None:
     algorithms = {"Dkim1Ed25519Sha256": True, "Dkim1RsaSha256": True}
     name, domain = jmap.domain(dkimManagement={"@type": "Automatic", "algorithms": algorithms})
     give_up = time.monotonic() + 20
@@ -116,7 +116,7 @@ def test_a_domain_moves_to_a_tenant_and_its_accounts_stay_outside(jmap: Jmap) ->
     assert [jmap.destroy("Account", account), jmap.destroy("Domain", domain)] == [None, None]
 
 
-def test_switching_a_domain_off_and_on_keeps_the_rest(jmap: Jmap) -> None:
+def test_disabling_and_enabling_a_domain_keeps_the_other_fields(jmap: Jmap) -> None:
     name, domain = jmap.domain(description="ours")
     for enabled in (False, False, True):
         assert jmap.change("Domain", domain, isEnabled=enabled) is None
@@ -124,7 +124,7 @@ def test_switching_a_domain_off_and_on_keeps_the_rest(jmap: Jmap) -> None:
         assert shown == {"id": domain, "name": name, "isEnabled": enabled, "description": "ours"}
 
 
-def test_aliases_are_given_and_taken_by_their_place(jmap: Jmap) -> None:
+def test_aliases_are_added_and_removed_by_their_index(jmap: Jmap) -> None:
     _, domain = jmap.domain()
     first, second = f"{unique('alias')}.test", f"{unique('alias')}.test"
     for place, value, expected in [
@@ -137,7 +137,7 @@ def test_aliases_are_given_and_taken_by_their_place(jmap: Jmap) -> None:
     assert jmap.create("Domain", name=first, dkimManagement={"@type": "Manual"})
 
 
-def test_a_text_may_be_taken_back_to_null(jmap: Jmap) -> None:
+def test_a_text_may_be_reset_to_null(jmap: Jmap) -> None:
     _, domain = jmap.domain(description="ours", catchAllAddress="anna@acme.test")
     for name in ("description", "catchAllAddress", "reportAddressUri"):
         assert jmap.change("Domain", domain, **{name: None}) is None
@@ -152,7 +152,7 @@ def test_a_new_name_changes_every_address(jmap: Jmap) -> None:
     assert jmap.get("Account", account, "emailAddress")["emailAddress"] == f"team@{renamed}"
 
 
-def test_a_domain_may_not_belong_to_a_tenant_that_is_not_there(jmap: Jmap) -> None:
+def test_a_domain_may_not_belong_to_an_unknown_tenant(jmap: Jmap) -> None:
     error = jmap.refusal("Domain", name=f"{unique('x')}.test", memberTenantId="2222222")
     assert (error["type"], error["objectId"]) == ("invalidForeignKey", {"object": "Tenant", "id": "2222222"})
 

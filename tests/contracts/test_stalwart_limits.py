@@ -76,7 +76,7 @@ def test_a_key_that_expires_is_unknown_at_once_although_it_was_used(jmap: Jmap) 
     assert keeper.send(["x:Domain/query", {}]).status_code == 401
 
 
-def test_no_account_is_made_with_more_permissions_than_the_callers(jmap: Jmap) -> None:
+def test_no_account_is_created_with_more_permissions_than_the_callers(jmap: Jmap) -> None:
     """Seen: right as written: grant rule. A narrow Replace key cannot make mailboxes."""
     narrow = {"authenticate": True, "sysDomainGet": True, "sysAccountCreate": True, "sysAccountGet": True}
     _, secret = jmap.key(**{"@type": "Replace", "permissions": narrow})

@@ -72,7 +72,7 @@ def test_mail_to_a_group_without_the_permission_to_receive_is_returned(jmap: Jma
     assert used(jmap, team) == 0
 
 
-def test_a_list_goes_on_expanding_although_its_domains_accounts_are_closed(jmap: Jmap, stalwart_smtp: Mail) -> None:
+def test_a_list_still_expands_while_its_domains_accounts_are_closed(jmap: Jmap, stalwart_smtp: Mail) -> None:
     """Seen: a. a list goes on expanding (to members outside too)."""
     name, domain = jmap.domain()
     other, elsewhere = jmap.domain()
@@ -117,7 +117,7 @@ def test_keys_are_found_by_their_namespace(jmap: Jmap) -> None:
 
 
 @pytest.mark.parametrize("change", [{"permissions": {"@type": "Replace"}}, {"credentials__0__secret": STRONG[::-1]}])
-def test_an_open_smtp_session_goes_on_and_new_ones_are_refused(
+def test_an_open_smtp_session_continues_and_new_ones_are_refused(
     jmap: Jmap, stalwart_smtp: Mail, change: dict[str, Any]
 ) -> None:
     """Seen: sessions that are open at that moment go on (SMTP MAIL/RCPT/DATA), even with every permission taken and

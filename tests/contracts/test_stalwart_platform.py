@@ -69,7 +69,7 @@ def work_for(work: WorkFactory, domain: str) -> Callable[[], StepContext]:
     return lambda: work("stalwart", **tenant)
 
 
-def test_a_tenants_mail_is_set_up_refused_let_in_and_removed_by_a_limited_key(
+def test_a_limited_key_can_set_up_refuse_accept_and_remove_a_tenants_mail(
     jmap: Jmap, limited: StalwartClient, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
 ) -> None:
     """Seen: b. `550 5.1.2 Relay not allowed.` for that domain only; 250 again when the key is gone."""

@@ -37,7 +37,7 @@ def needed(jmap: Jmap, kind: str, variant: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "variant"), KINDS)
-def test_an_object_of_what_is_required_has_just_the_properties_and_defaults_written_down(
+def test_an_object_of_required_properties_has_the_listed_properties_and_defaults(
     jmap: Jmap, kind: str, variant: str
 ) -> None:
     known = properties(kind, variant)
@@ -51,7 +51,7 @@ def test_an_object_of_what_is_required_has_just_the_properties_and_defaults_writ
 
 
 @pytest.mark.parametrize(("kind", "variant"), KINDS)
-def test_required_properties_must_be_there(jmap: Jmap, kind: str, variant: str) -> None:
+def test_required_properties_must_be_present(jmap: Jmap, kind: str, variant: str) -> None:
     """Seen of Dkim*: `invalidProperties` "Failed to validate DKIM signature: ... [Property 'secret' is required,
     Property 'selector' is required]"; of all others `validationFailed` with its list.
     """

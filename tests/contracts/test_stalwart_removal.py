@@ -13,7 +13,7 @@ from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_simulator import unique
 
 
-def test_a_domain_goes_only_when_nothing_refers_to_it_and_goes_once(jmap: Jmap) -> None:
+def test_a_domain_is_destroyed_once_and_only_without_references(jmap: Jmap) -> None:
     _, domain = jmap.domain()
     account = jmap.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
     error = jmap.set("Domain", destroy=[domain])["notDestroyed"][domain]
@@ -43,7 +43,7 @@ def test_everything_that_refers_to_a_domain_is_named_at_once(jmap: Jmap) -> None
     assert linked(jmap, "Domain", domain) == sorted(holders)
 
 
-def test_a_group_goes_after_its_members_and_a_role_after_its_holders(jmap: Jmap) -> None:
+def test_a_group_is_destroyed_after_its_members_and_a_role_after_its_holders(jmap: Jmap) -> None:
     _, domain = jmap.domain()
     team = jmap.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
     role = jmap.create("Role", description="role")
@@ -63,7 +63,7 @@ def test_a_destroyed_account_frees_its_address_at_once(jmap: Jmap) -> None:
     assert jmap.destroy("Account", anna)["type"] == "notFound"
 
 
-def test_automatic_keys_come_back_until_the_domain_is_told_to_stop_making_them(jmap: Jmap) -> None:
+def test_automatic_keys_come_back_until_key_management_is_manual(jmap: Jmap) -> None:
     name = f"{unique('contract')}.test"
     algorithms = {"Dkim1Ed25519Sha256": True}
     domain = jmap.create("Domain", name=name, dkimManagement={"@type": "Automatic", "algorithms": algorithms})
@@ -89,7 +89,7 @@ def test_the_servers_own_domain_cannot_go(jmap: Jmap) -> None:
     assert jmap.destroy("Domain", domain) is None
 
 
-def test_a_whole_tenant_goes_in_its_order_and_in_no_other(jmap: Jmap) -> None:
+def test_a_whole_tenant_is_destroyed_in_one_order_only(jmap: Jmap) -> None:
     tenant = jmap.create("Tenant", name=unique("tenant"))
     ours = {"memberTenantId": tenant}
     _, domain = jmap.domain(**ours)

@@ -65,7 +65,7 @@ def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> No
         assert issuer.split("/")[-2] in applications
 
 
-def test_ocis_is_asked_for_the_claims_and_grants_that_the_platform_needs() -> None:
+def test_the_ocis_blueprint_has_the_claims_and_grants_that_the_platform_needs() -> None:
     provider = PROVIDERS[FULL["OCIS_CLIENT_ID"]]
     assert "client_credentials" in provider["grant_types"]
     tokens = {one["identifiers"]["identifier"]: one["attrs"] for one in ENTRIES if one["model"].endswith("core.token")}

@@ -69,7 +69,7 @@ def bootstrap(
     return run
 
 
-def test_fresh_products_are_made_ready_once(
+def test_new_products_are_set_up_once(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, fresh_stalwart: StalwartSimulator
 ) -> None:
     first = bootstrap()
@@ -88,7 +88,7 @@ def test_fresh_products_are_made_ready_once(
     assert all(secret not in first.stdout + first.stderr for secret in (PASSWORD, API_TOKEN, key))
 
 
-def test_a_key_that_was_lost_is_made_anew_for_the_same_account(
+def test_a_lost_key_is_created_again_for_the_same_account(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
     bootstrap()
@@ -98,7 +98,7 @@ def test_a_key_that_was_lost_is_made_anew_for_the_same_account(
     assert (folder / "stalwart_api_token").read_text() not in ("", key)
 
 
-def test_a_product_that_does_not_come_is_named_and_the_others_are_made_ready(
+def test_a_product_that_does_not_start_is_named_and_the_others_are_set_up(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
     done = bootstrap(timeout=1.0, OCIS_API_URL="http://127.0.0.1:9")
@@ -108,7 +108,7 @@ def test_a_product_that_does_not_come_is_named_and_the_others_are_made_ready(
     assert done.stdout.startswith("failed")
 
 
-def test_a_wrong_token_of_authentik_says_which_blueprint_makes_it(
+def test_a_wrong_authentik_token_is_reported_with_the_blueprint_that_creates_it(
     bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
     (folder / "authentik_api_token").write_text("another")

@@ -48,7 +48,7 @@ def services(compose: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_files_are_what_the_specification_says(compose: dict[str, Any]) -> None:
+def test_the_files_follow_the_compose_specification(compose: dict[str, Any]) -> None:
     top = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     (included,) = top["include"]
     assert [ROOT / path for path in included["path"]] == [COMPOSE / "compose.yaml", COMPOSE / "products.yaml"]
@@ -75,14 +75,14 @@ def test_whatever_a_service_names_is_declared(compose: dict[str, Any], services:
                 assert source in compose["volumes"], (name, source)
 
 
-def test_every_secret_is_made_and_each_is_used(compose: dict[str, Any], services: dict[str, Any]) -> None:
+def test_every_secret_is_generated_and_used(compose: dict[str, Any], services: dict[str, Any]) -> None:
     assert set(compose["secrets"]) == set(prepare.SECRETS)
     assert {secret for one in services.values() for secret in one.get("secrets", [])} == set(prepare.SECRETS)
     assert all(one["file"] == f"secrets/{name}" for name, one in compose["secrets"].items())
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_every_variable_given_to_our_services_is_a_setting(services: dict[str, Any], name: str) -> None:
+def test_every_variable_of_our_services_is_a_setting(services: dict[str, Any], name: str) -> None:
     given = {variable.removesuffix("_FILE") for variable in services[name].get("environment", {})}
     assert given <= SETTINGS | CONSOLE | OTHERS
 
@@ -119,7 +119,7 @@ def test_every_secret_can_be_read_by_the_user_of_each_service_that_has_it(servic
             assert users[name] == owner or prepare.SHARED.get(secret) in has, (name, secret)
 
 
-def test_the_bootstrap_job_is_given_the_files_it_writes_and_no_others(services: dict[str, Any]) -> None:
+def test_the_bootstrap_job_mounts_only_the_files_that_it_writes(services: dict[str, Any]) -> None:
     volumes = [volume for volume in services["bootstrap"]["volumes"] if "secrets" in volume]
     assert volumes == [f"./secrets/{name}:/run/secrets/{name}" for name in sorted(prepare.WRITTEN)]
     assert all(prepare.SECRETS[name][0] == prepare.PLATFORM for name in prepare.WRITTEN)
@@ -138,7 +138,7 @@ def test_everything_is_hardened_bounded_and_watched(services: dict[str, Any]) ->
         assert not any("docker.sock" in volume for volume in one.get("volumes", [])), name
 
 
-def test_what_others_wait_for_has_a_health_check(services: dict[str, Any]) -> None:
+def test_every_service_that_another_depends_on_has_a_health_check(services: dict[str, Any]) -> None:
     awaited = {
         other
         for one in services.values()
@@ -155,7 +155,7 @@ def test_images_are_named_by_full_version(services: dict[str, Any]) -> None:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(@sha256:[0-9a-f]{64})?$", image), (name, image)
 
 
-def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(services: dict[str, Any]) -> None:
+def test_ports_are_published_on_loopback_by_default(services: dict[str, Any]) -> None:
     for name, one in services.items():
         for port in one.get("ports", []):
             assert port.startswith(("127.0.0.1:", "${BIND_ADDRESS:-127.0.0.1}:")), (name, port)
@@ -191,7 +191,7 @@ def test_the_proxy_has_a_route_and_an_alias_for_every_name_of_the_certificate(se
         assert "edge" in services[host]["networks"]
 
 
-def test_the_proxy_bounds_the_platforms_own_services_and_lets_files_take_their_time() -> None:
+def test_the_proxy_limits_the_platforms_services_and_allows_slow_file_transfers() -> None:
     routes = yaml.safe_load((COMPOSE / "traefik/routes.yaml").read_text())["http"]
     times = routes["serversTransports"]["platform"]["forwardingTimeouts"]
     assert int(times["idleConnTimeout"].rstrip("s")) * 1000 < HEADER_TIMEOUT_MS
@@ -212,7 +212,7 @@ def test_ocis_leads_its_clients_to_the_issuer_and_lets_them_call_it(services: di
     assert f"{issuer.scheme}://{issuer.netloc}/" in policy["connect-src"]
 
 
-def test_the_products_of_the_profile_are_where_the_settings_say(services: dict[str, Any]) -> None:
+def test_the_products_of_the_profile_have_the_addresses_in_the_settings(services: dict[str, Any]) -> None:
     hosts = {re.sub(r"https://([^/]+).*", r"\1", value) for key, value in prepare.FULL.items() if key.endswith("_URL")}
     assert hosts <= set(services["traefik"]["networks"]["edge"]["aliases"])
     blueprints = "".join(path.read_text() for path in (ROOT / "deploy/authentik").glob("*.yaml"))
@@ -225,7 +225,7 @@ def test_the_products_of_the_profile_are_where_the_settings_say(services: dict[s
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "products.yaml"])
-def test_no_secret_stands_in_a_file(name: str) -> None:
+def test_no_file_contains_a_secret(name: str) -> None:
     for line in (COMPOSE / name).read_text().splitlines():
         if re.search(r"(PASSWORD|SECRET|TOKEN|KEYS?|BASIC_AUTH)[A-Z_]*: *\S", line):
             assert re.search(r"_FILE: /run/secrets/|file:///run/secrets/|TOKEN_URL|\$\{[A-Z_]+:-\}", line), line

@@ -71,7 +71,7 @@ def answers(client: redis.Redis) -> bool:
         return False
 
 
-def test_redis_asks_for_its_password_refuses_when_full_and_keeps_what_it_has_at_a_stop(
+def test_redis_requires_its_password_refuses_writes_when_full_and_persists_at_a_stop(
     start: Start, secrets: Path
 ) -> None:
     port = free_port()
@@ -113,7 +113,7 @@ def mongo_client(port: int, secrets: Path | None = None) -> MongoClient[dict[str
     return MongoClient(f"mongodb://127.0.0.1:{port}/?replicaSet=rs0&serverSelectionTimeoutMS=3000", **sign_in)
 
 
-def test_a_key_file_closes_mongodb_to_everybody_without_a_password(start: Start, tmp_path: Path) -> None:
+def test_with_a_key_file_mongodb_requires_a_password(start: Start, tmp_path: Path) -> None:
     port = free_port()
     server = start("sh", str(COMPOSE / "mongo/start.sh"), "--port", str(port))
     url = f"mongodb://127.0.0.1:{port}/?directConnection=true&serverSelectionTimeoutMS=20000"
@@ -139,7 +139,7 @@ def test_the_health_check_prepares_a_fresh_mongodb_once(
 
 
 @pytest.mark.timeout(180)
-def test_data_of_a_mongodb_without_passwords_and_with_another_name_is_taken_over(
+def test_data_of_a_mongodb_without_passwords_and_with_another_name_is_migrated(
     start: Start, health: Callable[[int], bool], secrets: Path, tmp_path: Path
 ) -> None:
     port = free_port()

@@ -85,7 +85,7 @@ def test_probes_services_and_policies_name_ports_that_exist() -> None:
         assert service["spec"]["selector"]["app.kubernetes.io/name"] in DEPLOYMENTS
 
 
-def test_what_there_are_several_of_has_a_disruption_budget() -> None:
+def test_every_replicated_workload_has_a_disruption_budget() -> None:
     several = {name for name, one in DEPLOYMENTS.items() if one["spec"]["replicas"] > 1}
     assert named("PodDisruptionBudget") == several
 
@@ -98,7 +98,7 @@ def test_autoscalers_follow_a_deployment_and_a_queue_that_exist() -> None:
                 assert metric["external"]["metric"]["selector"]["matchLabels"]["queue"] in QUEUES
 
 
-def test_the_configuration_holds_settings_and_no_secret() -> None:
+def test_the_configuration_contains_settings_and_no_secret() -> None:
     settings = {name.upper() for name in Settings.model_fields}
     console = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
     for one in (one for one in OBJECTS if one["kind"] == "ConfigMap"):
@@ -106,7 +106,7 @@ def test_the_configuration_holds_settings_and_no_secret() -> None:
         assert not [key for key in one["data"] if re.search(r"SECRET|PASSWORD|API_TOKEN|KEYS?$", key)]
 
 
-def test_each_deployment_is_given_only_the_secrets_of_its_work() -> None:
+def test_each_deployment_gets_only_the_secrets_that_it_needs() -> None:
     given = {
         name: {source["secretRef"]["name"] for source in pod(one)["containers"][0]["envFrom"] if "secretRef" in source}
         for name, one in DEPLOYMENTS.items()
@@ -130,6 +130,6 @@ def test_autoscalers_ask_for_a_metric_that_is_served() -> None:
             assert f"`{metric}`" in served
 
 
-def test_nothing_comes_in_that_no_policy_lets_in() -> None:
+def test_network_policies_deny_all_other_incoming_traffic() -> None:
     (closed,) = [one for one in OBJECTS if one["metadata"]["name"] == "nothing-in"]
     assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}

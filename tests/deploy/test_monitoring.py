@@ -112,7 +112,7 @@ def api_port(platform: Platform) -> int:  # noqa: F811
     return port
 
 
-def test_without_a_port_nothing_listens_and_a_port_that_is_taken_stops_nothing(platform: Platform) -> None:  # noqa: F811
+def test_without_a_metrics_port_nothing_listens_and_a_port_in_use_stops_nothing(platform: Platform) -> None:  # noqa: F811
     port = free_port()
     platform.start_worker(METRICS_PORT=str(port), METRICS_HOST="127.0.0.1")
     wait_for(lambda: answers(f"http://127.0.0.1:{port}/metrics"))
@@ -122,7 +122,7 @@ def test_without_a_port_nothing_listens_and_a_port_that_is_taken_stops_nothing(p
     assert "metrics.port_not_available" in platform.logs()
 
 
-def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+def test_every_alert_has_a_severity_and_a_remedy() -> None:
     for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             assert rule["labels"]["severity"] in ("warning", "critical")

@@ -30,7 +30,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_there_stays_as_it_is(prepared: Path) -> None:
+def test_existing_files_are_not_changed(prepared: Path) -> None:
     def seen() -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in prepared.rglob("*") if path.is_file()}
 
@@ -39,7 +39,7 @@ def test_what_is_there_stays_as_it_is(prepared: Path) -> None:
     assert seen() == before
 
 
-def test_the_secrets_folder_is_for_its_owner_alone(prepared: Path) -> None:
+def test_only_its_owner_may_read_the_secrets_folder(prepared: Path) -> None:
     folder = prepared / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     written = set() if os.geteuid() == 0 else WRITTEN
@@ -48,7 +48,7 @@ def test_the_secrets_folder_is_for_its_owner_alone(prepared: Path) -> None:
         assert not any(path.stat().st_mode & 0o007 for path in folder.iterdir())
 
 
-def test_the_profile_full_adds_its_addresses_to_an_environment_that_is_there(tmp_path: Path) -> None:
+def test_the_profile_full_adds_its_addresses_to_an_existing_environment(tmp_path: Path) -> None:
     prepare(tmp_path)
     (tmp_path / ".env").write_text("LOG_LEVEL=DEBUG\nOCIS_USERNAME=somebody")
     assert "written" in prepare(tmp_path, "--full")
@@ -67,7 +67,7 @@ def test_no_secret_is_a_default_or_in_the_environment_file(prepared: Path, tmp_p
     assert [name for name, text in texts.items() if text and text in environment] == []
 
 
-def test_addresses_hold_the_passwords_that_the_databases_are_given(prepared: Path) -> None:
+def test_database_addresses_contain_the_databases_passwords(prepared: Path) -> None:
     secrets = {path.name: path.read_text() for path in (prepared / "secrets").iterdir()}
     parsed = parse_uri(secrets["mongodb_uri"])
     assert (parsed["username"], parsed["password"]) == ("dezky", secrets["mongodb_password"])

@@ -53,7 +53,7 @@ def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[
 
 @pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize("service", ["api", "worker", "scheduler", "flower"])
-def test_the_platforms_settings_are_valid_and_only_those_who_call_products_know_their_secrets(
+def test_settings_are_valid_and_only_services_that_call_products_get_their_secrets(
     service: str, is_full: bool, tmp_path: Path
 ) -> None:
     read = READ_API if service == "api" else READ

@@ -24,7 +24,7 @@ def examined(platform: PlatformFixture, dispatcher: Dispatcher) -> dict[tuple[st
     return {(one.area, one.name): one for one in checks}
 
 
-def test_what_works_is_ok_and_what_is_not_configured_is_said_to_be_so(
+def test_a_working_check_is_ok_and_an_unconfigured_one_is_skipped(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
     platform.grown()
@@ -43,9 +43,7 @@ def test_what_works_is_ok_and_what_is_not_configured_is_said_to_be_so(
     assert found[("queues", "stalwart")].message == "1 messages wait."
 
 
-def test_what_does_not_work_is_failed_with_what_to_do(
-    make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher
-) -> None:
+def test_a_failing_check_has_a_remedy(make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher) -> None:
     platform = make_platform(oidc_issuers="http://127.0.0.1:9/", oidc_audiences="operator", call_seconds=1)
     fault(platform.authentik, kind="status", status=403, body="{}")
     fault(platform.ocis, kind="hang")
@@ -66,7 +64,7 @@ def test_what_does_not_work_is_failed_with_what_to_do(
     assert found[("ocis", "version")].seconds is None
 
 
-def test_rights_to_write_are_told_from_the_record_and_never_tried(
+def test_write_permissions_are_derived_from_the_record_and_never_tried(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
     platform.grown()

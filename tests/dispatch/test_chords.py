@@ -127,7 +127,7 @@ def test_sending_costs_three_commands_and_keeps_one_connection(
     assert len(broker.client_list()) == connections
 
 
-def test_without_a_broker_sending_says_no_and_raises_nothing(create: Callable[..., TenantView]) -> None:
+def test_without_a_broker_publishing_returns_false_and_raises_nothing(create: Callable[..., TenantView]) -> None:
     view = create("acme")
     assert view.operation is not None
     nobody = Dispatcher(BrokerAddress.of("redis://127.0.0.1:1/0"))

@@ -84,7 +84,7 @@ def test_a_broker_that_forgot_its_scripts_and_counters_costs_the_body_and_no_err
     assert broker.ttl(f"join:{first.group}") > 0
 
 
-def test_with_the_broker_away_a_part_returns_all_the_same(own_valkey: Valkey) -> None:
+def test_without_a_broker_a_part_still_returns(own_valkey: Valkey) -> None:
     app = make_celery(BrokerAddress.of(own_valkey.url), "sender")
     parts = requests_of(app)
     own_valkey.kill()

@@ -35,9 +35,7 @@ def test_values_come_as_they_were_published(dns: DnsSimulator, lookup: DnsLookup
     assert set(lookup.values("ACME.test", "TXT")) == {"v=spf1 mx -all", 'odd "quotes"; and ümlauts'}
 
 
-def test_a_name_that_is_not_there_and_one_without_such_records_have_no_values(
-    dns: DnsSimulator, lookup: DnsLookup
-) -> None:
+def test_an_unknown_name_and_one_without_such_records_have_no_values(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("_dmarc.acme.test", "TXT", "v=DMARC1; p=none"))
     assert lookup.values("nowhere.test", "TXT") == ()
     assert lookup.values("acme.test", "MX") == ()
@@ -50,13 +48,13 @@ def test_an_alias_is_followed(dns: DnsSimulator, lookup: DnsLookup) -> None:
     assert lookup.values("_dmarc.acme.test", "CNAME") == ("policies.acme.org.",)
 
 
-def test_an_answer_too_long_for_a_datagram_comes_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
+def test_an_answer_too_long_for_a_datagram_is_sent_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("k._domainkey.acme.test", "TXT", LONG))
     assert lookup.values("k._domainkey.acme.test", "TXT") == (LONG,)
     assert asked(dns) == ["UDP", "TCP"]
 
 
-def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
+def test_a_truncated_answer_is_queried_again_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "v=spf1 mx -all"))
     fault(dns, kind="truncated")
     assert lookup.values("acme.test", "TXT") == ("v=spf1 mx -all",)
@@ -67,7 +65,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsSimulator, looku
     ("kind", "reason"),
     [("servfail", "upstream_error"), ("refused", "upstream_error"), ("timeout", "timeout"), ("wrong_id", "timeout")],
 )
-def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absence(
+def test_a_server_without_an_answer_is_unavailable_and_never_means_absence(
     dns: DnsSimulator, kind: str, reason: str
 ) -> None:
     fault(dns, kind=kind)
@@ -83,7 +81,7 @@ def test_a_lost_datagram_is_sent_again(dns: DnsSimulator, lookup: DnsLookup) -> 
 
 
 @pytest.mark.parametrize("kind", ["servfail", "timeout", "garbage"])
-def test_the_next_server_is_asked_when_the_first_is_no_good(dns: DnsSimulator, kind: str) -> None:
+def test_the_next_server_is_queried_when_the_first_fails(dns: DnsSimulator, kind: str) -> None:
     publish(dns, ("acme.test", "TXT", "here"))
     bad = DnsSimulator()
     with bad.running():
@@ -91,16 +89,14 @@ def test_the_next_server_is_asked_when_the_first_is_no_good(dns: DnsSimulator, k
         assert DnsLookup([bad.address, dns.address]).values("acme.test", "TXT") == ("here",)
 
 
-def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsSimulator, lookup: DnsLookup) -> None:
+def test_many_questions_share_one_lookup_and_each_is_sent_once(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "one"))
     found = lookup.answers([("acme.test", "TXT"), ("acme.test", "MX"), ("acme.test", "TXT")])
     assert found == {("acme.test", "TXT"): ("one",), ("acme.test", "MX"): ()}
     assert len(dns.journal) == 2
 
 
-def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
-    dns: DnsSimulator, lookup: DnsLookup
-) -> None:
+def test_unanswered_questions_are_reported_and_the_other_answers_are_kept(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "one"))
     fault(dns, kind="servfail", path="MX$")
     found = lookup.answered([("acme.test", "MX"), ("acme.test", "TXT"), ("nowhere.test", "TXT")])
@@ -108,7 +104,7 @@ def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
     assert lookup.answered([("acme.test", "TXT")]) == ({("acme.test", "TXT"): ("one",)}, None)
 
 
-def test_the_attempts_time_bounds_the_whole_look(dns: DnsSimulator, lookup: DnsLookup) -> None:
+def test_the_attempts_time_limits_the_whole_lookup(dns: DnsSimulator, lookup: DnsLookup) -> None:
     fault(dns, kind="latency", delay=0.3)
     with within(0.5), pytest.raises(TemporaryError, match="timeout"):
         lookup.answers((f"{number}.acme.test", "TXT") for number in range(10))
@@ -144,7 +140,7 @@ def test_servers_are_given_with_or_without_a_port(text: str) -> None:
     DnsLookup([text])
 
 
-def test_what_was_faulted_never_reaches_the_message(dns: DnsSimulator) -> None:
+def test_a_faulty_answers_content_never_reaches_the_message(dns: DnsSimulator) -> None:
     fault(dns, kind="servfail")
     with pytest.raises(Fault) as caught:
         DnsLookup([dns.address]).values("secret-name.test", "TXT")
@@ -163,7 +159,7 @@ def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsSimula
     assert [check.presence for check in compare(wanted, answers)] == [Presence.OK, Presence.DIFFERENT]
 
 
-def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsSimulator, lookup: DnsLookup) -> None:
+def test_a_withdrawn_record_disappears_and_a_new_one_is_found(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "one"), ("acme.test", "MX", "10 mail.test."))
     publish(dns, ("acme.test", "TXT", "two"), replace=True)
     assert lookup.values("acme.test", "TXT") == ("two",)
@@ -174,7 +170,7 @@ def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsSim
 
 
 @pytest.mark.parametrize(("kind", "wanting"), [("servfail", "AAAA"), ("timeout", "AAAA"), ("servfail", "A")])
-def test_a_host_whose_name_servers_do_not_answer_for_one_kind_of_address_has_those_of_the_other(
+def test_a_host_keeps_its_addresses_of_one_family_when_the_other_is_not_answered(
     dns: DnsSimulator, lookup: DnsLookup, kind: str, wanting: str
 ) -> None:
     # some cannot tell an address that is not there from a question they do not know (RFC 4074)

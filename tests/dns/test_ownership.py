@@ -53,7 +53,7 @@ def test_a_domain_is_verified_by_its_proof_and_working_records() -> None:
     assert seen.after_check(START + 2 * DAY, True, GOOD).verified_at == START + DAY
 
 
-def test_a_proven_domain_whose_mail_records_are_wrong_is_degraded_until_they_are_right() -> None:
+def test_a_verified_domain_with_wrong_mail_records_is_degraded_until_they_are_correct() -> None:
     degraded = FRESH.after_check(START, True, NO_MAIL)
     assert (degraded.state, degraded.is_proven) == (DomainState.DEGRADED, True)
     assert degraded.after_check(START + DAY, True, GOOD).state is DomainState.VERIFIED
@@ -71,14 +71,14 @@ def test_a_domain_that_is_not_proven_in_time_fails_and_may_still_be_proven_later
     assert failed.after_check(START + 15 * DAY, True, GOOD).state is DomainState.VERIFIED
 
 
-def test_a_failed_domain_that_is_asked_for_again_gets_its_time_anew() -> None:
+def test_a_new_request_for_a_failed_domain_restarts_its_time() -> None:
     failed = FRESH.after_check(START + 14 * DAY, False, ())
     again = failed.after_request(START + 20 * DAY)
     assert again.after_check(START + 21 * DAY, False, ()).state is DomainState.UNVERIFIED
     assert FRESH.after_request(START + DAY) is FRESH
 
 
-def test_a_proof_that_vanishes_degrades_at_once_and_fails_only_when_it_stays_away() -> None:
+def test_a_vanished_proof_degrades_at_once_and_fails_only_when_it_stays_absent() -> None:
     limits = ProofLimits(lost_proof=3 * DAY)
     verified = FRESH.after_check(START, True, GOOD)
     lost = verified.after_check(START + DAY, False, GOOD, limits)

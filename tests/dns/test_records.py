@@ -55,7 +55,7 @@ def test_a_text_of_another_kind_is_neither_ours_nor_in_its_place() -> None:
     assert presence(SPF, "other-site-verification=abc", "v=spf1 mx -all") == ("ok", ())
 
 
-def test_a_second_policy_beside_ours_undoes_it() -> None:
+def test_a_second_policy_invalidates_ours() -> None:
     assert presence(SPF, "v=spf1 mx -all", "v=spf1 ~all") == ("different", ("v=spf1 ~all",))
 
 
@@ -69,7 +69,7 @@ def test_a_second_policy_beside_ours_undoes_it() -> None:
         ("nonsense", "different"),
     ],
 )
-def test_a_foreign_mail_host_matters_only_when_it_is_asked_as_early_as_ours(beside: str, expected: str) -> None:
+def test_a_foreign_mail_host_matters_only_with_a_priority_like_ours(beside: str, expected: str) -> None:
     assert presence(MX, "10 mail.platform.test.", beside)[0] == expected
 
 
@@ -133,7 +133,7 @@ def test_a_key_that_was_pasted_or_revoked_is_shown(answer: str) -> None:
     assert presence(DKIM, answer) == ("different", (answer,))
 
 
-def test_two_keys_at_one_selector_are_told() -> None:
+def test_two_keys_at_one_selector_are_reported() -> None:
     assert presence(DKIM, DKIM.value, "k=rsa; p=CCCC") == ("different", ("k=rsa; p=CCCC",))
     assert presence(DKIM, "p=CCCC", "p=DDDD") == ("different", ("p=CCCC", "p=DDDD"))
     assert presence(DKIM, DKIM.value, "some-verification=1") == ("ok", ())

@@ -81,7 +81,7 @@ def label(route: str) -> str:
     return ", ".join([f"`{method} {path}`", *(CASES.get(one, one) for one in case)])
 
 
-def test_the_table_of_rights_is_the_one_that_every_route_is_held_to() -> None:
+def test_the_documented_table_of_rights_is_the_one_that_routes_enforce() -> None:
     columns = [CALLERS.index(caller) for caller in COLUMNS]
     known = {
         label(route): ["yes" if expected[column] == MAY else str(expected[column]) for column in columns]
@@ -93,7 +93,7 @@ def test_the_table_of_rights_is_the_one_that_every_route_is_held_to() -> None:
     assert set(shown) == set(known)
 
 
-def test_what_is_a_stranger_at_the_portals_door_is_so_everywhere() -> None:
+def test_a_stranger_and_a_misplaced_caller_have_the_same_rights() -> None:
     stranger, misplaced = CALLERS.index("stranger"), CALLERS.index("misplaced")
     assert [row[stranger] for _, row in TABLE.values()] == [row[misplaced] for _, row in TABLE.values()]
 

@@ -17,7 +17,7 @@ SHOWN = '{"_id": "6b07702fc5f2455994dd194d", "at": "2026-11-25T23:33:05.119000Z"
         '{"x":1, "_id": "0123456789abcdef01234567", "at": "2030-01-01T00:00:00Z", "n": [1, "v=DKIM1; p="], "on": true}',
     ],
 )
-def test_ids_times_and_what_is_left_out_may_differ(given: str) -> None:
+def test_ids_times_and_omitted_parts_may_differ(given: str) -> None:
     assert list(Likeness().of_json(SHOWN, given)) == []
 
 
@@ -57,6 +57,6 @@ def test_status_headers_and_body_of_a_whole_answer_are_compared() -> None:
 
 
 @pytest.mark.parametrize("document", ["```json\n{}\n```\n", "```\ncurl $API\n```\n", "```bash\ncurl $API\n```\n"])
-def test_an_answer_to_nothing_and_a_command_nobody_would_run_are_told(document: str) -> None:
+def test_an_orphaned_response_and_a_command_that_never_runs_are_reported(document: str) -> None:
     with pytest.raises(ValueError, match="line 2"):
         read(document)

@@ -48,13 +48,13 @@ def test_the_table_of_reasons_is_the_catalogue() -> None:
     assert all(len(row) == 3 and row[2] for row in shown)
 
 
-def test_the_causes_of_orphans_are_those_the_service_tells() -> None:
+def test_the_documented_causes_of_orphans_are_the_services_causes() -> None:
     shown = [row[:2] for row in rows(RUNBOOK.read_text(), "cause", "meaning")]
     assert shown == [[f"`{cause}`", message] for cause, message in ORPHAN_CAUSES.items()]
     assert set(ORPHAN_CAUSES) == set(Cause)
 
 
-def test_what_switches_a_webhook_off_is_in_its_table() -> None:
+def test_every_cause_of_a_disabled_webhook_is_documented() -> None:
     shown = {row[0].strip("`") for row in rows(RUNBOOK.read_text(), "`disabledReason`")}
     assert shown - set(DELIVERY_REASONS) == {"none, `enabled: no"}
     assert {"gone", "failing", "unsigned"} <= shown
@@ -67,7 +67,7 @@ def test_every_reason_that_the_runbook_names_is_one() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_command_of_the_documents_is_one_that_platformctl_takes(document: Path) -> None:
+def test_every_documented_command_is_valid_in_platformctl(document: Path) -> None:
     for line in commands(document.read_text()):
         words = shlex.split(line)
         command: click.Command = cli

@@ -14,7 +14,7 @@ def test_a_single_servers_url_is_left_as_it_is(text: str) -> None:
     assert BrokerAddress.of(text) == BrokerAddress(text.strip())
 
 
-def test_every_sentinel_is_given_the_masters_login_and_database_whichever_had_them() -> None:
+def test_every_sentinel_gets_the_masters_login_and_database() -> None:
     text = "sentinel://one; sentinel://me:p%40ss%2F@two:5000/3 ;sentinel://[::1]:26379;"
     address = BrokerAddress.of(text, "platform", Login("watcher", "other"))
     assert address.sentinels == SENTINELS
@@ -25,7 +25,7 @@ def test_every_sentinel_is_given_the_masters_login_and_database_whichever_had_th
     assert address.url.split(";") == [f"sentinel://me:p%40ss%2F@{end}" for end in ends]
 
 
-def test_what_it_gives_is_understood_as_the_same() -> None:
+def test_a_parsed_address_is_parsed_again_to_the_same_value() -> None:
     address = BrokerAddress.of("sentinel://:p%3Ass@one/2;sentinel://two", "platform")
     assert BrokerAddress.of(address.url, "platform") == address
     assert address.login.arguments == {"password": "p:ss"}
@@ -47,7 +47,7 @@ def test_what_it_gives_is_understood_as_the_same() -> None:
         ("sentinel://:secret@one/1;sentinel://two/2", "more than one database"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence_that_repeats_none_of_it(text: str, sentence: str) -> None:
+def test_an_invalid_address_is_refused_without_quoting_it(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as refusal:
         BrokerAddress.of(text, "platform")
     assert sentence in str(refusal.value)

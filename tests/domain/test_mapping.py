@@ -59,7 +59,7 @@ def test_an_absent_or_null_key_gives_the_default(more: dict[str, None]) -> None:
     assert found.said is not read({"_id": KEY, "colour": "red", "place": {}}).said
 
 
-def test_a_field_without_a_default_must_be_there() -> None:
+def test_a_field_without_a_default_is_required() -> None:
     with pytest.raises(KeyError, match="colour"):
         read({"_id": KEY, "place": {}})
     with pytest.raises(KeyError, match="colour"):
@@ -68,7 +68,7 @@ def test_a_field_without_a_default_must_be_there() -> None:
         read({"_id": KEY, "colour": "blue", "place": {}})
 
 
-def test_a_field_may_have_another_key_or_be_made_of_the_whole_document() -> None:
+def test_a_field_may_have_another_key_or_be_built_from_the_whole_document() -> None:
     part = mapper(Part, name="label")
     flat = mapper(
         Thing, colour="paint", place=mapper(Place), parts=each("list", part), size=lambda row: len(row["list"])

@@ -42,7 +42,7 @@ def needs_proof(world: World, slug: str) -> dict[str, bool]:
 @pytest.mark.parametrize(
     ("mode", "of_staff", "of_partner"), [("staff", False, True), ("required", True, True), ("off", False, False)]
 )
-def test_a_domain_needs_a_proof_by_who_adds_it(
+def test_the_role_of_the_caller_decides_if_a_domain_needs_a_proof(
     make_world: MakeWorld, mode: str, of_staff: bool, of_partner: bool
 ) -> None:
     world = make_world(domain_proof=mode)
@@ -54,7 +54,7 @@ def test_a_domain_needs_a_proof_by_who_adds_it(
     assert world.domain("beta.test").is_watched is of_partner
 
 
-def test_a_change_asks_for_the_proof_of_what_it_adds_only(world: World) -> None:
+def test_a_change_requires_proofs_only_for_added_domains(world: World) -> None:
     partner = reseller(world)
     create(world, partner, "beta", "beta.test")
     world.finish("beta")
@@ -75,7 +75,7 @@ def test_a_proof_releases_a_domain_and_starts_its_reconcile(world: World) -> Non
     assert world.watch().start_reconciles() == 1
 
 
-def test_without_stamp_keys_only_domains_that_need_a_proof_are_refused(make_world: MakeWorld) -> None:
+def test_without_marker_keys_only_domains_that_need_a_proof_are_refused(make_world: MakeWorld) -> None:
     world = make_world(domain_proof="staff", stamp_keys="")
     partner = reseller(world)
     create(world, world.admin, "acme", "acme.test")
@@ -85,7 +85,7 @@ def test_without_stamp_keys_only_domains_that_need_a_proof_are_refused(make_worl
     assert world.store.tenants.find("beta") is None
 
 
-def test_rows_of_an_earlier_version_need_no_proof_unless_one_was_asked_for(make_world: MakeWorld) -> None:
+def test_domains_of_an_earlier_version_need_no_proof_unless_one_was_required(make_world: MakeWorld) -> None:
     world = make_world(domain_proof="required")
     create(world, world.admin, "acme", "acme.test", "asked.test")
     world.rows.update_many({}, {"$unset": {"proofRequired": "", "registrable": ""}})
@@ -106,7 +106,7 @@ def test_rows_of_an_earlier_version_need_no_proof_unless_one_was_asked_for(make_
         ("b.acme.co.uk", "acme.co.uk"),
     ],
 )
-def test_nobody_but_staff_adds_a_domain_above_or_below_another_tenants(world: World, known: str, added: str) -> None:
+def test_only_staff_add_a_parent_or_subdomain_of_another_tenants_domain(world: World, known: str, added: str) -> None:
     partner = reseller(world)
     create(world, partner, "acme", known)
     other = reseller(world, "other")
@@ -147,7 +147,7 @@ def test_of_two_that_add_a_domain_and_one_below_it_at_once_one_is_refused(world:
         assert sorted(str(type(one).__name__) for one in ended) == ["DomainOverlaps", "NoneType"], attempt
 
 
-def test_a_domain_of_another_tenant_itself_is_taken_for_staff_too(world: World) -> None:
+def test_a_domain_of_another_tenant_is_refused_to_staff_too(world: World) -> None:
     create(world, world.admin, "acme", "acme.test")
     with pytest.raises(DomainTaken):
         create(world, world.admin, "beta", "acme.test")

@@ -63,7 +63,7 @@ def test_a_requested_check_comes_before_a_periodic_one(world: World) -> None:
     assert errand.name == "acme2.test"
 
 
-def test_a_resolver_that_hangs_holds_up_none_of_the_schedulers_other_duties(make_world: Callable[..., World]) -> None:
+def test_a_hanging_resolver_delays_no_other_job_of_the_scheduler(make_world: Callable[..., World]) -> None:
     world = make_world(call_seconds=6.0)
     many(world, 3)
     fault(world.dns, kind="timeout")

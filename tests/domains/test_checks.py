@@ -23,7 +23,7 @@ def presences(domain: TenantDomain) -> dict[str, Presence]:
     return {"proof" if "challenge" in check.record.name else f"{check.record.type}": check.presence for check in checks}
 
 
-def test_a_published_proof_verifies_the_domain_and_says_so(world: World) -> None:
+def test_a_published_proof_verifies_the_domain_and_is_an_event(world: World) -> None:
     world.create()
     world.publish_proof()
     domain = world.look()
@@ -59,7 +59,9 @@ def test_the_proof_of_another_tenant_proves_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("kind", SILENCES)
 @pytest.mark.parametrize("was_proven", [False, True])
-def test_silence_is_no_answer_so_the_state_stays(make_world: Callable[..., World], kind: str, was_proven: bool) -> None:
+def test_without_an_answer_of_dns_the_state_stays(
+    make_world: Callable[..., World], kind: str, was_proven: bool
+) -> None:
     world = make_world(call_seconds=0.3, domain_proof_days=0.000001, domain_lost_proof_days=0.000001)
     world.create()
     if was_proven:
@@ -116,7 +118,7 @@ def test_a_record_that_dns_did_not_answer_for_stays_as_it_was_last_seen(world: W
     assert set(presences(world.look())) == {"proof", "TXT", "CNAME"}
 
 
-def test_a_lost_proof_degrades_then_fails_and_nothing_is_taken_away(world: World) -> None:
+def test_a_lost_proof_degrades_then_fails_the_domain_and_removes_nothing(world: World) -> None:
     world.create()
     world.publish_proof()
     world.look()
@@ -144,7 +146,7 @@ def test_a_proof_that_vanishes_from_a_degraded_domain_is_still_announced(world: 
     assert world.actions() == ["domain.verified", "domain.degraded"]
 
 
-def test_a_proof_that_never_comes_fails_and_asking_again_gives_its_time_anew(world: World) -> None:
+def test_an_unpublished_proof_fails_and_a_new_request_restarts_its_time(world: World) -> None:
     world.create()
     world.age("askedAt", 14)
     assert world.look().ownership.state is DomainState.FAILED
@@ -155,7 +157,7 @@ def test_a_proof_that_never_comes_fails_and_asking_again_gives_its_time_anew(wor
     assert world.actions() == ["domain.failed", "domain.check_requested"]
 
 
-def test_young_states_are_checked_often_old_ones_seldom_failed_ones_daily_and_silence_backs_off(
+def test_check_intervals_depend_on_state_and_age_and_back_off_without_answers(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(domain_first_recheck_seconds=60, domain_recheck_seconds=3600, call_seconds=0.3)
@@ -183,7 +185,7 @@ def test_young_states_are_checked_often_old_ones_seldom_failed_ones_daily_and_si
     assert 24 * 54 <= wait() <= 24 * 67
 
 
-def test_a_check_requested_while_one_runs_is_made_after_it(world: World) -> None:
+def test_a_check_requested_during_another_runs_after_it(world: World) -> None:
     world.create()
     world.make_due("acme.test")
     (errand,) = world.watch().claim(1)

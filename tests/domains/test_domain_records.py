@@ -32,7 +32,7 @@ def test_each_domain_of_a_new_tenant_gets_a_record_that_is_due_for_a_check(world
     assert domain.due_at > domain.since
 
 
-def test_rows_follow_a_change_and_those_that_stay_keep_what_is_known(world: World) -> None:
+def test_domain_records_follow_a_change_and_kept_domains_keep_their_state(world: World) -> None:
     world.create("acme", "acme.test", "old.test")
     world.publish_proof()
     world.look()
@@ -65,7 +65,7 @@ def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(world: World
     assert names(world) == ["acme.test", "beta.test"]
 
 
-def test_of_many_tenants_that_take_one_domain_at_once_one_gets_it(world: World) -> None:
+def test_one_of_many_concurrent_tenants_gets_a_domain(world: World) -> None:
     slugs = [f"acme{number}" for number in range(6)]
 
     def take(slug: str) -> str | None:
@@ -80,7 +80,7 @@ def test_of_many_tenants_that_take_one_domain_at_once_one_gets_it(world: World) 
     assert (names(world), world.domain("shared.test").tenant_slug) == (["shared.test"], winners[0])
 
 
-def test_a_domain_that_goes_to_another_tenant_must_be_proven_anew(world: World) -> None:
+def test_a_domain_that_moves_to_another_tenant_must_be_verified_again(world: World) -> None:
     world.create("acme")
     world.publish_proof()
     assert world.look().ownership.is_proven
@@ -104,7 +104,7 @@ def test_where_no_proof_is_required_no_domain_is_checked_before_a_request(
     assert world.domain().is_watched
 
 
-def test_domains_of_an_older_version_get_records_at_start_and_are_checked_once_proofs_are_required(
+def test_domains_of_an_older_version_get_records_and_are_checked_once_proofs_are_required(
     make_world: Callable[..., World],
 ) -> None:
     before, after = make_world(domain_proof="off"), make_world(domain_first_recheck_seconds=0.001)

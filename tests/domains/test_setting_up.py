@@ -20,7 +20,7 @@ def make_waiting_due(world: World) -> None:
     world.rows.update_many({"reconcileDueAt": {"$ne": None}}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
 
 
-def test_a_proven_domain_has_its_tenant_reconciled_on_the_services_own_word(world: World) -> None:
+def test_a_verified_domain_starts_a_reconcile_of_its_tenant_by_the_service(world: World) -> None:
     world.create()
     world.finish()
     verify(world)
@@ -47,7 +47,7 @@ def test_while_another_operation_is_open_it_waits_and_is_tried_again(world: Worl
     assert world.operations() == ["provision", "reconcile"]
 
 
-def test_a_reconcile_that_ran_already_is_not_taken_for_the_one_that_is_due(world: World) -> None:
+def test_an_earlier_reconcile_does_not_replace_the_due_one(world: World) -> None:
     world.create()
     world.finish()
     world.plane.tenants.reconcile("acme", world.admin, Mode.APPLY)
@@ -71,7 +71,7 @@ def test_several_domains_proven_together_and_several_schedulers_start_one_reconc
     assert world.rows.count_documents({"reconcileDueAt": {"$ne": None}}) == 0
 
 
-def test_neither_a_lost_proof_nor_one_that_comes_back_in_time_starts_anything(world: World) -> None:
+def test_neither_a_lost_nor_a_restored_proof_starts_a_reconcile(world: World) -> None:
     world.create()
     world.finish()
     verify(world)

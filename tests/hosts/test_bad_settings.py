@@ -78,7 +78,7 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
         ("PLANS", "[" * 100_000, "PLANS: is not JSON"),
     ],
 )
-def test_what_would_fail_later_or_open_too_much_is_refused_by_the_variables_name(
+def test_an_unsafe_setting_is_refused_with_the_variables_name(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, sentence: str
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", DATABASE)
@@ -99,13 +99,13 @@ def test_the_end_of_its_line_is_no_part_of_a_token(variable: str) -> None:
 
 
 @pytest.mark.parametrize("variable", TOKENS)
-def test_a_token_that_no_header_can_hold_is_refused_here_and_not_shown_by_a_library_later(variable: str) -> None:
+def test_a_token_that_is_no_valid_header_is_refused_without_showing_it(variable: str) -> None:
     with pytest.raises(SettingsError, match=f"{variable.upper()}: must be one line") as refusal:
         read_settings(mongodb_uri=DATABASE, redis_url="redis://one", **{variable: "a-secret\nof two lines"})
     assert "secret" not in str(refusal.value)
 
 
-def test_issuers_of_this_machine_may_be_plain_http_and_older_stamp_keys_short() -> None:
+def test_loopback_issuers_may_use_plain_http_and_older_marker_keys_may_be_short() -> None:
     given = "http://127.0.0.1:9000/a/,http://localhost:9000/b/=http://[::1]:9000/jwks/,https://id.test/"
     audiences = "a=portal@https://id.test/,b=@https://id.test/,c"
     settings = read_settings(
@@ -124,7 +124,7 @@ def test_the_platforms_own_tenant_may_have_a_name_of_the_platforms() -> None:
     assert read_settings(mongodb_uri=DATABASE, redis_url="redis://one", default_tenant_slug="platform")
 
 
-def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> None:
+def test_a_process_with_a_bad_sentinel_address_exits_with_an_error_message() -> None:
     environment = {**os.environ, "MONGODB_URI": DATABASE, "REDIS_URL": "sentinel://:secret@one"}
     command = [sys.executable, "-m", "worker.scheduler"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
@@ -134,7 +134,7 @@ def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> 
     assert "Traceback" not in done.stderr
 
 
-def test_a_secret_can_stand_in_a_file_and_the_variable_itself_wins(
+def test_a_secret_can_be_read_from_a_file_and_the_variable_takes_precedence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"MONGODB_URI": DATABASE, "REDIS_URL": "redis://:from-file@localhost", "STAMP_KEYS": f"{'k' * 32},old"}
@@ -154,21 +154,19 @@ def test_a_secret_can_stand_in_a_file_and_the_variable_itself_wins(
 
 @pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
 @pytest.mark.parametrize("password", ["s3cret@x", "s3cret/x", "s3cret:x", "s3cret%", "s3cret?x"])
-def test_a_password_that_is_not_escaped_is_told_and_not_shown(scheme: str, password: str) -> None:
+def test_a_password_that_is_not_escaped_is_reported_and_not_shown(scheme: str, password: str) -> None:
     url = f"{scheme}://dezky:{password}@db.invalid/"
     with pytest.raises(SettingsError, match=r"MONGODB_URI must be .* percent-code") as refusal:
         read_settings(mongodb_uri=url, redis_url="redis://one")
     assert "s3cret" not in str(refusal.value)
 
 
-def test_an_srv_address_is_not_looked_up_in_dns_at_the_start() -> None:
+def test_an_srv_address_is_not_resolved_at_the_start() -> None:
     options = "retryWrites=true&w=majority&srvServiceName=platform"
     assert read_settings(mongodb_uri=f"mongodb+srv://u:a%40b@db.invalid/?{options}", redis_url="redis://one")
 
 
-def test_a_byte_order_mark_at_the_beginning_of_a_file_is_no_part_of_the_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_secret_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "keys").write_bytes(b"\xef\xbb\xbf" + b"k" * 32)
     monkeypatch.setenv("STAMP_KEYS_FILE", str(tmp_path / "keys"))
     monkeypatch.delenv("STAMP_KEYS", raising=False)

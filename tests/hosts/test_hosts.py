@@ -95,7 +95,7 @@ def shared_servers(middle: Host | None, tmp_path: Path) -> Iterator[dict[str, st
         mongod.stop()
 
 
-def test_a_host_that_is_cut_off_loses_its_steps_to_another_and_comes_back_without_harm(
+def test_a_disconnected_host_loses_its_steps_to_another_and_returns_without_effect(
     hosts: list[Host],
     products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     shared_servers: dict[str, str],

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from shared.metrics.exposition import AllProcesses
 
 
-def test_a_file_that_a_starting_process_has_just_made_is_read_again(tmp_path: Path) -> None:
+def test_a_metrics_file_that_a_starting_process_creates_is_read_again(tmp_path: Path) -> None:
     made = tmp_path / "counter_1.db"
     made.touch()
     files = MultiProcessCollector(None, str(tmp_path))  # type: ignore[no-untyped-call]

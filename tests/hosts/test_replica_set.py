@@ -14,7 +14,7 @@ from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 
 
-def test_indexes_are_made_while_a_member_is_down(
+def test_indexes_are_created_while_a_member_is_down(
     replica_set: ReplicaSet, make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     until(replica_set.is_whole)
@@ -30,7 +30,7 @@ def test_indexes_are_made_while_a_member_is_down(
     until(replica_set.is_whole)
 
 
-def test_nothing_is_lost_or_doubled_while_primaries_die_and_hand_over_and_without_one_the_api_says_so(
+def test_primary_failovers_lose_and_double_nothing_and_without_a_primary_the_api_answers_503(
     replica_set: ReplicaSet,
     make_platform: Callable[..., Platform],
     redis_url: str,

@@ -23,7 +23,7 @@ from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 
 
-def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_when_it_hands_over(
+def test_publishing_and_work_continue_at_the_new_master_after_a_crash_or_a_failover(
     watched: WatchedValkey,
     sentinel_settings: dict[str, str],
     make_platform: Callable[..., Platform],

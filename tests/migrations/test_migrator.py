@@ -73,7 +73,7 @@ def test_the_lock_of_a_process_that_died_ends_and_its_late_work_is_not_counted(d
     assert Migrator(database, [counting(1001)]).run() == [1001]
 
 
-def test_migrations_of_a_newer_build_are_left_alone(database: Database[Document]) -> None:
+def test_migrations_of_a_newer_build_are_ignored(database: Database[Document]) -> None:
     Migrator(database, [counting(1001), counting(1002)]).run()
     older = Migrator(database, [counting(1001)])
     assert older.run() == []

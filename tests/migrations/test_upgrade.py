@@ -48,7 +48,7 @@ def upgraded(platform: Platform) -> Platform:
     return platform
 
 
-def test_every_tenant_shows_what_it_showed_before(upgraded: Platform) -> None:
+def test_an_upgrade_keeps_every_tenants_status(upgraded: Platform) -> None:
     seen = {slug: upgraded.tenant(slug).tenant for slug in ("acme", "globex", "initech", "umbrella", "hooli")}
     assert {slug: tenant.status for slug, tenant in seen.items()} == {
         "acme": Status.ACTIVE,

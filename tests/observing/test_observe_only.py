@@ -30,7 +30,7 @@ def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
     return [platform.runner.run(operation.id, step.name, operation.dispatch).summary for step in operation.steps]
 
 
-def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and_begin_at_its_end(
+def test_observe_only_mode_defers_accepted_operations_until_it_ends(
     platform: PlatformFixture,
 ) -> None:
     platform.plane.observe_only.begin("a backup is being looked at", platform.admin)
@@ -51,7 +51,7 @@ def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and
     assert platform.finish(platform.plane.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
 
 
-def test_a_plan_goes_on_and_says_what_would_change(platform: PlatformFixture) -> None:
+def test_a_dry_run_still_runs_and_lists_the_changes(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
     platform.plane.observe_only.begin("looking", platform.admin)
@@ -61,7 +61,7 @@ def test_a_plan_goes_on_and_says_what_would_change(platform: PlatformFixture) ->
     assert platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
 
 
-def test_in_observe_only_mode_no_automatic_operation_begins(
+def test_in_observe_only_mode_no_automatic_operation_starts(
     make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher
 ) -> None:
     platform = make_platform(delete_grace_days=0)
@@ -84,7 +84,7 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     assert begun() == [1, 1, 1]
 
 
-def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(platform: PlatformFixture) -> None:
+def test_an_orphans_removal_is_refused_and_an_already_requested_one_waits(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.forget("acme")
     platform.scan()
@@ -127,7 +127,7 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
     assert all(looks)
 
 
-def test_beginning_and_ending_are_events_with_who_and_why(platform: PlatformFixture) -> None:
+def test_start_and_end_are_events_with_actor_and_reason(platform: PlatformFixture) -> None:
     platform.plane.observe_only.begin("first", platform.admin)
     again = platform.plane.observe_only.begin("second", platform.admin)
     assert again.pause is not None
@@ -178,7 +178,7 @@ def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callabl
     assert freed.deadline_at > held.deadline_at
 
 
-def test_a_step_that_had_not_begun_in_the_backup_first_reads_whether_it_began_later(platform: PlatformFixture) -> None:
+def test_a_step_that_is_open_in_a_backup_searches_before_it_creates(platform: PlatformFixture) -> None:
     view = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin)
     backup = [(name, row) for name in ("tenants", "operations") for row in platform.rows[name].find()]
     assert platform.finish(view).status is OperationStatus.SUCCEEDED

@@ -125,7 +125,7 @@ def test_a_new_and_empty_database_is_not_suspected(world: World) -> None:
     assert world.look(4) is None
 
 
-def test_a_redis_that_forgot_everything_says_nothing_and_learns_anew(world: World) -> None:
+def test_an_emptied_redis_raises_no_alarm_and_stores_a_new_high_water_mark(world: World) -> None:
     world.look(3)
     world.redis.flushall()
     assert world.look(2) is None
@@ -135,7 +135,7 @@ def test_a_redis_that_forgot_everything_says_nothing_and_learns_anew(world: Worl
     assert world.look() == DATABASE_IS_OLDER
 
 
-def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
+def test_without_redis_nothing_is_detected_and_nothing_fails(world: World) -> None:
     world.look(3)
     backup = world.backup()
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
@@ -176,7 +176,7 @@ def test_without_a_database_a_check_fails_and_the_next_one_asks_again(
     away.close()
 
 
-def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
+def test_the_setting_starts_observe_only_mode_once_per_process(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings(observe_only_on_start=True)

@@ -62,7 +62,7 @@ def test_a_purge_removes_every_space_with_our_marker_and_no_other(
     assert only(ocis).id == foreign
 
 
-def test_a_purge_spares_a_duplicate_that_a_person_made_of_the_space_and_says_what_to_do(
+def test_a_purge_keeps_a_duplicate_that_a_person_made_and_names_the_remedy(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
@@ -96,7 +96,7 @@ def test_a_copy_of_the_marker_has_no_space_closed_or_removed(
     assert {one.id for one in spaces(ocis)} == {own.id, copy.id}
 
 
-def test_a_copy_alone_does_not_pass_for_a_closed_space(
+def test_a_copy_alone_does_not_count_as_a_closed_space(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     ensure_files(work("ocis"), files)

@@ -17,7 +17,7 @@ from worker.integrations.ocis.client import OcisClient, connect
 from worker.integrations.ocis.space import ensure_files
 
 
-def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
+def test_wrong_credentials_a_missing_role_and_a_second_factor_have_different_reasons(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     with pytest.raises(PermanentError, match="bad_credentials"):
@@ -110,7 +110,7 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
         ({"kind": "status", "status": 400, "body": '{"error":"invalid_grant"}'}, "bad_credentials"),
     ],
 )
-def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
+def test_a_failing_token_endpoint_is_not_reported_as_wrong_credentials(
     authentik: AuthentikSimulator, ocis: OcisSimulator, work: MakeWork, rule: dict[str, Any], expected: str
 ) -> None:
     fault(authentik, path="token", **rule)

@@ -36,7 +36,7 @@ def test_the_space_is_created_with_marker_quota_and_the_group_as_editor(
     }
 
 
-def test_the_first_attempt_for_a_tenant_takes_three_requests_and_reads_nothing(
+def test_the_first_attempt_for_a_tenant_needs_three_requests_and_no_read(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis", is_first=True), files)
@@ -104,7 +104,7 @@ def test_a_worker_that_died_before_saving_the_id_finds_the_space_by_its_marker(
     assert len(spaces(ocis)) == 1
 
 
-def test_a_space_that_a_crash_of_the_server_unlisted_is_found_by_id_and_through_our_membership(
+def test_a_space_that_a_server_crash_unlisted_is_found_by_id_and_membership(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """The index by type loses entries when the server is killed while it writes."""
@@ -129,9 +129,7 @@ def test_with_the_storage_down_nothing_is_created_and_absence_is_not_believed(
     assert len(spaces(ocis)) == 1
 
 
-def test_a_storage_that_goes_down_between_two_reads_is_noticed(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
-) -> None:
+def test_a_storage_outage_between_two_reads_is_detected(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     fault(ocis, kind="storage_down", path="drives\\?", count=2)
     fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
     with pytest.raises(TemporaryError, match="storage_down"):
@@ -150,7 +148,7 @@ def test_a_storage_that_hides_the_space_throughout_the_search_leaves_one_space(
     assert outcome.notes == {"members": "invited"}
 
 
-def test_a_front_proxy_that_answers_404_itself_is_not_taken_for_the_absence_of_the_space(
+def test_a_404_of_a_front_proxy_does_not_mean_that_the_space_is_absent(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
@@ -168,7 +166,7 @@ def test_a_front_proxy_that_answers_404_itself_is_not_taken_for_the_absence_of_t
 # -- two spaces
 
 
-def test_a_space_that_appears_while_ours_is_created_is_kept_instead_of_it(
+def test_a_space_that_appears_during_the_creation_replaces_the_new_one(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """An earlier request that we had given up has its effect after we searched."""
@@ -202,7 +200,7 @@ def test_the_removal_of_a_second_space_continues_where_it_failed(
 
 
 @pytest.mark.parametrize("content", ["file", "trash", "member", "disabled-trash"])
-def test_a_second_space_that_may_hold_anything_is_left_for_an_operator(
+def test_a_second_space_that_may_hold_files_is_kept_for_an_operator(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, content: str
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
@@ -300,7 +298,7 @@ def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisSimulator, fil
     assert (space.name, space.quota, space.grants[group_permission(space)]) == ("Acme GmbH", 5 * 10**9, "editor")
 
 
-def test_a_plan_below_what_is_used_is_told_and_no_file_is_lost(
+def test_a_plan_below_the_used_storage_is_reported_and_no_file_is_lost(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
@@ -313,7 +311,7 @@ def test_a_plan_below_what_is_used_is_told_and_no_file_is_lost(
     assert "over_quota" not in ensure_files(work("ocis"), files).notes
 
 
-def test_a_quota_above_the_servers_maximum_is_told_as_quota(
+def test_a_quota_above_the_servers_maximum_is_reported_as_a_quota_fault(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ocis.storage.max_quota = 10**9
@@ -365,7 +363,7 @@ def test_a_role_that_ocis_is_still_assigning_is_waited_for(
     assert len(spaces(ocis)) == 1
 
 
-def test_a_role_that_stays_away_is_told(ocis: OcisSimulator, work: MakeWork) -> None:
+def test_a_role_that_is_never_assigned_is_reported(ocis: OcisSimulator, work: MakeWork) -> None:
     ocis._basic_users["person"] = ocis._basic_users["provisioner"][0], "User"  # type: ignore[index]
     with pytest.raises(PermanentError, match="missing_permission"):
         ensure_files(work("ocis"), client(ocis, "person"))

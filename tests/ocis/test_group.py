@@ -60,9 +60,7 @@ def test_the_group_is_awaited_while_the_identity_providers_step_runs(
     assert ensure_files(with_group(work("ocis"), *states), files).notes == {"members": "invited"}
 
 
-def test_an_identity_provider_that_takes_long_has_the_step_tried_again(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
-) -> None:
+def test_a_slow_identity_provider_makes_the_step_retry(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     with pytest.raises(TemporaryError, match="not_ready"):
         ensure_files(with_group(work("ocis"), GroupState.AWAITED), files)
     assert ensure_files(with_group(work("ocis"), GroupState.RECORDED), files).notes == {"members": "invited"}
@@ -112,7 +110,7 @@ def test_a_group_that_was_created_although_the_response_was_a_fault_is_invited(
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
-def test_a_role_that_is_lost_for_a_moment_does_not_leave_the_group_out(
+def test_a_short_loss_of_the_role_does_not_skip_the_group(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="role_lost", method="POST", path="groups$", count=1)
@@ -121,7 +119,7 @@ def test_a_role_that_is_lost_for_a_moment_does_not_leave_the_group_out(
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
-def test_a_role_that_is_lost_while_the_group_is_created_is_told(
+def test_a_role_that_is_lost_while_the_group_is_created_is_reported(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="role_lost", path="groups|me\\?")
@@ -129,7 +127,7 @@ def test_a_role_that_is_lost_while_the_group_is_created_is_told(
         ensure_files(work("ocis", is_first=True), files)
 
 
-def test_credentials_that_are_refused_while_the_group_is_created_are_told(
+def test_credentials_that_are_refused_while_the_group_is_created_are_reported(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="idp_down", path="groups$|/me$")
@@ -166,7 +164,7 @@ def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, fil
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])
-def test_a_removal_of_the_group_whose_response_was_lost_ends_well(
+def test_a_removal_of_the_group_whose_response_was_lost_succeeds(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, object]
 ) -> None:
     ensure_files(work("ocis"), files)

@@ -50,7 +50,9 @@ def test_a_space_on_record_that_we_were_removed_from_is_never_removed(
     assert (space.disabled, len(space.trash), len(space.files)) == (False, fill is trash, fill is keep_file)
 
 
-def test_our_account_is_welcome_again(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+def test_our_account_works_again_after_it_is_invited_back(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
     ensure_files(work("ocis"), files)
     grants = dict(only(ocis).grants)
     only(ocis).grants = {"u:somebody": "manager"}
@@ -61,7 +63,7 @@ def test_our_account_is_welcome_again(ocis: OcisSimulator, files: OcisClient, wo
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_a_plan_says_so_as_the_run_would(
+def test_a_dry_run_reports_the_same_as_the_run(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, is_disabled: bool
 ) -> None:
     ensure_files(work("ocis"), files)
@@ -72,7 +74,7 @@ def test_a_plan_says_so_as_the_run_would(
     assert only(ocis).disabled is is_disabled
 
 
-def test_a_space_without_record_that_others_are_members_of_is_left_alone(
+def test_a_space_without_record_that_has_other_members_is_not_touched(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """The record was lost, and somebody removed our account: OpenCloud shows the members only when asked to."""
@@ -119,7 +121,7 @@ def test_a_purge_removes_both(ocis: OcisSimulator, files: OcisClient, work: Make
     assert spaces(ocis) == []
 
 
-def test_a_space_that_is_said_to_have_no_members_for_a_moment_stays(
+def test_a_space_that_shows_no_members_for_a_moment_is_kept(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)

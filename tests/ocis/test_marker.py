@@ -37,7 +37,7 @@ def test_text_that_people_add_around_the_marker_stays_and_is_no_drift(
 
 @pytest.mark.parametrize("text", ["", "Our own files", "[dezky-tenant 6b058a72", FORGED])
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_a_removed_marker_is_written_back_into_the_space_on_record_and_the_operation_says_so(
+def test_a_removed_marker_is_restored_in_the_space_on_record_and_reported(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, text: str, is_disabled: bool
 ) -> None:
     ensure_files(work("ocis"), files)
@@ -76,7 +76,7 @@ def test_suspend_delete_and_purge_act_by_the_id_on_record(
     assert [space.disabled for space in spaces(ocis)] == disabled
 
 
-def test_a_marker_of_an_older_key_is_signed_anew_and_the_text_around_it_stays(
+def test_a_marker_of_an_older_key_is_signed_again_and_the_text_around_it_stays(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)

@@ -65,7 +65,7 @@ def test_the_group_is_invited_once_ocis_knows_it(platform: PlatformFixture, job:
     assert len(platform.ocis.journal) == asked
 
 
-def test_a_tenant_is_checked_once_in_a_while(platform: PlatformFixture, job: PendingMembersJob) -> None:
+def test_a_tenant_is_checked_once_per_interval(platform: PlatformFixture, job: PendingMembersJob) -> None:
     platform.grown("acme")
     run(platform, job)
     asked = len(platform.ocis.journal)
@@ -74,7 +74,7 @@ def test_a_tenant_is_checked_once_in_a_while(platform: PlatformFixture, job: Pen
 
 
 @pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "hang"}, {"kind": "wrong_body"}, {"kind": "reset"}])
-def test_an_ocis_that_fails_is_asked_again_later(
+def test_a_check_of_a_failing_ocis_is_repeated_later(
     platform: PlatformFixture, job: PendingMembersJob, rule: dict[str, Any]
 ) -> None:
     platform.grown("acme")
@@ -87,9 +87,7 @@ def test_an_ocis_that_fails_is_asked_again_later(
     assert grants(platform) == ["editor"]
 
 
-def test_nothing_is_asked_for_a_suspended_tenant_or_while_ocis_is_paused(
-    platform: PlatformFixture, job: PendingMembersJob
-) -> None:
+def test_suspended_tenants_and_a_paused_ocis_are_not_checked(platform: PlatformFixture, job: PendingMembersJob) -> None:
     platform.grown("acme")
     platform.ocis.storage.add_group("tenant-acme")
     platform.plane.switches.pause("ocis", "maintenance", platform.admin)
@@ -124,7 +122,9 @@ def test_the_marker_is_printed_and_repaired(platform: PlatformFixture, command: 
     assert "already" in command("repair", "acme")[1]
 
 
-def test_what_cannot_be_repaired_is_told(platform: PlatformFixture, command: Callable[..., tuple[int, str]]) -> None:
+def test_a_fault_that_cannot_be_repaired_is_reported(
+    platform: PlatformFixture, command: Callable[..., tuple[int, str]]
+) -> None:
     assert command("repair", "nobody") == (1, "Error: There is no tenant nobody.\n")
     tenant = platform.grown("acme")
     (space,) = platform.ocis.storage.spaces.values()

@@ -45,14 +45,14 @@ def test_an_object_that_a_purge_may_have_removed_during_the_scan_is_left_to_the_
     assert cause([ONE], status=Status.DELETED, purged_at=purged_at) == {}
 
 
-def test_beside_the_one_on_record_it_is_one_unless_the_tenant_is_busy_or_was_changed_meanwhile() -> None:
+def test_a_second_object_is_an_orphan_unless_its_tenant_is_busy_or_just_changed() -> None:
     known = {"remote": {"ocisSpaceId": "one"}}
     assert cause([ONE, TWO], **known) == {"two": Cause.OTHER_OBJECT}
     assert cause([ONE, TWO], busy=True, **known) == {}
     assert cause([ONE, TWO], updated_at=BEGAN, **known) == {}
 
 
-def test_the_one_on_record_must_be_there_and_carry_the_mark_itself() -> None:
+def test_a_second_object_is_an_orphan_only_beside_a_marked_one_on_record() -> None:
     known = {"remote": {"ocisSpaceId": "one"}}
     assert cause([TWO], **known) == {}
     assert cause([MarkedObject(OrphanKind.SPACE, "one", "One", OTHER_ID), TWO], **known) == {
@@ -66,7 +66,7 @@ def test_a_mail_domain_of_a_living_tenant_is_none_whether_it_is_on_the_list_or_n
     assert cause([domain], domains=("acme.test",), remote={"stalwartDomainId": "other"}) == {}
 
 
-def test_a_number_in_a_name_proves_nothing_without_a_mark_beside_it() -> None:
+def test_an_id_in_a_name_proves_nothing_without_a_marker() -> None:
     weak = MarkedObject(OrphanKind.MAIL_TENANT, "t", f"Acme {TENANT_ID}", TENANT_ID, is_proof=False)
     assert cause([weak]) == {}
     assert cause([weak, ONE]) == {"t": Cause.TENANT_UNKNOWN, "one": Cause.TENANT_UNKNOWN}

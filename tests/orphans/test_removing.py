@@ -34,7 +34,7 @@ def make_due(platform: PlatformFixture) -> None:
     platform.rows["orphans"].update_many({"dueAt": {"$exists": True}}, [{"$set": {"dueAt": "$$NOW"}}])
 
 
-def test_nothing_is_removed_without_a_word_however_old_it_is(platform: PlatformFixture) -> None:
+def test_no_orphan_is_removed_without_a_request_however_old_it_is(platform: PlatformFixture) -> None:
     forgotten(platform, scans=1)
     for simulator in (platform.authentik, platform.stalwart, platform.ocis):
         simulator.journal.clear()
@@ -45,7 +45,7 @@ def test_nothing_is_removed_without_a_word_however_old_it_is(platform: PlatformF
     assert (writes(platform.authentik), changing, writes(platform.ocis)) == ([], [], [])
 
 
-def test_each_kind_is_removed_with_what_is_in_it_and_its_absence_seen(platform: PlatformFixture) -> None:
+def test_each_kind_is_removed_with_its_content_and_its_absence_is_verified(platform: PlatformFixture) -> None:
     platform.grown("beta")
     forgotten(platform)
     for integration, last in (
@@ -67,7 +67,7 @@ def test_each_kind_is_removed_with_what_is_in_it_and_its_absence_seen(platform: 
     assert {status for _, _, status in platform.kinds()} == {"removed"}
 
 
-def test_the_word_and_the_removal_are_events_with_who_and_what(platform: PlatformFixture) -> None:
+def test_the_request_and_the_removal_are_events_with_actor_and_object(platform: PlatformFixture) -> None:
     forgotten(platform)
     orphan = removed(platform, "ocis")
     asked, done = platform.events("orphan.remove", "orphan.removed")
@@ -85,7 +85,7 @@ def test_in_quarantine_it_is_refused_with_until_when(make_platform: Callable[...
     assert platform.events("orphan.remove") == []
 
 
-def test_what_is_gone_or_removed_is_refused_and_what_is_being_removed_is_answered_as_it_is(
+def test_a_second_request_is_refused_after_the_removal_and_answered_during_it(
     platform: PlatformFixture,
 ) -> None:
     forgotten(platform)
@@ -129,7 +129,7 @@ def test_an_object_that_lost_its_marker_is_not_removed(platform: PlatformFixture
     assert orphan.object_id in platform.spaces()
 
 
-def test_of_two_spaces_the_one_on_record_stays(platform: PlatformFixture) -> None:
+def test_the_one_of_two_spaces_that_is_on_record_is_kept(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
     platform.scan()
@@ -139,7 +139,7 @@ def test_of_two_spaces_the_one_on_record_stays(platform: PlatformFixture) -> Non
     assert twin not in platform.spaces()
 
 
-def test_the_other_space_stays_when_the_one_on_record_went_away_meanwhile(platform: PlatformFixture) -> None:
+def test_the_other_space_is_kept_when_the_one_on_record_disappears(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
     platform.scan()
@@ -152,7 +152,7 @@ def test_the_other_space_stays_when_the_one_on_record_went_away_meanwhile(platfo
     assert (platform.one("ocis").status, platform.spaces()) == ("kept", {twin})
 
 
-def test_a_group_that_alone_guards_an_application_stays_and_says_why(platform: PlatformFixture) -> None:
+def test_a_group_that_is_an_applications_only_guard_is_kept_with_its_reason(platform: PlatformFixture) -> None:
     forgotten(platform)
     group = platform.one("authentik").object_id
     application = platform.authentik.directory.groups[group]
@@ -173,7 +173,7 @@ def _guard(platform: PlatformFixture, group: str) -> None:
     assert api.call("POST", "/api/v3/policies/bindings/", json=body).status == 201
 
 
-def test_an_upstream_fault_in_the_middle_is_told_and_the_next_attempt_comes_through(platform: PlatformFixture) -> None:
+def test_a_products_fault_in_a_removal_is_reported_and_the_next_attempt_succeeds(platform: PlatformFixture) -> None:
     forgotten(platform)
     fault(platform.ocis, kind="status", status=503, method="DELETE", after=1)
     orphan = removed(platform, "ocis")
@@ -191,7 +191,7 @@ def test_an_upstream_fault_in_the_middle_is_told_and_the_next_attempt_comes_thro
     assert done.removal.changes == ("disable the space Acme GmbH", "remove the space Acme GmbH with its data")
 
 
-def test_a_removal_whose_process_died_is_taken_up_when_its_lease_is_over(platform: PlatformFixture) -> None:
+def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: PlatformFixture) -> None:
     forgotten(platform)
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     lost = platform.store.orphans.claim_removal(["ocis"], 600)

@@ -21,7 +21,7 @@ ALL_THREE = [
 ]
 
 
-def test_what_living_tenants_have_is_no_orphan(platform: PlatformFixture) -> None:
+def test_objects_of_existing_tenants_are_no_orphans(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
     platform.grown("beta")
@@ -33,7 +33,7 @@ def test_what_living_tenants_have_is_no_orphan(platform: PlatformFixture) -> Non
     assert all(one.done_at and one.due_at and one.due_at > one.done_at for one in seen.values())
 
 
-def test_objects_of_a_tenant_that_is_not_on_record_are_quarantined_and_told_of_once(platform: PlatformFixture) -> None:
+def test_objects_of_an_unknown_tenant_are_quarantined_with_one_event(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.grown("beta")
     platform.forget("acme")
@@ -51,7 +51,7 @@ def test_objects_of_a_tenant_that_is_not_on_record_are_quarantined_and_told_of_o
     assert len(platform.events("orphans.found")) == 3
 
 
-def test_quarantine_lasts_as_long_as_the_setting_says_however_often_it_is_seen(
+def test_quarantine_lasts_the_configured_time_however_often_an_orphan_is_found(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(orphan_quarantine_hours=1)
@@ -63,7 +63,7 @@ def test_quarantine_lasts_as_long_as_the_setting_says_however_often_it_is_seen(
     assert {one.sightings for one in platform.orphans()} == {3}
 
 
-def test_what_a_purge_left_behind_is_an_orphan_of_a_purged_tenant(platform: PlatformFixture) -> None:
+def test_objects_that_a_purge_left_are_orphans_of_a_purged_tenant(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     description = platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).description
     platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
@@ -82,7 +82,7 @@ def test_a_second_object_of_a_living_tenant_is_one_and_the_one_on_record_is_not(
     assert [(one.object_id, one.cause) for one in platform.orphans()] == [(twin, "other_object")]
 
 
-def test_when_what_is_on_record_is_gone_the_other_may_be_taken_instead_so_it_is_none(platform: PlatformFixture) -> None:
+def test_a_second_object_is_no_orphan_while_the_one_on_record_is_missing(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.twin_of_space(tenant)
     platform.clients["ocis"].disable_space(tenant.remote["ocisSpaceId"])
@@ -102,7 +102,7 @@ def test_while_an_operation_is_open_nothing_of_its_tenant_is_an_orphan(platform:
     assert [one.name for one in platform.orphans()] == ["Twin"]
 
 
-def test_tenants_that_are_made_while_looks_go_on_never_show_as_orphans(platform: PlatformFixture) -> None:
+def test_tenants_that_are_created_during_scans_never_appear_as_orphans(platform: PlatformFixture) -> None:
     slugs = [f"tenant{number}" for number in range(6)]
     for simulator in (platform.authentik, platform.stalwart, platform.ocis):
         fault(simulator, kind="latency", delay=0.02, probability=0.5)
@@ -117,7 +117,7 @@ def test_tenants_that_are_made_while_looks_go_on_never_show_as_orphans(platform:
     assert platform.orphans() == []
 
 
-def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(platform: PlatformFixture) -> None:
+def test_a_failing_integrations_scan_is_shown_with_its_remedy_and_stops_no_other(platform: PlatformFixture) -> None:
     platform.grown("acme")
     before = platform.scan()["stalwart"].done_at
     platform.forget("acme")
@@ -135,9 +135,7 @@ def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(
 
 
 @pytest.mark.parametrize("canary", [0, 1, 2], ids=["first", "second", "third"])
-def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_spaces(
-    platform: PlatformFixture, canary: int
-) -> None:
+def test_a_scan_with_the_storage_of_ocis_down_reports_no_space(platform: PlatformFixture, canary: int) -> None:
     """Its list is empty each time; which of the canary's answers gives it away differs."""
     platform.grown("acme")
     platform.forget("acme")
@@ -148,7 +146,7 @@ def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_
     assert platform.one("ocis").status == "quarantined"
 
 
-def test_a_paused_integration_is_not_looked_through_and_says_so(platform: PlatformFixture) -> None:
+def test_a_paused_integration_is_not_scanned_and_shown_as_paused(platform: PlatformFixture) -> None:
     platform.plane.switches.pause("ocis", "upgrade", platform.admin)
     platform.ocis.journal.clear()
     seen = platform.scan()
@@ -156,7 +154,7 @@ def test_a_paused_integration_is_not_looked_through_and_says_so(platform: Platfo
     assert list(platform.ocis.journal) == []
 
 
-def test_an_integration_that_is_not_configured_says_so(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_an_integration_that_is_not_configured_is_shown_as_such(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(stalwart_api_url=None, stalwart_api_token=None)
     assert {name: one.reason for name, one in platform.scan().items()} == {
         "authentik": None,
@@ -165,7 +163,7 @@ def test_an_integration_that_is_not_configured_says_so(make_platform: Callable[.
     }
 
 
-def test_what_is_no_longer_seen_is_gone_and_comes_back_to_quarantine(platform: PlatformFixture) -> None:
+def test_an_orphan_that_disappears_is_gone_and_returns_to_quarantine(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     files = platform.clients["ocis"]
     space = files.find_space(tenant.remote["ocisSpaceId"])
@@ -179,7 +177,7 @@ def test_what_is_no_longer_seen_is_gone_and_comes_back_to_quarantine(platform: P
     assert platform.one("ocis").status == "gone"
 
 
-def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(platform: PlatformFixture) -> None:
+def test_a_mail_tenant_is_gone_although_a_mail_domain_with_its_id_exists(platform: PlatformFixture) -> None:
     # each kind of Stalwart's has ids of its own, which are the same
     tenant = platform.grown("acme")
     watch = open_orphan_scanner(platform.store, platform.settings)
@@ -193,7 +191,7 @@ def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(platform:
     assert platform.kinds() == [("mail_tenant", "tenant_unknown", "gone")]
 
 
-def test_what_belongs_to_somebody_after_all_is_kept(platform: PlatformFixture) -> None:
+def test_an_object_that_belongs_to_a_tenant_again_is_kept(platform: PlatformFixture) -> None:
     platform.grown("acme")
     row = platform.rows["tenants"].find_one({"slug": "acme"})
     platform.forget("acme")
@@ -206,7 +204,7 @@ def test_what_belongs_to_somebody_after_all_is_kept(platform: PlatformFixture) -
     assert platform.kinds() == ALL_THREE
 
 
-def test_a_mark_that_was_made_with_another_key_is_nobodys(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_a_marker_of_another_key_belongs_to_no_tenant(make_platform: Callable[..., PlatformFixture]) -> None:
     make_platform(stamp_keys="another-key" * 3).grown("acme")
     platform = make_platform()
     platform.forget("acme")

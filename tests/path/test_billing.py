@@ -41,7 +41,7 @@ def until(platform: Platform, done: Callable[[], bool], seconds: float = 60) -> 
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/subscriptions"])
-def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each(
+def test_a_worker_killed_during_a_call_to_stripe_leaves_one_object_of_each_kind(
     billed: Platform, stripe_server: StripeSimulator, path: str
 ) -> None:
     fault(stripe_server, kind="slow", delay=1.5, method="POST", path=path, count=1)
@@ -57,7 +57,7 @@ def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each
     assert counts(stripe_server) == (1, 1)
 
 
-def test_tenants_from_before_billing_are_brought_to_it_once_it_is_configured(
+def test_tenants_from_before_billing_get_it_once_it_is_configured(
     platform: Platform, make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeSimulator
 ) -> None:
     worker = platform.start_worker()

@@ -58,7 +58,7 @@ def test_a_new_name_plan_and_set_of_domains_reach_group_mail_and_space(platform:
     assert {step.name: bool(step.changes) for step in operation.steps} == dict.fromkeys(STEPS, True)
 
 
-def test_a_plan_says_what_apply_then_does_and_writes_nothing(platform: Platform) -> None:
+def test_a_dry_run_lists_the_changes_of_the_later_run_and_writes_nothing(platform: Platform) -> None:
     platform.start_worker()
     platform.create("acme")
     platform.settled("acme")
@@ -86,7 +86,7 @@ def test_a_plan_says_what_apply_then_does_and_writes_nothing(platform: Platform)
     assert platform.tenant("acme").tenant.drift is None
 
 
-def test_a_plan_for_a_tenant_that_has_nothing_yet_names_everything(platform: Platform) -> None:
+def test_a_dry_run_for_a_new_tenant_lists_every_object(platform: Platform) -> None:
     operation = platform.create("acme").operation
     assert operation is not None
     platform.plane.operations.cancel(operation.id, platform.admin)
@@ -114,7 +114,7 @@ def test_a_retried_step_runs_again_and_ends_its_operation(platform: Platform) ->
     assert again.tenant.status is Status.ACTIVE
 
 
-def test_the_scheduler_checks_each_tenant_in_turn_and_shows_drift(platform: Platform) -> None:
+def test_the_scheduler_checks_every_tenant_and_shows_drift(platform: Platform) -> None:
     platform.start_worker()
     for slug in ("acme", "beta"):
         platform.create(slug)
@@ -138,7 +138,7 @@ def test_the_scheduler_checks_each_tenant_in_turn_and_shows_drift(platform: Plat
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name
 
 
-def test_a_foreign_group_of_the_tenants_name_gets_into_no_space(platform: Platform) -> None:
+def test_a_foreign_group_of_the_tenants_name_gets_no_access_to_a_space(platform: Platform) -> None:
     group = {"name": "tenant-acme"}
     headers = {"Authorization": f"Bearer {API_TOKEN}"}
     requests.post(f"{platform.authentik.url}/api/v3/core/groups/", json=group, headers=headers, timeout=5)

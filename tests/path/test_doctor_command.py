@@ -10,7 +10,7 @@ from typing import Any
 from tests.path.conftest import Platform
 
 
-def test_the_command_says_the_same_of_a_platform_that_runs_and_names_no_secret(platform: Platform) -> None:
+def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: Platform) -> None:
     platform.start_worker()
     platform.start_scheduler()
     give_up = time.monotonic() + 20

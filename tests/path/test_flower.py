@@ -54,9 +54,7 @@ def started(platform: Platform) -> tuple[str, subprocess.Popen[bytes]]:
     return url, process
 
 
-def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_over_a_restart(
-    platform: Platform, page: Page
-) -> None:
+def test_flower_shows_every_step_with_tenant_and_outcome_also_after_a_restart(platform: Platform, page: Page) -> None:
     url, flower = started(platform)
     platform.start_worker(events=True)
     platform.start_scheduler()
@@ -100,7 +98,7 @@ def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_ov
     assert failure["uuid"] in {one["uuid"] for one in tasks(again)["ocis.provision"]}
 
 
-def test_no_page_of_flower_is_open_to_those_who_are_not_signed_in(platform: Platform) -> None:
+def test_every_page_of_flower_requires_a_login(platform: Platform) -> None:
     url, _ = started(platform)
     for path in ("/", "/tasks", "/broker", "/api/tasks", "/metrics", "/healthcheck"):
         assert requests.get(f"{url}{path}", timeout=10).status_code == 401, path

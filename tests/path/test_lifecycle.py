@@ -62,7 +62,7 @@ def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
     )
 
 
-def test_a_suspended_tenant_is_shut_everywhere_with_its_reason_and_resumed_as_it_was(platform: Platform) -> None:
+def test_a_suspension_closes_every_product_and_a_resume_restores_its_state(platform: Platform) -> None:
     grown(platform)
     assert is_open(platform) == (True, True, True, True)
     view = platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
@@ -80,7 +80,7 @@ def test_a_suspended_tenant_is_shut_everywhere_with_its_reason_and_resumed_as_it
     assert "heldMembers" not in group["attributes"]["dezky"]
 
 
-def test_a_suspension_that_meets_an_outage_shuts_what_it_can_and_the_rest_when_it_can(platform: Platform) -> None:
+def test_a_suspension_during_an_outage_closes_the_other_products_and_the_rest_later(platform: Platform) -> None:
     grown(platform)
     fault(platform.authentik, kind="status", status=503)
     platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
@@ -93,7 +93,7 @@ def test_a_suspension_that_meets_an_outage_shuts_what_it_can_and_the_rest_when_i
     assert members(platform) == []
 
 
-def test_a_suspension_while_one_integration_is_paused_shuts_the_others_at_once(platform: Platform) -> None:
+def test_a_suspension_while_one_integration_is_paused_closes_the_others_at_once(platform: Platform) -> None:
     grown(platform)
     platform.plane.switches.pause("authentik", "upgrade", platform.admin)
     time.sleep(1.2)  # workers read the switches once a second
@@ -103,7 +103,7 @@ def test_a_suspension_while_one_integration_is_paused_shuts_the_others_at_once(p
     assert members(platform) == ["ann"]
 
 
-def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: Platform) -> None:
+def test_a_worker_killed_during_a_suspension_forgets_no_member(platform: Platform) -> None:
     grown(platform)
     platform.start_scheduler()
     fault(platform.authentik, kind="latency", delay=0.7, method="POST", path="remove_user")
@@ -119,7 +119,7 @@ def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: 
     assert members(platform) == ["ann"]
 
 
-def test_a_deleted_tenant_is_shut_kept_and_given_back(platform: Platform) -> None:
+def test_a_deleted_tenant_is_closed_kept_and_restored(platform: Platform) -> None:
     before = grown(platform)
     view = platform.plane.lifecycle.delete("acme", platform.admin)
     assert view.tenant.status is Status.DELETED
@@ -133,7 +133,7 @@ def test_a_deleted_tenant_is_shut_kept_and_given_back(platform: Platform) -> Non
     assert view.tenant.remote["ocisSpaceId"] == before.tenant.remote["ocisSpaceId"]
 
 
-def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_the_name(platform: Platform) -> None:
+def test_a_purge_removes_our_objects_keeps_a_receipt_and_reserves_the_name(platform: Platform) -> None:
     grown(platform)
     platform.create("beta")
     platform.settled("beta")
@@ -162,7 +162,7 @@ def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_t
     assert {"tenant.created", "tenant.delete", "tenant.purge"} <= {event.action for event in events}
 
 
-def test_when_the_grace_has_run_out_the_scheduler_removes_the_tenant(platform: Platform) -> None:
+def test_the_scheduler_purges_a_tenant_after_the_grace_period(platform: Platform) -> None:
     grown(platform)
     platform.plane.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
@@ -173,7 +173,7 @@ def test_when_the_grace_has_run_out_the_scheduler_removes_the_tenant(platform: P
     assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
 
 
-def test_a_group_that_alone_guards_an_application_is_not_removed_until_something_else_guards_it(
+def test_a_group_that_is_an_applications_only_guard_is_removed_once_another_guards_it(
     platform: Platform,
 ) -> None:
     grown(platform)
@@ -197,7 +197,7 @@ def test_a_group_that_alone_guards_an_application_is_not_removed_until_something
     until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
 
 
-def test_an_owner_is_let_in_last_invited_once_and_is_the_owner_here(platform: Platform) -> None:
+def test_an_owner_gets_access_last_and_one_invitation(platform: Platform) -> None:
     new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
     fault(platform.ocis, kind="status", status=503)
     platform.start_worker()
@@ -215,7 +215,7 @@ def test_an_owner_is_let_in_last_invited_once_and_is_the_owner_here(platform: Pl
     assert (owner.role, owner.role_in(view.tenant.id)) == ("owner", "owner")
 
 
-def test_an_account_that_is_there_already_is_given_nothing(platform: Platform) -> None:
+def test_an_existing_account_gets_no_access(platform: Platform) -> None:
     platform.authentik.ensure_person("olga@home.test", "password", "Somebody", "olga@home.test", [])
     platform.start_worker()
     new = NewTenant("acme", "Acme GmbH", "starter", (), owner=Owner("olga@home.test", "Olga"))

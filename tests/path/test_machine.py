@@ -36,7 +36,7 @@ def clear(product: object) -> None:
     requests.delete(f"{product.url}/__sim/faults", timeout=5).raise_for_status()  # type: ignore[attr-defined]
 
 
-def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
+def test_a_product_that_hangs_for_every_tenant_delays_no_other_step(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     # as many tenants as the worker has slots; what hangs does so for longer than this test lasts
@@ -59,7 +59,7 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
         process.kill()
 
 
-def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more_than_may_be_at_work(
+def test_all_threads_can_wait_for_products_and_other_steps_still_complete(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     patient = {"CALL_SECONDS": "80", "ATTEMPT_SECONDS": "90", "LEASE_SECONDS": "100"}
@@ -91,7 +91,7 @@ def test_a_step_over_the_bulkheads_limit_runs_when_another_ends(
         assert step_of(platform, slug, "ocis") == (StepStatus.OK, 1)
 
 
-def test_an_integration_that_fails_for_all_opens_the_breaker_and_a_probe_closes_it(
+def test_an_integration_that_fails_for_all_tenants_opens_the_breaker_until_a_probe_succeeds(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, BREAKER_FAILURES="3", BREAKER_SECONDS="2")
@@ -109,7 +109,7 @@ def test_an_integration_that_fails_for_all_opens_the_breaker_and_a_probe_closes_
     assert not platform.store.switches.all()["ocis"].is_open
 
 
-def test_a_paused_integration_is_not_asked_by_anyone_until_it_is_resumed(platform: Platform) -> None:
+def test_a_paused_integration_gets_no_request_until_it_is_resumed(platform: Platform) -> None:
     platform.plane.switches.pause("ocis", "upgrade", platform.admin)
     platform.start_worker()
     platform.start_scheduler()
@@ -140,7 +140,7 @@ def test_a_worker_with_a_hung_step_exits_and_the_next_one_does_the_work(platform
     assert step_of(platform, "acme", "ocis") == (StepStatus.OK, 2)
 
 
-def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: Platform) -> None:
+def test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt(platform: Platform) -> None:
     fault(platform.ocis, kind="latency", delay=0.3)
     old = platform.start_worker()
     for slug in slugs():
@@ -157,7 +157,7 @@ def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: 
         assert platform.has_one_of_each(slug)
 
 
-def test_told_to_stop_while_a_message_is_being_handed_to_a_thread_it_ends_well_and_soon(platform: Platform) -> None:
+def test_a_worker_that_stops_while_a_thread_accepts_a_message_ends_soon(platform: Platform) -> None:
     fault(platform.ocis, kind="latency", delay=0.3)
     for slug in slugs():
         platform.create(slug)
@@ -172,7 +172,7 @@ def test_told_to_stop_while_a_message_is_being_handed_to_a_thread_it_ends_well_a
         assert platform.has_one_of_each(slug)
 
 
-def test_a_step_that_an_old_worker_does_not_know_is_left_for_a_new_one(platform: Platform) -> None:
+def test_a_step_that_an_old_worker_does_not_know_waits_for_a_new_one(platform: Platform) -> None:
     platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="old")
     platform.start_scheduler()
     platform.create("acme")

@@ -36,7 +36,7 @@ def poison(platform: Platform, faults: Mapping[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("faults", [POISONED, OTHER_FAULTS], ids=["hang-500-401", "wait-lost-403"])
-def test_of_forty_tenants_three_poisoned_ones_leave_the_others_healthy(
+def test_three_poisoned_tenants_of_forty_leave_the_others_healthy(
     make_platform: Callable[..., Platform], redis_url: str, faults: Mapping[str, dict[str, Any]]
 ) -> None:
     platform = make_platform(redis_url, BREAKER_FAILURES="3", LEASE_SECONDS="20", ATTEMPT_SECONDS="15")

@@ -12,7 +12,7 @@ from tests.path.test_whole_path import until
 from tests.simulators import fault
 
 
-def test_forked_children_do_the_work_and_what_they_leave_when_killed_is_done_by_others(platform: Platform) -> None:
+def test_prefork_children_run_steps_and_others_finish_those_of_a_killed_child(platform: Platform) -> None:
     worker = platform.start_worker(pool="prefork", concurrency=2)
     platform.start_scheduler()
     platform.create("acme")

@@ -55,7 +55,7 @@ def _held(platform: Platform) -> int:
     return sum(step.reason == "observe_only" for step in operation.steps)
 
 
-def test_restored_under_running_processes_it_is_noticed_by_them_and_plans_go_on(platform: Platform) -> None:
+def test_running_processes_detect_a_restore_and_dry_runs_continue(platform: Platform) -> None:
     platform.start_worker()
     platform.start_scheduler()
     platform.create("acme")

@@ -29,7 +29,7 @@ def until(condition: object, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_a_tenant_is_set_up_in_all_three_systems_and_turns_active(platform: Platform) -> None:
+def test_a_tenant_is_set_up_in_all_three_products_and_becomes_active(platform: Platform) -> None:
     platform.start_worker()
     platform.create("acme")
     view = platform.settled("acme")
@@ -53,7 +53,7 @@ def test_the_operations_request_id_reaches_every_product_and_no_secret_reaches_t
     assert "stamp-key-for-tests-32-characters" not in platform.logs()
 
 
-def test_reconcile_heals_what_has_drifted(platform: Platform) -> None:
+def test_a_reconcile_corrects_drift(platform: Platform) -> None:
     platform.start_worker()
     platform.create("acme")
     before = platform.settled("acme").tenant
@@ -70,7 +70,7 @@ def test_reconcile_heals_what_has_drifted(platform: Platform) -> None:
     assert view.tenant.remote["authentikGroupId"] != before.remote["authentikGroupId"]
 
 
-def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_active_tenant(platform: Platform) -> None:
+def test_a_worker_killed_after_the_products_write_leaves_one_object(platform: Platform) -> None:
     # the effect happens at once, the answer comes a byte at a time: the worker dies in between
     fault(platform.authentik, kind="drip", method="POST", delay=0.5, count=1)
     fault(platform.ocis, kind="drip", method="POST", path="drives$", delay=0.5, count=1)
@@ -89,7 +89,7 @@ def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_acti
     assert view.operation.step("authentik").attempts == 2
 
 
-def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts(
+def test_a_step_that_is_published_repeatedly_without_workers_runs_once(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     # a lease so long that a second attempt could only be one beside the first
@@ -115,9 +115,7 @@ def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one
     assert len(made) == len(creating) * len(slugs)
 
 
-def test_a_broker_that_lost_everything_costs_one_scheduler_interval_and_nothing_else(
-    fragile: Platform, own_valkey: Valkey
-) -> None:
+def test_an_emptied_broker_costs_one_scheduler_interval(fragile: Platform, own_valkey: Valkey) -> None:
     for number in range(5):
         fragile.create(f"acme{number}")
     own_valkey.kill()
@@ -147,7 +145,7 @@ def test_workers_outlive_a_broker_that_dies_under_load(fragile: Platform, own_va
     assert worker.poll() is None, fragile.logs()[-4000:]
 
 
-def test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind(platform: Platform) -> None:
+def test_under_every_kind_of_fault_each_tenant_becomes_active_with_one_object_of_each_kind(platform: Platform) -> None:
     for product in (platform.authentik, platform.stalwart, platform.ocis):
         for rule in (
             {"kind": "status", "status": 503, "probability": 0.12},
@@ -169,7 +167,7 @@ def test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_ea
         assert platform.has_one_of_each(f"acme{number}"), platform.upstream(f"acme{number}")
 
 
-def test_an_upstream_that_refuses_for_good_ends_the_operation_with_reason_and_remedy(platform: Platform) -> None:
+def test_a_permanent_refusal_ends_the_operation_with_reason_and_remedy(platform: Platform) -> None:
     platform.authentik.directory.add_group({"name": "tenant-acme"})
     platform.start_worker()
     platform.create("acme")
@@ -181,7 +179,7 @@ def test_an_upstream_that_refuses_for_good_ends_the_operation_with_reason_and_re
     assert view.operation.step("ocis").status == "ok"
 
 
-def test_one_product_that_is_down_does_not_hold_up_the_other_steps(platform: Platform) -> None:
+def test_one_product_that_is_down_does_not_delay_the_other_steps(platform: Platform) -> None:
     fault(platform.stalwart, kind="status", status=503)
     platform.start_worker()
     platform.create("acme")
@@ -194,7 +192,7 @@ def test_one_product_that_is_down_does_not_hold_up_the_other_steps(platform: Pla
     assert platform.settled("acme").tenant.status is Status.ACTIVE
 
 
-def test_junk_on_a_queue_harms_no_worker_for_long(platform: Platform, redis_url: str) -> None:
+def test_malformed_messages_do_not_stop_a_worker(platform: Platform, redis_url: str) -> None:
     worker = platform.start_worker()
     sender = platform.dispatcher._app
     sender.send_task("dezky.no_such_task", queue="ocis", ignore_result=True)
@@ -223,7 +221,7 @@ def rejections(platform: Platform) -> list[str]:
     return [line for line in platform.logs().splitlines() if "broker.message_rejected" in line]
 
 
-def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) -> None:
+def test_a_stopping_worker_finishes_its_running_steps(platform: Platform) -> None:
     fault(platform.ocis, kind="latency", delay=0.4)
     worker = platform.start_worker()
     platform.create("acme")
@@ -237,7 +235,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) ->
     assert platform.has_one_of_each("acme")
 
 
-def test_sending_leaves_nothing_behind_in_the_broker(platform: Platform, redis_url: str) -> None:
+def test_dispatches_leave_nothing_in_the_broker(platform: Platform, redis_url: str) -> None:
     platform.start_worker()
     client = redis.Redis.from_url(redis_url)
     for number in range(4):

@@ -61,7 +61,7 @@ def test_failed_steps_of_all_tenants_found_are_run_again(cli: Cli, broken: list[
 
 
 @pytest.mark.usefixtures("broken", "scheduler")
-def test_tenants_are_named_by_slug_and_where_it_is_done_is_said(cli: Cli) -> None:
+def test_bulk_commands_name_tenants_by_slug_and_show_the_platform(cli: Cli) -> None:
     ended = cli("bulk", "reconcile", "acme", "initech", "--yes", "--wait")
     assert ended.exit_code == 0, ended.output
     assert "reconcile 2 tenants" in ended.stderr
@@ -77,7 +77,7 @@ def test_without_a_scheduler_the_wait_ends_with_6_and_nothing_found_with_0(cli: 
     assert (nothing.exit_code, "0 tenants" in nothing.stdout) == (0, True)
 
 
-def test_a_bulk_operation_says_for_whom_and_unknown_criteria_are_refused(cli: Cli) -> None:
+def test_a_bulk_operation_shows_its_tenants_and_refuses_unknown_criteria(cli: Cli) -> None:
     assert cli("bulk", "retry", "--yes").exit_code == 2
     refused = cli("bulk", "retry", "--selector", "colour=red", "--yes")
     assert (refused.exit_code, "/selector/colour" in refused.stderr) == (3, True)

@@ -124,9 +124,7 @@ def test_a_post_that_never_succeeds_prints_the_key_to_repeat_it_with(cli: Cli, p
 
 
 @pytest.mark.parametrize("text", ["\u043a\u043b\u044e\u0447", "\u201c3\u201d", "3\n", " 3", ""])
-def test_a_key_or_version_that_no_header_can_hold_is_a_wrong_command_line(
-    cli: Cli, proxy: FaultyProxy, text: str
-) -> None:
+def test_a_key_or_version_that_is_no_valid_header_is_a_usage_error(cli: Cli, proxy: FaultyProxy, text: str) -> None:
     for line in (
         ("tenants", "create", "acme", "--name", "Acme", "--idempotency-key", text),
         ("tenants", "update", "acme", "--name", "Acme", "--if-match", text),
@@ -179,7 +177,7 @@ def test_of_a_link_to_another_server_only_the_cursor_is_used(cli: Cli, proxy: Fa
     assert [path for _, path, _ in proxy.seen] == ["/tenants?limit=50", "/tenants?limit=49&cursor=1"]
 
 
-def test_an_api_under_a_path_is_asked_for_further_pages_under_that_path(cli: Cli, proxy: FaultyProxy) -> None:
+def test_further_pages_of_an_api_under_a_path_are_fetched_under_that_path(cli: Cli, proxy: FaultyProxy) -> None:
     links = {"Link": '</tenants?cursor=1>; rel="next"', "Content-Type": "application/json"}
     proxy.faults = [says(200, b'[{"slug": "a"}]', **links), says(200, b"[]", **{"Content-Type": "application/json"})]
     assert len(cli.json("tenants", "list", "--api-url", f"{proxy.url}/api/")) == 1

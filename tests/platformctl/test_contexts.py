@@ -42,13 +42,13 @@ def test_an_option_counts_more_than_a_context_and_a_named_context_more_than_a_va
     assert unset("whoami", "--context", "here", "--api-url", NOWHERE).exit_code == 4
 
 
-def test_a_context_that_is_not_there_is_a_wrong_command_line_that_names_those_that_are(unset: Cli) -> None:
+def test_an_unknown_context_is_a_usage_error_that_names_the_known_ones(unset: Cli) -> None:
     for line in (("whoami", "--context", "ther"), ("context", "use", "ther"), ("context", "remove", "ther")):
         refused = unset(*line)
         assert (refused.exit_code, "here, nowhere" in refused.stderr) == (2, True)
 
 
-def test_what_destroys_something_says_where(unset: Cli) -> None:
+def test_a_destructive_command_shows_its_platform(unset: Cli) -> None:
     assert unset("partners", "create", "north", "--name", "North").exit_code == 0
     deleted = unset("partners", "delete", "north", "--yes")
     assert (deleted.exit_code, "(context here): delete the partner north" in deleted.stderr) == (0, True)
@@ -60,7 +60,7 @@ def test_a_removed_context_is_no_longer_the_current_one(unset: Cli) -> None:
     assert unset("context", "list", "-o", "name").stdout == "nowhere\n"
 
 
-def test_a_damaged_file_is_told_by_its_name(unset: Cli) -> None:
+def test_a_damaged_file_is_reported_by_its_name(unset: Cli) -> None:
     path = unset.folder / "contexts.yaml"
     for text in ("{", "contexts: 7", "contexts: {a: {nonsense: 1}}", "[]"):
         path.write_text(text)
@@ -68,7 +68,7 @@ def test_a_damaged_file_is_told_by_its_name(unset: Cli) -> None:
         assert (refused.exit_code, str(path) in refused.stderr) == (2, True), text
 
 
-def test_signing_in_and_out_takes_the_settings_of_a_context(visitor: Cli, tmp_path: Path) -> None:
+def test_signing_in_and_out_uses_the_settings_of_a_context(visitor: Cli, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("operator-secret")
     assert visitor("context", "add", "here", "--client-secret-file", str(secret)).exit_code == 0

@@ -44,7 +44,7 @@ def everything(cli: Cli) -> Any:
     return cli.json("tenants", "list", "--all"), cli.json("partners", "list"), cli.json("operations", "list", "--all")
 
 
-def test_what_is_declared_is_created_and_a_second_time_nothing_changes(
+def test_a_declared_record_is_created_and_a_second_apply_changes_nothing(
     cli: Cli, declared: Path, workers: Workers
 ) -> None:
     names = ("partner/northwind", "tenant/acme", "tenant/globex")
@@ -61,7 +61,9 @@ def test_what_is_declared_is_created_and_a_second_time_nothing_changes(
     assert (same.exit_code, same.stdout) == (0, "")
 
 
-def test_only_what_differs_is_changed_and_the_diff_shows_it_before(cli: Cli, declared: Path, workers: Workers) -> None:
+def test_only_differences_are_changed_and_the_diff_shows_them_before(
+    cli: Cli, declared: Path, workers: Workers
+) -> None:
     applied(cli, declared)
     for tenant in ("acme", "globex"):
         workers.finish(cli.json("tenants", "show", tenant)["operation"]["id"])
@@ -94,7 +96,7 @@ def test_a_dry_run_changes_nothing(cli: Cli, declared: Path) -> None:
     assert cli.json("partners", "list") == []
 
 
-def test_all_faults_of_the_files_are_told_before_anything_is_done(cli: Cli, tmp_path: Path) -> None:
+def test_all_faults_of_the_files_are_reported_before_any_change(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("slug: good-one\nname: Good\n---\nkind: Tenent\n---\nname: x\n---\nslug: acme\nplann: x\n---\n7\n")
     refused = cli("apply", "-f", str(path))
@@ -105,9 +107,7 @@ def test_all_faults_of_the_files_are_told_before_anything_is_done(cli: Cli, tmp_
 
 
 @pytest.mark.parametrize("text", ["a: [", "", "slug: acme\n---\nslug: acme\n", "\t"])
-def test_a_file_that_declares_nothing_or_the_same_twice_is_a_wrong_command_line(
-    cli: Cli, tmp_path: Path, text: str
-) -> None:
+def test_an_empty_file_and_a_doubled_declaration_are_usage_errors(cli: Cli, tmp_path: Path, text: str) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(text)
     assert cli("apply", "-f", str(path)).exit_code == 2
@@ -115,7 +115,7 @@ def test_a_file_that_declares_nothing_or_the_same_twice_is_a_wrong_command_line(
     assert cli("apply", "-f", str(tmp_path / "none.yaml")).exit_code == 2
 
 
-def test_a_document_that_is_refused_does_not_stop_the_others_and_is_told(cli: Cli, tmp_path: Path) -> None:
+def test_a_refused_document_is_reported_and_does_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "some.yaml"
     path.write_text("slug: WWW\nname: x\n---\nslug: acme\nname: Acme\n---\nslug: globex\nname: x\npartner: nobody\n")
     done = cli("apply", "-f", str(path), "-o", "json")
@@ -127,7 +127,7 @@ def test_a_document_that_is_refused_does_not_stop_the_others_and_is_told(cli: Cl
     assert "no partner nobody" in done.stderr
 
 
-def test_a_deleted_tenant_is_not_applied_and_how_to_restore_it_is_told(
+def test_a_deleted_tenant_is_not_applied_and_the_way_to_restore_it_is_shown(
     cli: Cli, declared: Path, workers: Workers
 ) -> None:
     applied(cli, declared)

@@ -28,7 +28,7 @@ def project(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_wheel_holds_the_command_line_and_the_client_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_command_line_and_the_client(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     folders = {name.partition("/")[0] for name in names if ".dist-info/" not in name}

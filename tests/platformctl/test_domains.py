@@ -82,7 +82,7 @@ def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsSimulator) 
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_a_domain_with_another_proof_ends_the_wait_with_1_and_shows_what_dns_has(cli: Cli, dns: DnsSimulator) -> None:
+def test_a_wrong_proof_ends_the_wait_with_1_and_shows_the_dns_answer(cli: Cli, dns: DnsSimulator) -> None:
     publish(dns, (proof(cli)["name"], "TXT", "dezky-verification=of-somebody-else"))
     missed = cli("domains", "verify", "acme", "ACME.test.", "--wait", "-o", "json")
     assert missed.exit_code == 1, missed.output
@@ -108,7 +108,7 @@ def test_a_check_that_has_not_run_when_the_wait_ends_exits_with_6(cli: Cli) -> N
 
 
 @pytest.mark.usefixtures("acme")
-def test_another_tenants_domain_is_refused_and_an_invalid_name_is_a_wrong_command_line(cli: Cli) -> None:
+def test_another_tenants_domain_is_refused_and_an_invalid_name_is_a_usage_error(cli: Cli) -> None:
     foreign = cli("domains", "verify", "acme", "beta.test")
     assert (foreign.exit_code, "not_found" in foreign.stderr) == (3, True)
     for text in ("acme", "../webhooks", "acme.test/../x", "a..b", "", "acme.test?x"):

@@ -34,7 +34,7 @@ def test_every_command_has_help_with_an_example_of_itself(command: tuple[str, ..
     assert f"platformctl {' '.join(command)}" in examples
 
 
-def test_every_command_takes_the_settings_at_its_end() -> None:
+def test_every_command_accepts_the_global_options_at_its_end() -> None:
     for command in leaves(program):
         if command != ("completion",):
             shown = CliRunner().invoke(program, [*command, "--help"])

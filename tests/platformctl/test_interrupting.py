@@ -9,7 +9,7 @@ import pytest
 from tests.platformctl.conftest import Cli
 
 
-def test_ctrl_c_while_waiting_exits_with_130_and_says_how_to_wait_again(cli: Cli) -> None:
+def test_ctrl_c_during_a_wait_exits_with_130_and_shows_how_to_wait_again(cli: Cli) -> None:
     operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
     with cli.running("operations", "watch", operation) as process:
         assert process.stderr is not None

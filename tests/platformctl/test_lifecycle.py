@@ -77,7 +77,7 @@ def test_a_script_cannot_delete_or_purge_a_tenant_without_yes(cli: Cli, verb: st
     ("typed", "exit_code", "status"),
     [("acme\n", 0, "deleted"), ("acne\n", 2, "active"), ("\n", 2, "active"), ("\x04", 2, "active")],
 )
-def test_a_person_types_the_slug_of_what_they_delete(cli: Cli, typed: str, exit_code: int, status: str) -> None:
+def test_deleting_a_tenant_requires_typing_its_slug(cli: Cli, typed: str, exit_code: int, status: str) -> None:
     assert at_a_terminal(cli, typed, "tenants", "delete", "acme") == exit_code
     assert cli.json("tenants", "show", "acme")["status"] == status
 
@@ -105,7 +105,7 @@ def at_a_terminal(cli: Cli, typed: str, *arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_deleted_tenant_is_purged_and_the_receipt_lists_what_was_removed(cli: Cli, workers: Workers) -> None:
+def test_a_deleted_tenant_is_purged_and_the_receipt_lists_the_removed_objects(cli: Cli, workers: Workers) -> None:
     alive = cli("tenants", "purge", "acme", "--yes")
     assert (alive.exit_code, "action_not_possible" in alive.stderr) == (3, True)
     done(cli, workers, "delete", "acme", "--yes")
@@ -143,6 +143,6 @@ def test_a_tenant_is_created_with_its_owner(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("half", [("--owner-email", "ann@acme.com"), ("--owner-name", "Ann")])
-def test_half_an_owner_is_a_wrong_command_line(cli: Cli, half: tuple[str, str]) -> None:
+def test_an_incomplete_owner_is_a_usage_error(cli: Cli, half: tuple[str, str]) -> None:
     refused = cli("tenants", "create", "acme", "--name", "Acme", *half)
     assert (refused.exit_code, "--owner-email and --owner-name" in refused.stderr) == (2, True)

@@ -32,7 +32,7 @@ def run(cli: Cli, *arguments: str, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_list_says_how_far_each_tenant_is_and_why_not_further(cli: Cli, workers: Workers) -> None:
+def test_a_list_shows_each_tenants_progress_and_what_blocks_it(cli: Cli, workers: Workers) -> None:
     workers.finish(create(cli), failing="stalwart")
     workers.finish(create(cli, "globex"))
     head, globex, acme = cli("tenants", "list", "--limit", "2").stdout.splitlines()
@@ -114,7 +114,7 @@ def test_output_in_any_encoding_is_no_traceback(cli: Cli, encoding: str) -> None
             assert json.loads(done.stdout)["name"].startswith("Köln \u2713")
 
 
-def test_an_argument_that_is_no_text_is_a_wrong_command_line(cli: Cli) -> None:
+def test_an_argument_that_is_no_text_is_a_usage_error(cli: Cli) -> None:
     given = {name: value for name, value in cli.environment.items() if value is not None}
     command = [sys.executable.encode(), b"-m", b"platformctl", b"tenants", b"list", b"--search", b"\xff"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, timeout=60)

@@ -42,7 +42,7 @@ def test_users_are_listed_by_their_partners_slug(cli: Cli) -> None:
     assert (unknown.exit_code, "no partner nobody" in unknown.stderr) == (2, True)
 
 
-def test_a_partner_is_created_renamed_given_a_tenant_and_deleted_when_free(cli: Cli, acme: dict[str, Any]) -> None:
+def test_a_partner_is_created_renamed_and_deleted_once_it_has_no_tenant(cli: Cli, acme: dict[str, Any]) -> None:
     partner = cli.json("partners", "create", "northwind", "--name", "Northwind")
     assert [one["slug"] for one in cli.json("partners", "list")] == ["northwind"]
     renamed = cli.json("partners", "update", "northwind", "--name", "Northwind IT", "--if-match", partner["etag"])
@@ -89,7 +89,7 @@ def test_a_script_cannot_delete_without_yes(cli: Cli, noun: str) -> None:
     assert (done.exit_code, "--yes" in done.stderr) == (2, True)
 
 
-def test_an_update_without_changes_is_a_wrong_command_line(cli: Cli) -> None:
+def test_an_update_without_changes_is_a_usage_error(cli: Cli) -> None:
     assert cli("users", "update", ID).exit_code == 2
     assert cli("subscriptions", "update", ID).exit_code == 2
     assert cli("tenants", "update", "acme").exit_code == 2

@@ -21,7 +21,7 @@ def failed(cli: Cli, workers: Workers) -> str:
 
 
 @pytest.mark.usefixtures("failed")
-def test_status_names_what_failed_where_why_and_what_to_do(cli: Cli) -> None:
+def test_status_shows_failures_with_place_reason_and_remedy(cli: Cli) -> None:
     shown = cli("status")
     assert shown.exit_code == 1
     for word in ("failed", "stalwart", "unexpected_answer", "acme"):
@@ -32,7 +32,7 @@ def test_status_names_what_failed_where_why_and_what_to_do(cli: Cli) -> None:
     assert group["remedy"] in shown.stdout
 
 
-def test_a_pause_is_shown_and_is_nothing_wrong(cli: Cli) -> None:
+def test_a_pause_is_shown_and_is_no_problem(cli: Cli) -> None:
     assert cli("integrations", "pause", "ocis", "--reason", "upgrade").exit_code == 0
     shown = cli("status")
     assert (shown.exit_code, "upgrade" in shown.stdout, "Nothing is wrong." in shown.stdout) == (0, True, True)
@@ -86,7 +86,7 @@ def test_any_request_can_be_sent(cli: Cli, failed: str) -> None:
 
 
 @pytest.mark.usefixtures("failed")
-def test_events_can_be_filtered_by_what_the_api_offers(cli: Cli) -> None:
+def test_events_can_be_filtered_by_every_filter_of_the_api(cli: Cli) -> None:
     actions = {one["action"] for one in cli.json("events", "--tenant", "acme")}
     assert "tenant.created" in actions
     refused = cli("events", "--selector", "colour=red")
@@ -122,6 +122,6 @@ def test_doctor_prints_each_check_with_its_remedy_and_exits_with_1_if_one_failed
     assert [one["status"] for one in json.loads(cli("doctor", "-o", "json").stdout)["checks"]] == ["ok", "failed"]
 
 
-def test_doctor_without_a_scheduler_exits_with_6_and_says_so(cli: Cli) -> None:
+def test_doctor_without_a_scheduler_exits_with_6_and_reports_it(cli: Cli) -> None:
     waited = cli("doctor", "--timeout", "0.2")
     assert (waited.exit_code, "no scheduler runs" in waited.stderr) == (6, True)

@@ -70,7 +70,7 @@ def test_a_script_signs_in_by_its_client_secret_from_the_environment_or_a_file(v
     assert "operator-secret" not in visitor.files()[0].read_text()
 
 
-def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
+def test_a_wrong_secret_a_denial_and_an_expired_code_fail_to_sign_in(
     visitor: Cli, authentik: AuthentikSimulator, public: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
@@ -86,7 +86,7 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
     assert visitor.files() == []
 
 
-def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
+def test_too_many_sign_ins_within_an_hour_give_an_error_message(
     visitor: Cli, authentik: AuthentikSimulator, public: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentik.oidc.devices, "per_hour", 0)
@@ -95,7 +95,7 @@ def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
 
 
 @pytest.mark.parametrize("status", [408, 429])
-def test_a_temporary_refusal_while_the_device_waits_is_waited_out(
+def test_polling_for_a_device_continues_after_a_temporary_refusal(
     authentik: AuthentikSimulator, issuer: People, public: None, status: int
 ) -> None:
     fault(authentik, kind="status", status=status, path="/token/", count=1)
@@ -241,7 +241,7 @@ def test_an_issuer_that_does_not_listen_is_unreachable(visitor: Cli) -> None:
     assert done.exit_code == 4
 
 
-def test_missing_settings_and_invalid_urls_are_a_wrong_command_line(visitor: Cli, tmp_path: Path) -> None:
+def test_missing_settings_and_invalid_urls_are_usage_errors(visitor: Cli, tmp_path: Path) -> None:
     assert visitor("login", env={"PLATFORM_CLIENT_ID": None}).exit_code == 2
     assert visitor("whoami", "--api-url", "ftp://x").exit_code == 2
     assert visitor("whoami", "--api-url", "http://ann:pw@127.0.0.1").exit_code == 2
@@ -259,7 +259,7 @@ def test_a_given_token_is_used_and_not_stored(visitor: Cli, issuer: People) -> N
     assert visitor.files() == []
 
 
-def test_the_representation_of_a_sign_in_holds_no_token(signed_in: Cli) -> None:
+def test_the_representation_of_a_sign_in_contains_no_token(signed_in: Cli) -> None:
     saved = signed_in.saved()
     assert saved["access_token"] not in repr(SignIn(**saved))
     assert saved["refresh_token"] not in repr(SignIn(**saved))

@@ -48,7 +48,7 @@ def test_waiting_ends_with_the_operation_and_shows_its_steps_on_stderr(cli: Cli,
     assert "acme, authentik: ok after 1 attempt\n" in done.stderr
 
 
-def test_an_operation_that_fails_ends_with_1_and_says_why(cli: Cli, workers: Workers) -> None:
+def test_a_failed_operation_exits_with_1_and_shows_its_reason(cli: Cli, workers: Workers) -> None:
     workers.soon("acme", failing="stalwart")
     done = cli("tenants", "create", "acme", "--name", "Acme", "--wait")
     assert done.exit_code == 1
@@ -132,7 +132,7 @@ def test_an_unknown_tenant_is_refused(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("slug", ["../users", "a/b", "", "?x", "..", "-"])
-def test_a_name_that_would_lead_to_another_address_is_a_wrong_command_line(cli: Cli, slug: str) -> None:
+def test_a_name_that_would_change_the_url_is_a_usage_error(cli: Cli, slug: str) -> None:
     assert cli("tenants", "show", "--", slug).exit_code == 2
 
 
@@ -147,7 +147,7 @@ def test_text_from_others_cannot_control_the_terminal(cli: Cli, mongodb_uri: str
         assert "[bold]x" in done.stdout
 
 
-def test_an_update_takes_the_version_it_is_for_and_waits_for_its_operation(cli: Cli, workers: Workers) -> None:
+def test_an_update_accepts_the_expected_version_and_waits_for_its_operation(cli: Cli, workers: Workers) -> None:
     workers.soon("acme")
     seen = cli.json("tenants", "create", "acme", "--name", "Acme", "--wait")
     workers.join()
@@ -168,7 +168,7 @@ def test_billing_information_is_read_from_a_file_or_standard_input_and_can_be_re
     assert cli("tenants", "update", "acme", "--billing", "/no/such/file").exit_code == 2
 
 
-def test_a_plan_is_waited_for_and_lists_what_would_change(cli: Cli, workers: Workers) -> None:
+def test_a_dry_run_is_awaited_and_lists_the_changes(cli: Cli, workers: Workers) -> None:
     workers.soon("acme")
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
@@ -179,7 +179,7 @@ def test_a_plan_is_waited_for_and_lists_what_would_change(cli: Cli, workers: Wor
     assert "authentik: would make the group again" in done.stdout
 
 
-def test_a_plan_that_would_change_nothing_says_so(cli: Cli, workers: Workers) -> None:
+def test_a_dry_run_without_changes_is_shown_as_such(cli: Cli, workers: Workers) -> None:
     workers.soon("acme")
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
@@ -216,7 +216,7 @@ def test_a_failed_step_is_retried_and_waited_for(cli: Cli, workers: Workers) -> 
     assert cli("operations", "retry", failed, "nosuch").exit_code == 3
 
 
-def test_giving_and_emptying_a_field_at_once_is_a_wrong_command_line(cli: Cli) -> None:
+def test_setting_and_clearing_a_field_at_once_is_a_usage_error(cli: Cli) -> None:
     assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
     for line in (
         ("tenants", "update", "acme", "--domain", "new.test", "--no-domains"),

@@ -97,7 +97,7 @@ def test_faults_of_a_webhook_are_printed_with_pointers(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("delivering")
-def test_the_exit_code_of_a_test_says_whether_the_ping_was_delivered(cli: Cli, receiver: Receiver) -> None:
+def test_the_exit_code_of_a_webhook_test_shows_the_pings_delivery(cli: Cli, receiver: Receiver) -> None:
     webhook = made(cli, url=f"{receiver.url}/take")
     well = cli("webhooks", "test", webhook["_id"], "-o", "json")
     assert (well.exit_code, json.loads(well.stdout)["status"]) == (0, "delivered")
@@ -107,7 +107,7 @@ def test_the_exit_code_of_a_test_says_whether_the_ping_was_delivered(cli: Cli, r
     assert "not_taken" in ill.stdout
 
 
-def test_a_ping_that_is_not_sent_in_time_exits_with_6(cli: Cli) -> None:
+def test_a_ping_that_times_out_exits_with_6(cli: Cli) -> None:
     assert cli("webhooks", "test", made(cli)["_id"], "--timeout", "0.1").exit_code == 6
 
 

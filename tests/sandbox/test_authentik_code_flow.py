@@ -68,7 +68,7 @@ def test_of_two_people_with_one_address_only_the_older_can_sign_in(browser: Brow
 
 
 @pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("nobody", "ann's password"), ("", "")])
-def test_wrong_credentials_stay_on_the_sign_in_page(browser: Browser, name: str, password: str) -> None:
+def test_wrong_credentials_return_to_the_sign_in_page(browser: Browser, name: str, password: str) -> None:
     refused = browser.submit(browser.authorize(), uid_field=name, password=password)
     assert "uid_field" in refused.text
     assert browser.simulator.snapshot()["sessions"] == {}
@@ -120,7 +120,7 @@ def test_a_verifier_for_a_code_without_challenge_is_refused(browser: Browser) ->
 @pytest.mark.parametrize(
     "changes", [{"client_id": "unknown"}, {"redirect_uri": "http://127.0.0.1:9999/elsewhere"}, {"redirect_uri": ""}]
 )
-def test_an_unknown_client_or_redirect_uri_is_told_to_the_person_and_nobody_is_redirected(
+def test_an_unknown_client_or_redirect_uri_is_shown_without_a_redirect(
     browser: Browser, changes: dict[str, str]
 ) -> None:
     answer = browser.authorize(**changes)
@@ -136,7 +136,7 @@ def test_an_unknown_client_or_redirect_uri_is_told_to_the_person_and_nobody_is_r
         ({"client_id": "tool"}, "invalid_request"),
     ],
 )
-def test_other_faults_are_told_to_the_application_with_its_state(
+def test_other_faults_are_returned_to_the_application_with_its_state(
     browser: Browser, changes: dict[str, str], error: str
 ) -> None:
     answer = sent_back(browser.authorize(**changes))

@@ -11,7 +11,7 @@ from tests.sandbox.authentik_caller import GROUPS, ME, Caller
 from tests.simulators import fault
 
 
-def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_is_gone(call: Caller) -> None:
+def test_a_group_is_shown_below_its_current_parents_only(call: Caller) -> None:
     def made(name: str, **fields: Any) -> str:
         return str(call("POST", GROUPS, json={"name": name, **fields}).json()["pk"])
 
@@ -26,7 +26,7 @@ def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_
     assert call("GET", f"{GROUPS}{first}/").json()["children"] == []
 
 
-def test_a_page_of_groups_says_how_many_there_are_in_all(call: Caller) -> None:
+def test_a_page_of_groups_has_the_total_count(call: Caller) -> None:
     for number in range(5):
         call("POST", GROUPS, json={"name": f"g{number}"})
     answer = call("GET", f"{GROUPS}?page_size=2&page=2&search=g").json()

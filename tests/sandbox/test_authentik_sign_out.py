@@ -11,7 +11,7 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.sandbox.web_application import SIGNED_OUT, Browser, Receiver, sent_back
 
 
-def test_signing_out_ends_the_session_tells_the_application_once_and_leaves_the_refresh_token(
+def test_signing_out_ends_the_session_notifies_the_application_and_keeps_the_refresh_token(
     browser: Browser, receiver: Receiver
 ) -> None:
     tokens = browser.tokens()
@@ -32,7 +32,7 @@ def test_signing_out_ends_the_session_tells_the_application_once_and_leaves_the_
     assert len(receiver.tokens) == 1
 
 
-def test_an_application_whose_sign_out_leaves_the_session_open_asks_nobody_anything_next_time(
+def test_a_session_that_sign_out_keeps_signs_in_again_without_a_prompt(
     web_authentik: AuthentikSimulator,
 ) -> None:
     browser = Browser(web_authentik, "portal")
@@ -41,7 +41,7 @@ def test_an_application_whose_sign_out_leaves_the_session_open_asks_nobody_anyth
     assert sent_back(browser.authorize(scope="openid"))["code"]
 
 
-def test_signing_out_twice_is_redirected_again_and_tells_nobody(browser: Browser, receiver: Receiver) -> None:
+def test_signing_out_twice_redirects_again_and_notifies_no_application(browser: Browser, receiver: Receiver) -> None:
     identity = browser.tokens()["id_token"]
     for _ in range(2):
         assert browser.end_session(identity).headers["Location"] == f"{SIGNED_OUT}?state=bye"
@@ -73,7 +73,7 @@ def test_a_sign_out_that_cannot_be_trusted_is_not_redirected_and_ends_nothing(
     assert browser.userinfo(tokens["access_token"]).status_code == 200
 
 
-def test_an_application_is_told_when_the_person_is_switched_off(browser: Browser, receiver: Receiver) -> None:
+def test_an_application_is_notified_when_the_user_is_deactivated(browser: Browser, receiver: Receiver) -> None:
     tokens, user = browser.tokens(), browser.simulator.directory.users_by_name["ann"]
     headers = {"Authorization": "Bearer token"}
     path = f"{browser.simulator.url}/api/v3/core/users/{user.pk}/"

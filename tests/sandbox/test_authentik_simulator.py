@@ -21,7 +21,7 @@ from tests.sandbox.authentik_caller import (
 from tests.simulators import fault
 
 
-def test_switching_a_person_off_ends_sessions_and_refresh_but_not_the_token_in_hand(call: Caller) -> None:
+def test_deactivating_a_user_ends_sessions_and_issued_tokens(call: Caller) -> None:
     pk, tokens = call.person("anna", "tenant-acme"), call.sign_in("anna")
     assert call.simulator.snapshot()["sessions"] == {"anna": 1}
     assert call.userinfo(tokens["access_token"]).json()["groups"] == ["tenant-acme"]
@@ -70,7 +70,7 @@ def test_the_default_access_flag_closes_an_application_that_lost_its_bindings(ca
     assert call.sign_in("bert") is None
 
 
-def test_an_owner_comes_in_by_an_invitation_once_and_is_in_no_group(call: Caller) -> None:
+def test_an_owner_uses_an_invitation_once_and_joins_no_group(call: Caller) -> None:
     flow = call.control("add_flow", slug="enrolment")
     data = {"email": "owner@acme.test", "attributes.dezky.tenantId": "x", "groups": ["tenant-acme"]}
     body = {"name": "owner-acme", "flow": flow, "single_use": True, "fixed_data": data}
@@ -122,7 +122,7 @@ def test_an_expiring_api_token_is_changed_at_its_end_and_an_app_password_deleted
     assert call("GET", ME).json() == {"detail": "Token invalid/expired"}
 
 
-def test_what_our_token_may_not_do_is_a_403_and_hidden_users_are_not_found(call: Caller) -> None:
+def test_a_request_without_permission_is_a_403_and_hidden_users_are_not_found(call: Caller) -> None:
     person = call.person("anna")
     group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]
     call.control("limit_token", permissions=["view_group", "add_group", "add_user_to_group", "reset_user_password"])
@@ -138,7 +138,7 @@ def test_what_our_token_may_not_do_is_a_403_and_hidden_users_are_not_found(call:
     assert hidden.json() == {"non_field_errors": "Email stage not found."}
 
 
-def test_a_lost_race_for_a_username_looks_like_a_wrong_method(call: Caller) -> None:
+def test_a_lost_race_for_a_username_is_answered_405(call: Caller) -> None:
     fault(call.simulator, kind="race_lost", path="/users/", count=1)
     answer = call("POST", USERS, json={"username": "anna", "name": ""})
     assert (answer.status_code, answer.content) == (405, b"")
@@ -169,7 +169,7 @@ def test_a_device_is_a_session_like_any_other_and_ends_with_the_person(call: Cal
     assert [answer.json()["error"] for answer in (refused, call.poll(approved))] == ["invalid_grant"] * 2
 
 
-def test_nobody_approves_a_device_for_an_application_that_is_closed_to_them(call: Caller) -> None:
+def test_a_person_without_access_to_an_application_cannot_approve_its_device(call: Caller) -> None:
     call.person("bert")
     application = call("GET", f"{APPLICATIONS}portal/").json()["pk"]
     group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]

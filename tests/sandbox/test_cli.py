@@ -131,7 +131,7 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
     assert "runs already" in again.stderr
 
 
-def test_people_of_the_sandbox_sign_in_to_the_console_and_see_what_is_theirs(running: Sandbox) -> None:
+def test_people_of_the_sandbox_sign_in_to_the_console_and_see_their_tenants(running: Sandbox) -> None:
     url = running.state()["console"]["url"]
     for role, shown in (("admin", "Operator"), ("owner", "Owner")):
         tenant = ("--tenant", "acme") if role == "owner" else ()
@@ -150,9 +150,7 @@ def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
         assert time.monotonic() < give_up
 
 
-def test_two_run_side_by_side_and_where_a_killed_supervisor_took_all_its_own_with_it_the_demonstration_starts_and_ends(
-    running: Sandbox, sandbox: Sandbox
-) -> None:
+def test_two_sandboxes_run_side_by_side_and_a_killed_one_leaves_no_process(running: Sandbox, sandbox: Sandbox) -> None:
     first, second = running.state(), sandbox.up()
     assert first["api"] != second["api"]
     everybody = family(second)
@@ -183,7 +181,7 @@ def test_down_leaves_nothing(running: Sandbox) -> None:
     assert running("down").returncode == 0
 
 
-def test_a_taken_port_is_named_with_what_wanted_it_and_what_to_change(sandbox: Sandbox) -> None:
+def test_a_port_in_use_is_named_with_its_service_and_the_remedy(sandbox: Sandbox) -> None:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", sandbox.base + OFFSETS["stalwart"]))
         squatter.listen()

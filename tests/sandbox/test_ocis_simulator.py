@@ -49,7 +49,7 @@ def sign_ins(authentik: AuthentikSimulator) -> Iterator[SignIns]:
         yield SignIns(authentik, simulator)
 
 
-def test_with_the_storage_down_everything_is_absent_and_only_the_canary_tells(ocis: OcisSimulator) -> None:
+def test_with_the_storage_down_every_space_is_absent_and_only_the_canary_shows_it(ocis: OcisSimulator) -> None:
     us = account(ocis)
     space = us.create()
     fault(ocis, kind="storage_down")
@@ -102,7 +102,7 @@ def test_members_come_by_their_groups_and_go_with_them_at_a_later_sign_in(sign_i
     assert not sign_ins.anna().lists(space)
 
 
-def test_a_role_from_a_new_token_takes_the_place_of_the_one_before(sign_ins: SignIns) -> None:
+def test_a_role_from_a_new_token_replaces_the_previous_one(sign_ins: SignIns) -> None:
     foreign = control(sign_ins.ocis, "add_space", name="Foreign")
     old = sign_ins.anna(role="ocisSpaceAdmin")
     assert old.lists(foreign)

@@ -80,7 +80,7 @@ def test_with_a_real_api_and_no_issuer_the_simulator_still_signs_people_in(layou
     assert state["issuers"]["operator"].startswith(state["simulators"]["authentik"])
 
 
-def test_a_token_of_a_real_issuer_is_refused_with_a_sentence(layout: Layout, given: Any) -> None:
+def test_a_token_of_a_real_issuer_is_refused_with_an_error_message(layout: Layout, given: Any) -> None:
     given(**REAL, **ISSUERS)
     with pytest.raises(TokenError, match=r"OIDC_ISSUERS names a real identity provider .*auth\.example\.com"):
         token_for(shown(layout), "admin", None, None)

@@ -70,7 +70,7 @@ def test_a_server_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_a_taken_port_is_named(own_valkey: Valkey, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(own_valkey: Valkey, tmp_path: Path) -> None:
     second = Valkey(tmp_path / "second", own_valkey.port)
     with pytest.raises(ServiceError, match=str(own_valkey.port)):
         second.start()

@@ -116,7 +116,7 @@ def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(simulator: 
     assert inside.refusal("Domain", name="c.test")["type"] == "overQuota"
 
 
-def test_nobody_grants_what_they_do_not_hold(simulator: StalwartSimulator, jmap: Jmap) -> None:
+def test_an_account_cannot_grant_permissions_that_it_lacks(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     held = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
     control(simulator, "add_key", key="API_narrow", permissions=held)
@@ -132,7 +132,7 @@ def test_nobody_grants_what_they_do_not_hold(simulator: StalwartSimulator, jmap:
     assert narrow.set("Domain", destroy=[domain])["type"] == "forbidden"
 
 
-def test_another_account_may_be_named_only_by_who_may_impersonate(simulator: StalwartSimulator, jmap: Jmap) -> None:
+def test_only_an_account_with_impersonation_may_name_another_account(simulator: StalwartSimulator, jmap: Jmap) -> None:
     control(simulator, "add_key", key="API_narrow", permissions=["authenticate", "sysDomainGet"])
     narrow = by_key(simulator, "API_narrow")
     for readable in ("pr0v", "no-account-4"):
@@ -164,7 +164,7 @@ def test_passwords_are_refused_once_an_outside_directory_is_loaded(simulator: St
     assert jmap.create("Account", **user(domain, "carl", **secret))
 
 
-def test_keys_can_appear_between_our_look_and_the_destroy(simulator: StalwartSimulator, jmap: Jmap) -> None:
+def test_keys_can_appear_between_our_read_and_the_destroy(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     assert jmap.ids("DkimSignature", domainId=domain) == []
     fault(simulator, kind="tasks_in_between", path="x:Domain/set", count=1)
@@ -182,7 +182,7 @@ def test_a_task_may_outlive_its_domain_and_fails_then(simulator: StalwartSimulat
     assert len(jmap.ids("Task", status="Failed")) == 1
 
 
-def test_in_recovery_mode_no_key_is_ever_made(simulator: StalwartSimulator, jmap: Jmap) -> None:
+def test_in_recovery_mode_no_key_is_created(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     control(simulator, "set_recovery_mode", on=True)
     assert control(simulator, "run_tasks") == 0
@@ -191,7 +191,7 @@ def test_in_recovery_mode_no_key_is_ever_made(simulator: StalwartSimulator, jmap
     assert len(jmap.ids("DkimSignature", domainId=domain)) == 2
 
 
-def test_what_came_before_a_fault_in_the_middle_of_a_set_stays(simulator: StalwartSimulator, jmap: Jmap) -> None:
+def test_changes_before_a_fault_in_the_middle_of_a_set_stay(simulator: StalwartSimulator, jmap: Jmap) -> None:
     fault(simulator, kind="partial_commit", path="x:Domain/set", count=1)
     bodies = {key: {"name": f"{key}.test", "dkimManagement": MANUAL} for key in ("first", "second")}
     assert jmap.set("Domain", create=bodies)["type"] == "serverUnavailable"
@@ -210,7 +210,7 @@ def test_a_text_search_finds_words_skips_unknown_ones_before_them_and_sometimes_
     assert sorted(jmap.ids("Tenant", text="abc123")) == sorted([acme, other])
 
 
-def test_which_of_two_refusals_comes_is_a_matter_of_chance(jmap: Jmap) -> None:
+def test_one_of_two_refusals_is_chosen_at_random(jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     assert jmap.get("Domain", domain, "name")["name"] == ACME
     seen = {jmap.refusal("Domain", name=ACME, memberTenantId="zzz")["type"] for _ in range(40)}

@@ -41,7 +41,7 @@ def test_a_header_with_an_underscore_cannot_pass_for_another(wire: Wire) -> None
     assert "forged" not in json.dumps(headers)
 
 
-def test_a_path_is_decoded_once_and_may_hold_any_bytes(wire: Wire) -> None:
+def test_a_path_is_decoded_once_and_may_contain_any_bytes(wire: Wire) -> None:
     answer = wire.ask(b"GET /a%252Fb/%C3%BC HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n")
     assert json_of(answer)["path"] == "/a%2Fb/ü"
 
@@ -53,7 +53,7 @@ def test_head_has_the_headers_of_get_and_no_body(wire: Wire) -> None:
     assert b"content-length: " in head.lower()
 
 
-def test_a_client_that_asks_first_is_told_to_continue(wire: Wire) -> None:
+def test_a_client_that_expects_100_continue_gets_it(wire: Wire) -> None:
     with wire.open(post(TOKEN + b"Content-Length: 2\r\nExpect: 100-continue\r\n")) as connection:
         assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"ok")
@@ -129,7 +129,7 @@ def test_only_stripes_events_may_be_longer_and_only_with_a_signature(wire: Wire)
     assert [len(answer.json()["body"]) for answer in (signed, anonymous)] == [200_000, 0]
 
 
-def test_a_streamed_answer_arrives_whole_and_one_that_breaks_is_not_taken_for_whole(wire: Wire) -> None:
+def test_a_streamed_response_arrives_complete_and_a_broken_one_is_detected(wire: Wire) -> None:
     url = f"http://127.0.0.1:{wire.port}"
     answer = requests.get(f"{url}/stream?pieces=50", timeout=20)
     assert answer.text == "".join(f"{number}," * 10_000 for number in range(50))
@@ -137,7 +137,7 @@ def test_a_streamed_answer_arrives_whole_and_one_that_breaks_is_not_taken_for_wh
         requests.get(f"{url}/broken-stream", timeout=20)
 
 
-def test_liveness_is_answered_while_all_threads_are_taken_and_past_the_queue_requests_are_refused(wire: Wire) -> None:
+def test_liveness_answers_while_all_threads_are_busy_and_a_full_queue_refuses_requests(wire: Wire) -> None:
     url = f"http://127.0.0.1:{wire.port}"
     with ThreadPoolExecutor(600) as pool:
         slow = [pool.submit(requests.get, f"{url}/slow?seconds=0.01", timeout=60) for _ in range(600)]

@@ -88,7 +88,7 @@ def test_started_twice_it_runs_once(
     assert job.run_once() == 0
 
 
-def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
+def test_cancel_stops_open_operations_and_reconcile_starts_new_ones(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
@@ -108,7 +108,7 @@ def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
     assert (latest.action, latest.requested_by) == ("reconcile", admin.user.id)
 
 
-def test_what_is_not_possible_any_more_is_refused_with_its_reason_and_others_go_on(
+def test_an_action_that_became_impossible_is_refused_with_its_reason_and_others_continue(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
@@ -122,7 +122,7 @@ def test_what_is_not_possible_any_more_is_refused_with_its_reason_and_others_go_
     assert [(one.target.slug, "already ended" in (one.detail or "")) for one in ended.named[:1]] == [("acme", True)]
 
 
-def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
+def test_a_tenant_that_a_dead_scheduler_claimed_is_claimed_again(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     begun(create)
@@ -133,7 +133,7 @@ def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
 
 
-def test_the_pace_is_kept(
+def test_the_rate_of_a_bulk_operation_is_limited(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
 ) -> None:
     for slug in ("acme", "beta", "gamma"):
@@ -144,7 +144,7 @@ def test_the_pace_is_kept(
     assert sum(slow.run_once() for _ in range(3)) <= 1
 
 
-def test_nobody_reaches_further_in_bulk_than_one_by_one(
+def test_a_bulk_operation_gives_no_more_rights_than_single_requests(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     for slug in ("acme", "beta"):

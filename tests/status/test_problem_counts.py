@@ -49,7 +49,7 @@ def test_few_and_many_different_sets_of_problems_are_counted_alike(
     assert counts.tenants() == {"failed": OPERATIONS}
 
 
-def test_a_scope_is_counted_alone(database: Database[dict[str, Any]]) -> None:
+def test_each_scope_is_counted_separately(database: Database[dict[str, Any]]) -> None:
     fill(database, 1)
     counts = count_problems(database["operations"], {"tenantId": {"$in": ["tenant0", "tenant1"]}})
     assert counts.tenants() == {"failed": OPERATIONS // 2}

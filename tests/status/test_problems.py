@@ -77,7 +77,7 @@ def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant
     assert (status.is_ok, status.tenants) == (False, {"failed": 2})
 
 
-def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last_reason(
+def test_a_retrying_step_is_listed_with_attempts_next_attempt_and_last_reason(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
@@ -90,7 +90,7 @@ def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last
     assert example.next_attempt_at > store.connection.now() + timedelta(seconds=60)
 
 
-def test_a_step_that_is_retried_is_still_told_while_its_next_attempt_runs(
+def test_a_retried_step_stays_listed_while_its_next_attempt_runs(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
@@ -108,7 +108,7 @@ def test_a_problem_is_gone_once_its_step_is_ok(
     assert groups(control_plane, admin) == {}
 
 
-def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_paused_which_is_no_error(
+def test_a_step_behind_an_open_breaker_is_a_problem_and_one_behind_a_pause_is_none(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
@@ -125,7 +125,7 @@ def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_pau
     assert groups(control_plane, admin) == {}
 
 
-def test_a_step_that_no_worker_takes_is_overdue_after_it_was_sent_several_times(
+def test_a_step_that_no_worker_claims_is_overdue_after_several_dispatches(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     operation = begun(create)
@@ -144,7 +144,7 @@ def _due_before(at: str) -> dict[str, Any]:
     return {"$set": {"steps": {"$map": {"input": "$steps", "as": "step", "in": each}}}}
 
 
-def test_operations_that_nobody_sends_are_told_without_any_schedulers_help(
+def test_unpublished_operations_are_listed_without_a_scheduler(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     begun(create)
@@ -154,7 +154,7 @@ def test_operations_that_nobody_sends_are_told_without_any_schedulers_help(
     assert (group.count, group.examples[0].tenant) == (1, "acme")
 
 
-def test_a_newer_operation_clears_what_was_wrong_with_the_one_before(
+def test_a_newer_operation_clears_the_problems_of_the_previous_one(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
@@ -175,7 +175,7 @@ def test_a_failed_plan_is_no_problem_of_its_tenant(
     assert groups(control_plane, admin) == {}
 
 
-def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
+def test_a_blocked_step_is_not_listed_beside_the_one_that_blocks_it(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
@@ -186,7 +186,7 @@ def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
     assert set(groups(control_plane, admin)) == {("failed", "authentik", "taken")}
 
 
-def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
+def test_a_caller_with_one_tenant_sees_only_its_problems(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     for slug in ("acme", "beta"):
@@ -214,7 +214,7 @@ def _owner_of(control_plane: Services, admin: Actor, slug: str) -> Any:
     return control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
 
 
-def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
+def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     view = create("acme", "acme.test")
@@ -290,7 +290,7 @@ def test_all_operations_are_listed_newest_first_by_status_action_problem_and_rea
     assert [one.tenant_slug for one in control_plane.status.page(admin, None, query).items] == slugs
 
 
-def test_a_list_begins_at_a_time_and_goes_on_at_its_next(
+def test_a_list_starts_at_a_time_and_continues_at_its_cursor(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     begun(create)

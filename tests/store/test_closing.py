@@ -95,7 +95,7 @@ def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_
 
 
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["came through", "was stopped"])
-def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
+def test_a_manually_retried_close_is_not_started_again_by_the_scheduler(
     store: Repositories, settings: Settings, closing: Operation, control_plane: Services, admin: Actor, is_stopped: bool
 ) -> None:
     after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
@@ -115,7 +115,7 @@ def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
     assert control_plane.lifecycle.start_due(10) == 0
 
 
-def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(
+def test_a_failure_that_is_recorded_concurrently_starts_the_next_stage_once(
     store: Repositories, closing: Operation
 ) -> None:
     claims = [store.operations.claim(closing.id, "access", 1, 60) for _ in range(2)]

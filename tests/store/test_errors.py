@@ -50,7 +50,7 @@ def test_permanent_driver_errors_stay_unchanged(error: PyMongoError) -> None:
         raise error
 
 
-def test_a_refused_insert_says_why_and_ends_its_transaction(store: Repositories, settings: Settings) -> None:
+def test_a_refused_insert_reports_its_reason_and_ends_its_transaction(store: Repositories, settings: Settings) -> None:
     database = store.connection.client[settings.mongodb_database]
     rows = database.create_collection("ruled", validator={"name": {"$type": "string"}})
     rows.create_index("name", unique=True)

@@ -17,9 +17,7 @@ def append(store: Repositories, action: str) -> None:
     )
 
 
-def test_an_effect_comes_after_its_cause_whatever_ids_their_processes_gave(
-    store: Repositories, settings: Settings
-) -> None:
+def test_an_effect_is_listed_after_its_cause_whatever_their_ids(store: Repositories, settings: Settings) -> None:
     append(store, "tenant.created")
     rows = store.connection.client[settings.mongodb_database]["events"]
     cause: dict[str, Any] = rows.find_one_and_delete({}) or {}

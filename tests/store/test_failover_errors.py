@@ -24,6 +24,6 @@ def test_answers_of_a_changing_replica_set_mean_not_now(answer: PyMongoError) ->
         raise answer
 
 
-def test_a_mistake_of_ours_stays_what_it_is() -> None:
+def test_a_programming_error_is_not_converted() -> None:
     with pytest.raises(OperationFailure), translate_errors():
         raise OperationFailure("unknown operator", 168)

@@ -50,7 +50,7 @@ def belonging(platform: PlatformFixture) -> int:
     return platform.rows["users"].count_documents({"tenantIds": platform.tenant("acme").id})
 
 
-def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_counted(platform: PlatformFixture) -> None:
+def test_more_people_than_fit_in_one_transaction_are_all_erased_and_counted(platform: PlatformFixture) -> None:
     assert open_settlement(platform.store).settle(ended(platform)) is not None
     assert belonging(platform) == 0
     assert platform.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1

@@ -59,9 +59,7 @@ def test_values_found_by_a_worker_that_died_after_the_last_attempt_are_recorded_
     assert (row["settled"], "found" in row) == (True, False)
 
 
-def test_of_a_worker_that_dies_between_two_attempts_nothing_is_lost_either(
-    store: Repositories, operation: Operation
-) -> None:
+def test_a_worker_that_dies_between_two_attempts_loses_nothing(store: Repositories, operation: Operation) -> None:
     end(store, operation, stalwart=FOUND)
     end(store, operation, authentik=ok(), ocis=failed(PermanentError("taken")))
     settled = open_settlement(store).settle(operation.id)
@@ -80,7 +78,7 @@ def test_records_that_are_shown_already_keep_their_time(
     assert tenant(store).remote == {"dnsRecords": RECORDS, "dnsRecordsAt": "2026-01-01T00:00:00Z"}
 
 
-def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
+def test_an_older_operation_does_not_overwrite_a_newer_change(
     store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     ended = end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)

@@ -144,7 +144,7 @@ def test_exactly_one_of_many_concurrent_finishes_sees_the_end(store: Repositorie
         assert [end is not None and not end.is_open for end in ends].count(True) == 1
 
 
-def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Repositories, operation: Operation) -> None:
+def test_a_retry_waits_for_its_time_and_keeps_the_last_reason(store: Repositories, operation: Operation) -> None:
     store.operations.record(take(store, operation, "ocis"), LATER, 0.3)
     assert store.operations.claim(operation.id, "ocis", 1, 60) is None
     seen = store.operations.find(operation.id)
@@ -154,7 +154,7 @@ def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Repositories,
     assert take(store, operation, "ocis").step.attempts == 2
 
 
-def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes_it(
+def test_an_unclaimed_step_is_published_again_and_the_first_message_claims_it(
     make_settings: Callable[..., Settings], create: Create, operation: Operation
 ) -> None:
     impatient = open_repositories(make_settings(dispatch_grace_seconds=0.05))
@@ -204,7 +204,7 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
     impatient.close()
 
 
-def test_what_was_sent_after_a_lost_lease_stays_good_however_long_its_queue(
+def test_a_message_published_after_a_lost_lease_stays_valid_however_long_the_queue(
     make_settings: Callable[..., Settings], create: Create
 ) -> None:
     impatient = open_repositories(make_settings(dispatch_grace_seconds=0.01))
@@ -275,7 +275,7 @@ def test_two_schedulers_at_once_send_a_due_operation_once(
     store.close()
 
 
-def test_an_operation_past_its_deadline_fails_and_says_what_it_was_waiting_for(
+def test_an_operation_past_its_deadline_fails_and_names_its_open_steps(
     make_settings: Callable[..., Settings], control_plane: Services, admin: Actor, create: Create, store: Repositories
 ) -> None:
     operation = create().operation
@@ -327,7 +327,7 @@ def reconciled(control_plane: Services, admin: Actor) -> Operation:
     return operation
 
 
-def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
+def test_a_live_lease_blocks_newer_steps_however_many_operations_came_between(
     control_plane: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
     for _ in range(8):
@@ -383,7 +383,7 @@ def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
     assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is not None
 
 
-def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_failed(
+def test_a_second_stage_starts_after_the_first_and_is_blocked_by_its_failure(
     store: Repositories, create: Create, settings: Settings
 ) -> None:
     for slug, outcome, status in (("good", ok(), "running"), ("bad", failed(PermanentError("taken")), "failed")):

@@ -32,7 +32,7 @@ def begun(platform: PlatformFixture) -> int:
     return int(platform.rows["operations"].count_documents({"action": "purge"}))
 
 
-def test_only_the_quota_of_purges_begins_and_one_event_says_that_others_wait(platform: PlatformFixture) -> None:
+def test_only_the_quota_of_purges_starts_and_one_event_reports_the_waiting_ones(platform: PlatformFixture) -> None:
     assert [platform.plane.lifecycle.start_due(200) for _ in range(3)] == [2, 0, 0]
     assert begun(platform) == 2
     quota = platform.plane.purge_quota.state(platform.admin)
@@ -69,7 +69,7 @@ def test_several_schedulers_at_once_begin_no_more(platform: PlatformFixture) -> 
     assert len(platform.events("purges.held")) <= 1
 
 
-def test_one_that_is_asked_for_by_name_neither_waits_nor_counts(platform: PlatformFixture) -> None:
+def test_a_purge_that_is_requested_by_name_neither_waits_nor_counts(platform: PlatformFixture) -> None:
     platform.plane.lifecycle.start_due(200)
     waiting = [f"tenant{number}" for number in range(5) if platform.tenant(f"tenant{number}").purge_after is not None]
     platform.plane.lifecycle.purge(waiting[0], platform.admin)
@@ -77,7 +77,7 @@ def test_one_that_is_asked_for_by_name_neither_waits_nor_counts(platform: Platfo
     assert platform.plane.purge_quota.state(platform.admin).used == 2
 
 
-def test_a_failed_closing_is_taken_up_though_the_days_removals_are_used_up(platform: PlatformFixture) -> None:
+def test_a_failed_close_is_retried_although_the_purge_quota_is_used_up(platform: PlatformFixture) -> None:
     platform.plane.lifecycle.start_due(200)
     platform.finish(platform.plane.tenants.create(_new("acme"), platform.admin))
     platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
@@ -85,7 +85,7 @@ def test_a_failed_closing_is_taken_up_though_the_days_removals_are_used_up(platf
     assert platform.plane.lifecycle.start_due(200) == 1
 
 
-def test_with_a_quota_of_zero_no_purge_begins_automatically(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_with_a_quota_of_zero_no_purge_starts_automatically(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(purges_per_day=0, delete_grace_days=0)
     platform.finish(platform.plane.tenants.create(_new("acme"), platform.admin))
     platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))

@@ -35,7 +35,7 @@ def aged(store: Repositories, control_plane: Services, admin: Actor, create: Cre
     return [first.id, second.id]
 
 
-def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
+def test_old_events_and_operations_are_deleted_except_a_tenants_latest_operation(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings], create: Create
 ) -> None:
     create("beta")
@@ -46,7 +46,7 @@ def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
     assert {row["tenant"] for row in store.connection.database["events"].find()} <= {"beta", None}
 
 
-def test_without_the_settings_everything_stays(
+def test_without_the_settings_nothing_is_deleted(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     before = store.connection.database["events"].count_documents({})
@@ -55,7 +55,7 @@ def test_without_the_settings_everything_stays(
     assert store.connection.database["events"].count_documents({}) == before
 
 
-def test_two_schedulers_at_once_remove_each_thing_once(
+def test_two_concurrent_schedulers_remove_each_record_once(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     assert store.retention.drop_operations(30 * 86400, 10) == 1
@@ -64,7 +64,7 @@ def test_two_schedulers_at_once_remove_each_thing_once(
     assert store.retention.drop_operations(30 * 86400, 1) == 0
 
 
-def test_an_erased_person_is_named_nowhere_and_the_log_still_says_that_something_happened(
+def test_erasing_a_person_removes_their_name_and_keeps_the_events(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     view = create()

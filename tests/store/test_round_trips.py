@@ -60,7 +60,9 @@ def caller(admin: Actor) -> Caller:
     return Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
 
 
-def test_one_tenant_and_who_asks_for_it_are_read_at_once(counted: Services, counter: Counter, caller: Caller) -> None:
+def test_one_tenant_and_its_caller_are_read_in_one_round_trip(
+    counted: Services, counter: Counter, caller: Caller
+) -> None:
     assert counted.tenants.get_for("acme", caller).tenant.slug == "acme"
     assert counter.names == ["aggregate"]
 

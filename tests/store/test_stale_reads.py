@@ -57,14 +57,14 @@ def delete_both(platform: PlatformFixture) -> None:
         platform.finish(platform.plane.lifecycle.delete(slug, platform.admin))
 
 
-def test_a_closing_is_not_begun_again_over_a_resumption(platform: PlatformFixture) -> None:
+def test_a_close_is_not_started_again_after_a_resume(platform: PlatformFixture) -> None:
     suspend_both(platform)
     sweep = sweeping(platform, lambda: platform.finish(platform.plane.lifecycle.resume("second", platform.admin)))
     assert sweep.start_due(200) == 1
     assert platform.tenant("second").status is Status.ACTIVE
 
 
-def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFixture) -> None:
+def test_a_cancelled_removal_is_not_started_again(platform: PlatformFixture) -> None:
     delete_both(platform)
 
     def begun_and_stopped() -> None:
@@ -77,7 +77,7 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
     assert [row["status"] for row in purges] == ["cancelled"]
 
 
-def test_a_removal_that_another_scheduler_began_takes_no_second_turn(platform: PlatformFixture) -> None:
+def test_a_removal_that_another_scheduler_started_is_not_started_twice(platform: PlatformFixture) -> None:
     delete_both(platform)
     assert sweeping(platform, lambda: platform.plane.lifecycle.start_due(200)).start_due(200) == 1
     assert platform.plane.purge_quota.state(platform.admin).used == 2
@@ -92,7 +92,7 @@ def test_a_removal_that_has_ended_is_not_due_whatever_an_older_build_left_on_its
     assert [due.tenant.slug for due in platform.store.tenants.due(200)] == ["second"]
 
 
-def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_after_it(
+def test_a_reconcile_requested_before_a_suspension_ended_is_refused_after_it(
     platform: PlatformFixture,
 ) -> None:
     before = platform.tenant("first")
@@ -103,7 +103,7 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
     assert platform.rows["operations"].count_documents({"action": "reconcile"}) == 0
 
 
-def test_a_purged_tenant_is_not_restored_before_its_status_says_so(platform: PlatformFixture) -> None:
+def test_a_purged_tenant_is_not_restored_before_its_status_is_recorded(platform: PlatformFixture) -> None:
     delete_both(platform)
     purge = platform.end_unsettled(platform.plane.lifecycle.purge("first", platform.admin))
     with pytest.raises(ActionNotPossible):

@@ -101,7 +101,7 @@ def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: Ser
     assert control_plane.tenants.create(new, admin).tenant.name == "$$NOW"
 
 
-def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: Services, admin: Actor) -> None:
+def test_an_unknown_plan_is_refused_with_the_known_plans(control_plane: Services, admin: Actor) -> None:
     with pytest.raises(InvalidInput) as refusal:
         control_plane.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
     assert "starter" in refusal.value.field_errors[0].detail
@@ -136,7 +136,7 @@ def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
     assert seen == [f"acme{number}" for number in reversed(range(7))]
 
 
-def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: Services, create: Create) -> None:
+def test_a_member_sees_only_their_own_tenants(control_plane: Services, create: Create) -> None:
     create("acme")
     create("beta")
     portal = frozenset({"portal"})
@@ -178,7 +178,7 @@ def test_platform_rights_need_a_token_of_the_operator_surface(control_plane: Ser
         control_plane.tenants.get("acme", Actor(user, frozenset({"portal"})))
 
 
-def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable[..., Settings]) -> None:
+def test_an_unavailable_database_raises_our_own_error(make_settings: Callable[..., Settings]) -> None:
     away = open_repositories(
         make_settings(mongodb_uri="mongodb://127.0.0.1:9/?replicaSet=rs0&serverSelectionTimeoutMS=200")
     )

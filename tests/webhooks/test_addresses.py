@@ -28,7 +28,7 @@ def test_everything_else_is_not(address: str) -> None:
     assert not AddressRule().allows(address)
 
 
-def test_the_operator_may_allow_networks_and_a_mapped_address_counts_as_what_it_maps() -> None:
+def test_an_operator_may_allow_networks_and_a_mapped_address_counts_as_its_ipv4_address() -> None:
     rule = AddressRule.of(["127.0.0.0/8", "fd00::/8"])
     assert all(rule.allows(address) for address in ("127.0.0.1", "::ffff:127.0.0.1", "fd00::1", "8.8.8.8"))
     assert not any(rule.allows(address) for address in ("10.0.0.1", "::1", "fe80::1"))
@@ -41,7 +41,7 @@ def test_a_network_that_is_none_stops_the_start(network: str) -> None:
         AddressRule.of([network])
 
 
-def test_a_url_is_taken_apart_and_put_together_at_its_address() -> None:
+def test_a_url_is_parsed_and_rebuilt_with_its_address() -> None:
     target = target_of("https://Hooks.Acme.test:8443/a/b?c=d")
     assert target == Target("https", "hooks.acme.test", 8443, "/a/b?c=d")
     assert (target.authority, target.url_at("192.0.2.1")) == ("hooks.acme.test:8443", "https://192.0.2.1:8443/a/b?c=d")

@@ -36,9 +36,7 @@ def test_an_event_arrives_as_the_log_shows_it_signed_and_under_the_id_of_its_del
     assert event["actor"] == post.admin.user.id
 
 
-def test_a_webhook_is_told_of_what_happens_after_it_was_made_and_only_of_the_actions_it_names(
-    post: Post, delivery_loop: Run
-) -> None:
+def test_a_webhook_gets_only_later_events_of_its_actions(post: Post, delivery_loop: Run) -> None:
     post.happen("before")
     everything, _ = post.subscribe("*", path="/everything")
     some, _ = post.subscribe("user.created", "tenant.*", path="/some")
@@ -54,7 +52,7 @@ def test_a_webhook_is_told_of_what_happens_after_it_was_made_and_only_of_the_act
     assert post.deliveries(some) == post.deliveries(none) == []
 
 
-def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(post: Post, delivery_loop: Run) -> None:
+def test_an_event_whose_response_was_lost_is_sent_again_with_the_same_id(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     fault(post.receiver, kind="lost", count=1)
     post.happen("first")
@@ -94,7 +92,9 @@ def test_a_receiver_that_hangs_delays_no_other(post: Post, delivery_loop: Run) -
     assert {one.reason for one in post.deliveries(stuck)} <= {None, "timeout"}
 
 
-def test_a_receiver_that_is_gone_gets_no_more_and_its_webhook_says_why(post: Post, delivery_loop: Run) -> None:
+def test_a_receiver_that_answers_410_gets_no_more_and_its_webhook_has_the_reason(
+    post: Post, delivery_loop: Run
+) -> None:
     webhook, _ = post.subscribe("partner.*")
     watcher, _ = post.subscribe("webhook.disabled", path="/watch")
     fault(post.receiver, kind="status", status=410, path="/take")
@@ -144,7 +144,7 @@ def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run)
     assert post.deliveries(webhook)[0].attempts == 2
 
 
-def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, delivery_loop: Run) -> None:
+def test_an_event_that_always_kills_its_process_is_abandoned(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     open_outbox_relay(post.store, 14).relay()
@@ -221,9 +221,7 @@ def test_an_old_secret_stops_signing_when_its_time_is_up(post: Post) -> None:
     until(lambda: len(post.store.webhooks.encrypted_secrets(webhook.id)) == 1)
 
 
-def test_a_webhook_that_has_failed_for_long_is_switched_off_and_goes_on_where_it_was_once_mended(
-    post: Post, delivery_loop: Run
-) -> None:
+def test_a_webhook_that_fails_for_long_is_disabled_and_resumes_where_it_stopped(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.receiver.status = 503
     post.happen("one-a", "two-b", "three-c")

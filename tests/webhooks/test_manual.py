@@ -29,7 +29,7 @@ def header(*secrets: str, ago: float = 0) -> str:
     return signed_headers(secrets, "id", int(time.time() - ago), BODY)[HEADER]
 
 
-def test_the_example_believes_what_is_ours_and_of_now_and_nothing_else(
+def test_the_documented_example_accepts_only_our_current_signatures(
     is_from_dezky: Callable[[str, str, bytes], bool],
 ) -> None:
     old, new = new_secret(), new_secret()

@@ -43,7 +43,7 @@ def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
         end(process, 10)
 
 
-def test_two_schedulers_share_the_work_say_nothing_of_secrets_and_end_when_told_to(
+def test_two_schedulers_share_deliveries_log_no_secret_and_stop_on_request(
     post: Post, start_scheduler: StartSweep, tmp_path: Path
 ) -> None:
     webhook, secret = post.subscribe("partner.*", path="/take/path-secret?key=query-secret")
@@ -62,9 +62,7 @@ def test_two_schedulers_share_the_work_say_nothing_of_secrets_and_end_when_told_
         assert word not in logged
 
 
-def test_a_scheduler_killed_while_the_receiver_answers_is_made_good_by_another(
-    post: Post, start_scheduler: StartSweep
-) -> None:
+def test_another_scheduler_repeats_the_delivery_of_a_killed_one(post: Post, start_scheduler: StartSweep) -> None:
     webhook, _ = post.subscribe("partner.*")
     fault(post.receiver, kind="hang", count=1, delay=30)
     scheduler = start_scheduler()

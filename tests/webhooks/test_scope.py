@@ -56,7 +56,7 @@ def webhooks_of(post: Post) -> tuple[Webhook, ...]:
     return post.plane.webhooks.page(post.admin, None, 100, None).items
 
 
-def test_each_owner_is_told_of_their_own_only(
+def test_each_owner_gets_only_their_own_events(
     post: Post, delivery_loop: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
@@ -90,7 +90,7 @@ def test_each_owner_is_told_of_their_own_only(
     assert gamma.partner_id == partner.id
 
 
-def test_webhooks_are_made_by_whoever_looks_after_their_owner_and_by_nobody_else(
+def test_only_callers_who_manage_the_owner_create_its_webhooks(
     post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
@@ -122,7 +122,7 @@ def test_webhooks_are_made_by_whoever_looks_after_their_owner_and_by_nobody_else
     assert create(ANYWHERE, None, None, reseller)[0].owner == Owner(None, partner.id)
 
 
-def test_webhooks_are_seen_by_whoever_looks_after_their_owner_and_by_nobody_else(
+def test_only_callers_who_manage_the_owner_see_its_webhooks(
     post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)

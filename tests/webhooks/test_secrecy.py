@@ -20,7 +20,9 @@ from tests.webhooks.conftest import Post, Run, until
 KEYS = ("an old key of some length", "another key of some length")
 
 
-def test_neither_the_database_nor_what_is_sent_has_it(post: Post, delivery_loop: Run, settings: Settings) -> None:
+def test_neither_the_database_nor_a_delivery_contains_the_secret(
+    post: Post, delivery_loop: Run, settings: Settings
+) -> None:
     webhook, secret = post.subscribe("*", path="/take/path-secret?key=query-secret")
     _, second = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
     post.happen("first")
@@ -57,7 +59,7 @@ def test_a_secret_can_be_decrypted_with_any_key_but_only_for_its_purpose() -> No
         SecretCipher(KEYS, "webhooks").decrypt("no ciphertext")
 
 
-def test_without_a_key_to_seal_with_no_webhook_can_be_made(
+def test_without_an_encryption_key_no_webhook_can_be_created(
     post: Post, store: Repositories, dispatcher: Dispatcher, settings: Settings
 ) -> None:
     plane = open_services(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))

@@ -48,9 +48,7 @@ def sender(names: Names) -> SafeWebhookClient:
     return SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)
 
 
-def test_an_event_arrives_with_its_body_its_host_and_a_signature_that_holds(
-    receiver: Receiver, sender: SafeWebhookClient
-) -> None:
+def test_an_event_arrives_with_body_host_and_a_valid_signature(receiver: Receiver, sender: SafeWebhookClient) -> None:
     secret = new_secret()
     headers = signed_headers([secret], "evt_1", int(time.time()), BODY)
     url = f"http://hooks.acme.test:{receiver.port}/take?it=now"
@@ -76,7 +74,7 @@ def test_an_event_arrives_with_its_body_its_host_and_a_signature_that_holds(
         (500, DeliveryResult.RETRY, "not_taken"),
     ],
 )
-def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
+def test_the_response_status_decides_if_a_delivery_succeeded_or_is_retried(
     receiver: Receiver, sender: SafeWebhookClient, status: int, result: DeliveryResult, reason: str | None
 ) -> None:
     receiver.status, receiver.headers = status, {"Location": "/elsewhere", "Retry-After": "7"}
@@ -100,9 +98,7 @@ def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
         ("ftp://hooks.acme.test/", ["8.8.8.8"], "bad_url"),
     ],
 )
-def test_what_may_not_be_spoken_to_is_refused_before_anything_is_sent(
-    url: str, addresses: list[str], reason: str
-) -> None:
+def test_a_forbidden_address_is_refused_before_anything_is_sent(url: str, addresses: list[str], reason: str) -> None:
     ended = SafeWebhookClient(Names({"hooks.acme.test": addresses})).send(url, BODY, {})
     assert ended == DeliveryOutcome(DeliveryResult.REFUSED, reason=reason)
 
@@ -132,7 +128,7 @@ def test_a_name_server_that_fails_is_a_reason_to_try_again() -> None:
     assert SafeWebhookClient(broken).send("https://hooks.acme.test/", BODY, {}).reason == "unresolved"
 
 
-def test_names_are_looked_up_in_dns(receiver: Receiver) -> None:
+def test_host_names_are_resolved_in_dns(receiver: Receiver) -> None:
     dns = DnsSimulator()
     with dns.running():
         dns.publish([{"name": "hooks.acme.test", "type": "A", "value": "127.0.0.1"}])
@@ -163,7 +159,7 @@ def test_the_proxies_and_passwords_of_the_environment_are_not_used(
         ({"kind": "status", "status": 503}, "not_taken"),
     ],
 )
-def test_a_receiver_in_trouble_is_tried_again_later(
+def test_a_failing_receiver_is_retried_later(
     receiver: Receiver, names: Names, rule: dict[str, object], reason: str
 ) -> None:
     fault(receiver, **rule)
@@ -179,9 +175,7 @@ def test_headers_that_drip_end_with_the_calls_time(names: Names) -> None:
     assert ended == DeliveryOutcome(DeliveryResult.RETRY, reason="timeout")
 
 
-def test_once_the_status_is_there_a_body_that_drips_or_breaks_off_changes_nothing(
-    receiver: Receiver, names: Names
-) -> None:
+def test_after_the_status_a_slow_or_broken_body_changes_nothing(receiver: Receiver, names: Names) -> None:
     sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=0.5)
     receiver.status, receiver.text = 200, "thank you"
     fault(receiver, kind="drip", delay=60)
@@ -192,7 +186,7 @@ def test_an_answer_without_end_is_not_read_to_its_end(receiver: Receiver, sender
     assert sender.send(f"{receiver.url}/endless", BODY, {}) == DeliveryOutcome(DeliveryResult.DELIVERED, 200)
 
 
-def test_the_next_address_is_tried_when_nobody_listens_at_the_first(receiver: Receiver, names: Names) -> None:
+def test_the_next_address_is_tried_when_the_first_does_not_listen(receiver: Receiver, names: Names) -> None:
     names["hooks.acme.test"] = ["127.0.0.9", "127.0.0.1"]
     sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)
     assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is DeliveryResult.DELIVERED
@@ -200,7 +194,7 @@ def test_the_next_address_is_tried_when_nobody_listens_at_the_first(receiver: Re
     assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).reason == "unreachable"
 
 
-def test_an_event_whose_answer_was_lost_goes_to_no_second_address(receiver: Receiver, names: Names) -> None:
+def test_an_event_whose_response_was_lost_is_not_sent_to_a_second_address(receiver: Receiver, names: Names) -> None:
     names["hooks.acme.test"] = ["127.0.0.1", "127.0.0.1"]
     fault(receiver, kind="lost")
     sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)

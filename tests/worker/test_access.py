@@ -39,7 +39,7 @@ def members(identity: AuthentikClient, saved: Saved) -> set[int]:
     return set(identity.get_group(saved["authentikGroupId"]).member_ids)
 
 
-def test_members_are_taken_out_and_let_in_again(
+def test_members_are_removed_from_the_group_and_added_again(
     identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     assert close_access(work("authentik"), identity).result is Result.OK
@@ -48,7 +48,7 @@ def test_members_are_taken_out_and_let_in_again(
     assert members(identity, saved) == {ann}
 
 
-def test_members_that_our_account_may_not_see_are_not_reported_as_out(
+def test_members_that_our_account_may_not_see_are_not_reported_as_removed(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     # Authentik answers as if a person whom our account may not see did not exist
@@ -58,7 +58,7 @@ def test_members_that_our_account_may_not_see_are_not_reported_as_out(
     assert members(identity, saved) == {ann}
 
 
-def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_out(
+def test_members_that_our_account_may_not_see_stay_recorded_while_removed(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     close_access(work("authentik"), identity)
@@ -70,7 +70,7 @@ def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_o
     assert members(identity, saved) == {ann}
 
 
-def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
+def test_an_account_that_was_deleted_while_removed_blocks_no_other_member(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
@@ -80,7 +80,7 @@ def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
     assert members(identity, saved) == {bob}
 
 
-def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
+def test_one_member_that_cannot_be_removed_or_added_blocks_no_other(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
@@ -99,7 +99,7 @@ def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
     assert members(identity, saved) == {ann, bob}
 
 
-def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_and_none_is_forgotten(
+def test_the_next_attempt_removes_the_members_that_one_attempt_had_no_time_for(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     people = {
@@ -133,7 +133,7 @@ def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
     assert members(identity, saved) == {own, ann}
 
 
-def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
+def test_members_of_a_child_group_lose_and_regain_access_with_it(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     directory, group = authentik.directory, saved["authentikGroupId"]
@@ -152,7 +152,7 @@ def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
     assert directory.groups[group].attributes["dezky"].keys() & {"heldMembers", "heldChildren"} == set()
 
 
-def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
+def test_a_child_group_that_was_deleted_while_removed_blocks_no_resume(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
@@ -162,7 +162,7 @@ def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
     assert members(identity, saved) == {ann}
 
 
-def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_member_in(
+def test_a_child_group_that_cannot_be_removed_fails_the_step_after_all_members_are_removed(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
@@ -191,7 +191,7 @@ def test_members_may_be_added_and_removed_twice(
         identity.add_member(group_id, 999)
 
 
-def test_a_deleted_group_is_missing_the_second_time(
+def test_deleting_a_group_twice_raises_not_found(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)

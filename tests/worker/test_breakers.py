@@ -52,7 +52,7 @@ def is_open(runners: RunnerFixture) -> bool:
     return switch is not None and switch.is_open
 
 
-def test_after_enough_failures_in_a_row_of_all_workers_a_step_is_deferred_without_an_attempt_or_a_call(
+def test_enough_consecutive_failures_open_the_breaker_and_defer_steps_without_a_call(
     runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("timeout", "It hangs."))
@@ -70,7 +70,7 @@ def test_after_enough_failures_in_a_row_of_all_workers_a_step_is_deferred_withou
     assert runners.runner().run(last.id, "stalwart", 1).summary == "ok"
 
 
-def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open_nothing(
+def test_failures_with_a_success_of_another_tenant_between_them_open_nothing(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     timeout = TemporaryError("timeout")
@@ -82,7 +82,7 @@ def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open
     assert not is_open(runners)
 
 
-def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
+def test_one_tenant_that_always_fails_does_not_open_the_breaker_and_is_named(
     runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
     poisoned, healthy = operations[0], operations[1]
@@ -99,7 +99,7 @@ def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
     assert one.is_isolated
 
 
-def test_tenants_that_failed_before_another_was_answered_count_no_more_until_they_are_answered(
+def test_failing_tenants_count_no_more_after_a_success_of_another_tenant(
     store: Repositories,
 ) -> None:
     def fail(number: int) -> bool:
@@ -142,7 +142,7 @@ def test_permanent_errors_of_a_healthy_integration_do_not_open_the_breaker(
 
 
 @pytest.mark.parametrize("reason", ["throttled", "upstream_error"])
-def test_a_long_wait_that_few_tenants_are_asked_for_is_theirs_alone(
+def test_a_long_retry_after_of_few_tenants_defers_only_them(
     runners: RunnerFixture, operations: list[Operation], reason: str
 ) -> None:
     asked, last = operations[: LIMIT - 1], operations[LIMIT]
@@ -155,14 +155,14 @@ def test_a_long_wait_that_few_tenants_are_asked_for_is_theirs_alone(
     assert runners.runner().run(last.id, "ocis", 1).summary == "ok"
 
 
-def test_a_job_that_is_asked_for_a_long_wait_has_all_wait(
+def test_a_long_retry_after_of_a_job_opens_the_breaker(
     store: Repositories, runners: RunnerFixture, settings: Settings
 ) -> None:
     open_breaker(store, settings).report("ocis", Permit(), Outcome(Result.RETRY, "throttled", wait=600))
     assert is_open(runners)
 
 
-def test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minute_have_all_wait_so_long(
+def test_enough_tenants_with_a_long_retry_after_open_the_breaker_for_that_long(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("throttled", wait=600))
@@ -173,7 +173,7 @@ def test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minut
     assert (due - operations[1].created_at).total_seconds() >= 600
 
 
-def test_a_long_wait_of_one_among_failing_tenants_is_no_wait_for_all(store: Repositories) -> None:
+def test_a_long_retry_after_of_one_failing_tenant_does_not_extend_the_breaker(store: Repositories) -> None:
     def seconds_open(number: int, wait: float, *, is_probe: bool = False) -> float | None:
         seen = store.switches.record_failure(
             "ocis", tenant(number), "throttled", "", LIMIT, OpenDuration(30, 300), wait=wait, is_probe=is_probe
@@ -200,26 +200,26 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
     assert "It was the token." in (step.message or "")
 
 
-def test_after_its_time_one_probe_closes_the_breaker(runners: RunnerFixture, operations: list[Operation]) -> None:
+def test_after_its_open_time_one_probe_closes_the_breaker(runners: RunnerFixture, operations: list[Operation]) -> None:
     runners.store.switches.back_off("ocis", "timeout", "", 0)
     assert runners.runner().run(operations[0].id, "ocis", 1).summary == "ok"
     assert not is_open(runners)
 
 
-def test_while_one_probe_is_out_the_others_stay_away(store: Repositories) -> None:
+def test_during_a_probe_all_other_steps_are_deferred(store: Repositories) -> None:
     store.switches.back_off("ocis", "timeout", "", 0)
     assert store.switches.claim_probe("ocis", 30)
     assert not store.switches.claim_probe("ocis", 30)
 
 
-def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Repositories) -> None:
+def test_the_probe_is_preferably_a_step_of_a_tenant_that_did_not_fail(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
     assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=5)
     assert store.switches.claim_probe("ocis", 30, tenant(LIMIT).id, grace=5)
 
 
-def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Repositories) -> None:
+def test_without_another_tenants_step_a_failed_tenant_probes_a_little_later(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
     assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=600)
@@ -240,7 +240,7 @@ def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breake
     assert (due - until).total_seconds() >= OTHERS_FIRST
 
 
-def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_time(store: Repositories) -> None:
+def test_a_failed_probe_of_a_known_failing_tenant_does_not_extend_the_open_time(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, LONG)
     for _ in range(5):
@@ -249,7 +249,7 @@ def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_tim
     assert (probed.open_until - store.connection.now()).total_seconds() <= LONG.first
 
 
-def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(
+def test_only_a_worker_with_renewed_credentials_probes_at_once(
     runners: RunnerFixture, operations: list[Operation], make_settings: Callable[..., Settings], dispatcher: Dispatcher
 ) -> None:
     def worker(token: str) -> RunnerFixture:
@@ -266,7 +266,7 @@ def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_
     assert not is_open(runners)
 
 
-def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_attempts_do_not(
+def test_only_a_failed_probe_and_no_late_failure_doubles_the_open_time(
     store: Repositories,
 ) -> None:
     def seconds_open() -> float:
@@ -286,7 +286,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
     assert 3000 <= seconds_open() < 3060
 
 
-def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_again(
+def test_a_success_of_an_attempt_from_before_the_opening_does_not_close_the_breaker(
     runners: RunnerFixture, operations: list[Operation], dispatcher: Dispatcher, settings: Settings
 ) -> None:
     other_process = RunnerFixture(
@@ -304,7 +304,7 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
     other_process.store.close()
 
 
-def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_next_wait(store: Repositories) -> None:
+def test_several_concurrently_throttled_steps_do_not_extend_the_open_time(store: Repositories) -> None:
     for _ in range(20):
         store.switches.back_off("ocis", "throttled", "", 0.0)
     assert store.switches.claim_probe("ocis", 30)
@@ -314,7 +314,7 @@ def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_n
     assert (failed.open_until - failed.opened_at).total_seconds() < 2.5 * LONG.first
 
 
-def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
+def test_a_failed_probe_counts_as_an_attempt_and_other_steps_stay_deferred(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     runners.store.switches.back_off("ocis", "timeout", "", 0)
@@ -323,7 +323,7 @@ def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
     assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).summary == "deferred"
 
 
-def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
+def test_a_probe_that_makes_no_call_passes_to_the_next_step(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     done = runners.runner()
@@ -348,5 +348,5 @@ def test_when_the_breaker_closes_deferred_steps_are_due_at_once(
     assert runners.runner().run(operations[0].id, "ocis", 1).summary == "ok"
 
 
-def test_credentials_are_tried_so_seldom_that_no_product_bans_us_in_a_day() -> None:
+def test_refused_credentials_are_probed_too_rarely_to_get_us_banned() -> None:
     assert 24 * 3600 / CREDENTIALS_OPEN_DURATION.longest < 60

@@ -83,7 +83,7 @@ def test_two_waiting_messages_of_one_step_return_as_one_with_the_newest_dispatch
     assert bulkhead.release("ocis") is None
 
 
-def test_a_step_that_outlives_its_lease_ends_the_process_and_one_that_ends_in_time_does_not() -> None:
+def test_only_a_step_that_outlives_its_lease_ends_the_process() -> None:
     left = threading.Event()
     patient = Watchdog(60, left.set)
     with patient.watching({"step": "ocis"}):

@@ -122,7 +122,7 @@ def test_a_token_request_is_repeated_after_a_short_fault(
     assert authorized(credentials) == "Bearer t1"
 
 
-def test_a_token_endpoint_that_hangs_ends_in_time(issuer: Issuer, credentials: ClientCredentials) -> None:
+def test_a_hanging_token_endpoint_times_out(issuer: Issuer, credentials: ClientCredentials) -> None:
     fault(issuer, kind="hang")
     with pytest.raises(TemporaryError, match="timeout"):
         authorized(credentials)

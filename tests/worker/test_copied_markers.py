@@ -45,7 +45,7 @@ def reasons(operation: Operation) -> dict[str, str | None]:
     return {step.name: step.reason for step in operation.steps if step.status == "error"}
 
 
-def test_the_other_tenant_keeps_all_while_the_markers_tenant_is_suspended_deleted_and_purged(
+def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
     copied: PlatformFixture,
 ) -> None:
     life = copied.plane.lifecycle
@@ -56,7 +56,7 @@ def test_the_other_tenant_keeps_all_while_the_markers_tenant_is_suspended_delete
     assert copied.orphans() == []
 
 
-def test_its_own_suspension_closes_what_is_on_record_or_says_that_it_could_not(copied: PlatformFixture) -> None:
+def test_its_own_suspension_closes_the_objects_on_record_or_reports_a_failure(copied: PlatformFixture) -> None:
     ended = copied.finish(copied.plane.lifecycle.suspend("beta", "unpaid", copied.admin))
     assert set(reasons(ended).values()) == {"taken"}
     assert state(copied, "beta")["files"] is False

@@ -204,7 +204,7 @@ def ending(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_each_fault_that_a_product_is_known_for(products: dict[str, Product], name: str) -> None:
+def test_each_known_fault_of_a_product_ends_with_its_reason(products: dict[str, Product], name: str) -> None:
     product = products[name]
     kinds = sorted(product.server.kinds())
     ends = {kind: product.end(SHORT if kind in CUT else LONG, kind=kind) for kind in kinds}
@@ -212,16 +212,14 @@ def test_each_fault_that_a_product_is_known_for(products: dict[str, Product], na
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_each_status_that_a_product_or_a_proxy_may_answer(products: dict[str, Product], name: str) -> None:
+def test_each_http_status_ends_with_its_reason(products: dict[str, Product], name: str) -> None:
     expected = LATER | NEVER | REFUSED[name]
     assert {status: products[name].end(kind="status", status=int(status)) for status in expected} == expected
 
 
 @pytest.mark.parametrize("body", ["null", "{}", '{"methodResponses": [null]}'])
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_json_that_is_not_the_products_own_is_asked_for_again(
-    products: dict[str, Product], name: str, body: str
-) -> None:
+def test_json_of_another_server_is_retried(products: dict[str, Product], name: str, body: str) -> None:
     rule = {"kind": "status", "status": 200, "body": body, "content_type": "application/json", "count": 1}
     product, ends = products[name], set()
     for before in itertools.count():
@@ -231,12 +229,12 @@ def test_json_that_is_not_the_products_own_is_asked_for_again(
     assert ends <= {"ok", "retry unexpected_answer", "retry upstream_error"}
 
 
-def test_each_error_of_a_jmap_method(products: dict[str, Product]) -> None:
+def test_each_error_of_a_jmap_method_ends_with_its_reason(products: dict[str, Product]) -> None:
     ends = {type_: answered(products["stalwart"], ["error", {"type": type_}]) for type_ in METHOD_ERRORS}
     assert ends == METHOD_ERRORS
 
 
-def test_each_error_of_a_jmap_object(products: dict[str, Product]) -> None:
+def test_each_error_of_a_jmap_object_ends_with_its_reason(products: dict[str, Product]) -> None:
     def refused(type_: str) -> list[Any]:
         return ["x:Domain/set", {"notCreated": {"new0": {"type": type_}}}]
 

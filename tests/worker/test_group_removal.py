@@ -132,7 +132,7 @@ def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
     assert remove_group(work("authentik"), identity).result is Result.OK
 
 
-def test_a_disabled_binding_of_the_group_keeps_nobody_out_so_it_may_go(
+def test_a_group_with_only_a_disabled_binding_may_be_removed(
     identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group, enabled=False)
@@ -148,7 +148,7 @@ def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, wor
         remove_group(work("authentik"), identity)
 
 
-def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
+def test_hidden_bindings_do_not_count_as_absent(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
@@ -159,7 +159,7 @@ def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
 
 
 @pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
-def test_a_wrong_list_of_bindings_is_not_taken_for_none(
+def test_a_wrong_list_of_bindings_does_not_count_as_empty(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, body: str
 ) -> None:
     fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
@@ -168,7 +168,7 @@ def test_a_wrong_list_of_bindings_is_not_taken_for_none(
     assert wiki.group in authentik.directory.groups
 
 
-def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
+def test_a_hanging_authentik_removes_nothing_and_the_removal_continues_later(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="hang", path="bindings", count=1)
@@ -178,7 +178,7 @@ def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
     assert remove_group(work("authentik"), identity).result is Result.OK
 
 
-def test_a_removal_whose_response_was_lost_is_seen_to_be_done(
+def test_a_removal_whose_response_was_lost_is_verified_as_done(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="lost", method="DELETE", count=1)

@@ -125,7 +125,7 @@ def test_a_group_of_our_name_without_our_marker_is_never_adopted(
     assert writes(authentik) == []
 
 
-def test_a_group_that_somebody_else_creates_at_the_same_moment_is_not_adopted(
+def test_a_foreign_group_that_is_created_at_the_same_moment_is_not_adopted(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     fault(authentik, kind="race_lost", count=1)
@@ -170,7 +170,7 @@ def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_s
     assert seen["members"] == ["member"]
 
 
-def test_an_id_on_record_that_is_somebody_elses_group_is_not_used(
+def test_an_id_on_record_of_a_foreign_group_is_not_used(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})

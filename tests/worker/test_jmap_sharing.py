@@ -94,7 +94,7 @@ def told(future: Future[list[Any]]) -> list[str]:
     return [response[1]["text"] for response in future.result(timeout=10)]
 
 
-def test_those_who_wait_go_together_and_each_gets_its_own_answers(line: Line) -> None:
+def test_waiting_calls_share_a_request_and_each_gets_its_own_results(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b", "c"), line.ask("d")]
     line.answer(2)
     assert [told(one) for one in asked] == [["a"], ["b", "c"], ["d"]]
@@ -102,14 +102,14 @@ def test_those_who_wait_go_together_and_each_gets_its_own_answers(line: Line) ->
     assert [id_ for _, _, id_ in line.requests[1]] == ["0", "1", "2"]
 
 
-def test_a_request_holds_no_more_calls_than_the_server_takes_and_who_has_room_goes_first(line: Line) -> None:
+def test_a_request_has_at_most_the_servers_limit_of_calls_and_smaller_ones_fill_it(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b", "c", "d"), line.ask("e", "f"), line.ask("g")]
     line.answer(3)
     assert [told(one) for one in asked] == [["a"], ["b", "c", "d"], ["e", "f"], ["g"]]
     assert line.texts() == [["a"], ["b", "c", "d", "g"], ["e", "f"]]
 
 
-def test_a_reference_to_another_calls_result_moves_with_its_call(line: Line) -> None:
+def test_a_reference_to_another_calls_result_is_renumbered_with_its_call(line: Line) -> None:
     first = line.ask("a")
     query: Call = ("x:Domain/query", {"filter": {"name": "b.test"}})
     get: Call = ("x:Domain/get", {"#ids": {"resultOf": "0", "name": "x:Domain/query", "path": "/ids"}})
@@ -124,7 +124,7 @@ def test_a_reference_to_another_calls_result_moves_with_its_call(line: Line) -> 
 
 
 @pytest.mark.parametrize("alone", [{"shareable": False}, {"repeatable": False}, {"seconds": 4.0}])
-def test_calls_that_must_not_be_repeated_or_have_little_time_are_sent_alone(line: Line, alone: dict[str, Any]) -> None:
+def test_calls_that_must_not_repeat_or_have_little_time_share_no_request(line: Line, alone: dict[str, Any]) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("alone", **alone), line.ask("c")]
     line.answer(3)
     assert [told(one) for one in asked] == [["a"], ["b"], ["alone"], ["c"]]
@@ -132,7 +132,7 @@ def test_calls_that_must_not_be_repeated_or_have_little_time_are_sent_alone(line
 
 
 @pytest.mark.parametrize("reason", ["unreachable", "upstream_error", "unexpected_answer"])
-def test_a_shared_request_that_broke_is_taken_apart_and_only_its_bad_part_fails(line: Line, reason: str) -> None:
+def test_a_failed_shared_request_is_split_and_only_its_bad_part_fails(line: Line, reason: str) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("bad"), line.ask("c")]
     line.faults = {2: TemporaryError(reason), 4: TemporaryError("upstream_error", "This one.")}
     line.answer(5)
@@ -155,7 +155,7 @@ def test_a_call_that_a_filter_refuses_fails_no_other_and_makes_no_later_request_
     assert line.texts()[-1] == ["c", "d", "e"]
 
 
-def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company_again(line: Line) -> None:
+def test_calls_after_a_failed_request_follow_its_parts_and_share_a_request_again(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c")]
     line.answer()
     until(lambda: len(line.requests) == 2)
@@ -166,7 +166,7 @@ def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company
     assert line.texts() == [["a"], ["b", "c"], ["b"], ["c"], ["d", "e"]]
 
 
-def test_a_server_that_refuses_a_shared_request_gets_half_as_much_at_once_from_then_on(line: Line) -> None:
+def test_a_refused_shared_request_halves_the_size_of_later_requests(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d"), line.ask("e")]
     line.faults = {2: PermanentError("invalid", "It answered 400.")}
     line.answer()
@@ -177,7 +177,7 @@ def test_a_server_that_refuses_a_shared_request_gets_half_as_much_at_once_from_t
     assert [len(texts) for texts in line.texts()] == [1, 4, 1, 1, 1, 1, 2, 1]
 
 
-def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line) -> None:
+def test_a_server_that_keeps_refusing_gets_single_calls_in_the_end(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
     line.faults = {2: PermanentError("invalid", "It answered 400.")}
     line.answer()
@@ -189,9 +189,7 @@ def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line)
 
 
 @pytest.mark.parametrize("problem", [TemporaryError("throttled", wait=600.0), TemporaryError("timeout")])
-def test_a_wait_or_a_hang_that_one_call_brought_upon_a_shared_request_is_that_calls_alone(
-    line: Line, problem: Fault
-) -> None:
+def test_a_retry_after_or_hang_of_one_call_fails_no_other_in_its_request(line: Line, problem: Fault) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("poisoned"), line.ask("c")]
     line.faults = {2: problem, 4: problem}
     line.answer(5)
@@ -202,7 +200,7 @@ def test_a_wait_or_a_hang_that_one_call_brought_upon_a_shared_request_is_that_ca
 
 
 @pytest.mark.parametrize("problem", [TemporaryError("throttled", wait=0.5), PermanentError("bad_credentials")])
-def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fault) -> None:
+def test_a_fault_that_concerns_every_call_is_not_repeated_per_call(line: Line, problem: Fault) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c")]
     line.faults = {2: problem}
     line.answer(2)
@@ -218,7 +216,7 @@ def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fa
     assert len(line.requests) == 2
 
 
-def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_delays_no_other(line: Line) -> None:
+def test_a_call_that_times_out_before_it_is_sent_is_dropped_and_delays_no_other(line: Line) -> None:
     first, late, last = line.ask("a"), line.ask("late", seconds=0.05), line.ask("b")
     with pytest.raises(TemporaryError, match="before a request was free"):
         late.result(timeout=10)
@@ -227,7 +225,7 @@ def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_delays_
     assert line.texts() == [["a"], ["b"]]
 
 
-def test_one_whose_time_has_grown_short_while_waiting_is_sent_alone(line: Line) -> None:
+def test_a_call_with_little_time_left_after_waiting_is_sent_by_itself(line: Line) -> None:
     # the request ends with the time of the thread that sends it
     line.sharing._call_seconds = 0.6
     first, short, other = line.ask("a"), line.ask("short", seconds=0.9), line.ask("b")
@@ -237,7 +235,7 @@ def test_one_whose_time_has_grown_short_while_waiting_is_sent_alone(line: Line) 
     assert line.texts() == [["a"], ["short"], ["b"]]
 
 
-def test_one_who_gave_up_a_request_that_then_breaks_delays_no_other(line: Line) -> None:
+def test_a_caller_that_gave_up_a_failing_request_delays_no_other(line: Line) -> None:
     line.sharing._call_seconds = 0.2
     first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)
     line.answer()
@@ -286,7 +284,7 @@ def make_all(mail: StalwartClient, steps: list[StepContext]) -> list[Result | st
         return list(threads.map(result, steps))
 
 
-def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_postmaster(
+def test_many_concurrent_tenants_share_requests_and_each_domain_gets_its_postmaster(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="latency", delay=0.1)
@@ -303,7 +301,7 @@ def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_pos
     assert sum(body.count("x:Domain/set") for body in creating) == 24
 
 
-def test_a_name_that_is_taken_fails_no_other_in_the_same_request_and_makes_no_postmaster(
+def test_a_name_in_use_fails_no_other_call_of_its_request_and_creates_no_postmaster(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     other = shared_client(stalwart).create_domain("acme7.test", "theirs", None)
@@ -317,7 +315,7 @@ def test_a_name_that_is_taken_fails_no_other_in_the_same_request_and_makes_no_po
 
 
 @pytest.mark.parametrize("kind", ["lost", "reset"])
-def test_a_shared_request_whose_answer_is_lost_makes_nothing_twice_and_fails_no_other(
+def test_a_shared_request_whose_response_is_lost_creates_nothing_twice(
     stalwart: StalwartSimulator, work: WorkFactory, kind: str
 ) -> None:
     fault(stalwart, kind=kind, contains="x:Domain/set", after=1, count=3)

@@ -140,7 +140,7 @@ def test_json_nested_too_deeply_is_an_unexpected_answer(echo: Echo, api: JsonCli
         api.call("GET", "/x").json()
 
 
-def test_a_proxy_with_nothing_behind_it_is_temporary_and_asked_again() -> None:
+def test_a_proxy_without_a_backend_is_a_temporary_error_and_is_retried() -> None:
     body = b"404 page not found\n"
     head = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
     url, listener = raw_server([head + b"Content-Length: %d\r\n\r\n" % len(body) + body], 0.0)
@@ -155,7 +155,7 @@ def test_cookies_of_a_product_are_not_sent_back(echo: Echo, api: JsonClient) -> 
     assert "Cookie" not in api.call("GET", "/x").json()["headers"]
 
 
-def test_a_server_that_is_not_there_is_unreachable(api: JsonClient) -> None:
+def test_a_server_that_does_not_listen_is_unreachable(api: JsonClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(TemporaryError, match="unreachable"):
@@ -193,7 +193,7 @@ def test_a_server_error_that_a_repeat_cannot_fix_is_tried_once(echo: Echo, api: 
     assert len(echo.journal) == 1
 
 
-def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo, api: JsonClient) -> None:
+def test_a_long_retry_after_is_passed_on_from_seconds_or_a_date(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="rate_limited", retry_after=30, count=1)
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     fault(echo, kind="status", status=503, headers={"Retry-After": date}, count=1)
@@ -223,7 +223,7 @@ def test_a_retry_after_date_is_read_by_the_servers_clock(echo: Echo, api: JsonCl
 @pytest.mark.parametrize(
     "asked", ["999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["long", "endless", "last_of_dates"]
 )
-def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonClient, asked: str) -> None:
+def test_a_retry_after_is_limited_to_a_day(echo: Echo, api: JsonClient, asked: str) -> None:
     # a time so far off that no date can hold it could be put on record, and never be read again
     fault(echo, kind="status", status=503, headers={"Retry-After": asked})
     with pytest.raises(TemporaryError) as refusal:
@@ -232,7 +232,7 @@ def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonCli
 
 
 @pytest.mark.parametrize("asked", ["²", "-5", "1 Jan 2030 00:00:00 +99999999999999"], ids=["digit", "past", "zone"])
-def test_a_wait_that_cannot_be_read_is_none(asked: str) -> None:
+def test_an_unreadable_retry_after_is_ignored(asked: str) -> None:
     url, listener = raw_server([f"HTTP/1.1 503 No\r\nRetry-After: {asked}\r\n\r\n".encode("latin-1")], 0.0)
     with pytest.raises(TemporaryError, match="upstream_error") as refusal:
         JsonClient(url, call_seconds=2.0).call("GET", "/")
@@ -240,23 +240,23 @@ def test_a_wait_that_cannot_be_read_is_none(asked: str) -> None:
     listener.close()
 
 
-def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonClient) -> None:
+def test_a_response_that_is_not_json_is_reported_without_quoting_it(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="wrong_body", body="<b>their secret</b>")
     with pytest.raises(TemporaryError, match="unexpected_answer") as refusal:
         api.call("GET", "/x").json()
     assert "their secret" not in str(refusal.value)
 
 
-def test_redirects_are_given_back_not_followed(api: JsonClient) -> None:
+def test_redirects_are_returned_and_not_followed(api: JsonClient) -> None:
     assert api.call("GET", "/moved").status == 307
 
 
-def test_statuses_can_be_handed_back_for_the_client_to_read(echo: Echo, api: JsonClient) -> None:
+def test_chosen_statuses_are_returned_to_the_client(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="status", status=500)
     assert api.call("POST", "/x", hand_back=(500,)).status == 500
 
 
-def test_the_operations_request_id_and_the_token_are_sent_and_the_environments_proxy_is_not_used(
+def test_requests_carry_request_id_and_token_and_ignore_the_environments_proxy(
     api: JsonClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -332,7 +332,7 @@ def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize("answer", [b"", bytes([21, 3, 3, 0, 2, 2, 80])], ids=["cut", "internal_error"])
-def test_a_handshake_that_breaks_off_is_no_certificate_that_is_refused(answer: bytes) -> None:
+def test_a_broken_tls_handshake_is_not_reported_as_a_bad_certificate(answer: bytes) -> None:
     url, listener = raw_server([answer], 0.0)
     with pytest.raises(TemporaryError, match="unreachable"):
         JsonClient(url.replace("http:", "https:"), call_seconds=2.0).call("GET", "/")

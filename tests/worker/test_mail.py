@@ -86,7 +86,7 @@ def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
     assert "x:Account/set" in creating
 
 
-def test_a_name_that_is_taken_gets_no_postmaster_either(
+def test_a_domain_name_in_use_gets_no_postmaster(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost")
@@ -108,7 +108,7 @@ def test_a_second_run_writes_nothing(
     assert "dnsRecords" not in again
 
 
-def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
+def test_a_licensed_server_gets_a_mail_tenant_that_owns_all_objects(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     stalwart.set_edition("enterprise")
@@ -122,7 +122,7 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
 
-def test_a_plan_below_what_is_used_is_told_and_no_mailbox_is_lost(
+def test_a_plan_below_the_used_mailboxes_is_reported_and_no_mailbox_is_lost(
     stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart, "require")
@@ -140,9 +140,7 @@ def test_a_plan_below_what_is_used_is_told_and_no_mailbox_is_lost(
     assert "over_quota" not in ensure_mail(work("stalwart"), mail).notes
 
 
-def test_a_plan_without_limits_takes_those_of_the_one_before_away(
-    stalwart: StalwartSimulator, work: WorkFactory
-) -> None:
+def test_a_plan_without_limits_removes_the_previous_limits(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)
     limited = replace(work("stalwart"), plan=Plan(mailboxes=20))
@@ -157,7 +155,7 @@ def test_a_plan_without_limits_takes_those_of_the_one_before_away(
 
 
 @pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])
-def test_whether_a_tenant_is_made_follows_the_setting(
+def test_the_setting_decides_if_a_mail_tenant_is_created(
     stalwart: StalwartSimulator, work: WorkFactory, mode: TenantMode, count: int
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, mode))
@@ -170,7 +168,7 @@ def test_whether_a_tenant_is_made_follows_the_setting(
     [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}, {"kind": "empty_body"}],
     ids=lambda rule: rule["kind"],
 )
-def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
+def test_an_object_whose_response_was_lost_is_found_and_not_created_twice(
     stalwart: StalwartSimulator, work: WorkFactory, what: str, rule: dict[str, Any]
 ) -> None:
     fault(stalwart, contains=what, count=1, **rule)
@@ -186,7 +184,7 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartSimulator, 
         ensure_mail(work("stalwart"), client(stalwart, "require"))
 
 
-def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
+def test_another_tenant_whose_name_contains_our_id_keeps_its_mail_tenant(
     stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     # customers choose their names; what stands behind the name is ours
@@ -223,7 +221,7 @@ def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none
     assert len(objects(stalwart, "Account")) == 1
 
 
-def test_a_name_that_is_another_domains_alias_is_taken(
+def test_a_name_that_is_another_domains_alias_is_in_use(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
@@ -239,7 +237,7 @@ def test_a_foreign_domain_created_at_the_same_moment_is_not_adopted(
         ensure_mail(work("stalwart"), mail)
 
 
-def test_two_runs_at_once_make_each_object_once(
+def test_two_concurrent_runs_create_each_object_once(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     with ThreadPoolExecutor(5) as pool:
@@ -257,7 +255,7 @@ def test_two_runs_at_once_make_each_object_once(
     ],
     ids=["mailbox", "list", "alias_of_list"],
 )
-def test_a_postmaster_that_the_tenant_made_itself_is_one(
+def test_a_postmaster_that_the_tenant_created_is_used(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
     work: WorkFactory,
@@ -276,7 +274,7 @@ def test_a_postmaster_that_the_tenant_made_itself_is_one(
     assert (step.changes, sets(stalwart)) == ([], [])
 
 
-def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
+def test_a_tenant_with_its_own_abuse_address_still_gets_a_postmaster(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -287,7 +285,7 @@ def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the
     assert [one["name"] for one in objects(stalwart, "Account")] == ["abuse", "postmaster"]
 
 
-def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
+def test_a_deleted_domain_is_created_again_and_a_disabled_one_enabled(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -312,7 +310,7 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
     assert [entry["domain"] for entry in saved["stalwartClosedDomains"]] == ["old.test"]
 
 
-def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
+def test_a_tenant_without_domains_has_no_records_to_publish(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -320,7 +318,9 @@ def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
     assert (saved["stalwartDomains"], saved["stalwartDomainId"], saved["dnsRecords"]) == ([], None, [])
 
 
-def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: WorkFactory, saved: Saved) -> None:
+def test_keys_that_the_server_does_not_create_in_time_are_requested_and_awaited(
+    work: WorkFactory, saved: Saved
+) -> None:
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         with pytest.raises(TemporaryError, match="not_ready"):
@@ -348,7 +348,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("saving", "reading", "pauses"), [(0.05, 0.0, [0.1, 0.15]), (0.05, 0.1, [0.0, 0.05])])
-def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
+def test_the_wait_for_keys_counts_time_spent_on_other_calls(
     work: WorkFactory, monkeypatch: pytest.MonkeyPatch, saving: float, reading: float, pauses: list[float]
 ) -> None:
     clock = Clock()
@@ -372,7 +372,7 @@ def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
     assert clock.pauses == pauses
 
 
-def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
+def test_an_existing_postmaster_alias_is_enough(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -390,7 +390,7 @@ def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
 
 
 @pytest.mark.parametrize("what", ["x:Domain/query", "x:Domain/set", "x:DkimSignature/query"])
-def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
+def test_an_unavailable_store_behind_a_200_is_retried_later(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, what: str
 ) -> None:
     fault(stalwart, kind="server_unavailable", path=what)
@@ -398,7 +398,7 @@ def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
         ensure_mail(work("stalwart"), mail)
 
 
-def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
+def test_a_400_for_too_many_concurrent_requests_is_retried(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="max_concurrent_requests", count=2)
@@ -407,7 +407,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
     assert asked[:3] == [400, 400, 200]
 
 
-def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
+def test_lasting_concurrency_refusals_end_the_attempt_with_a_delay(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.BUSY_TIMEOUT", 0.4)
@@ -417,7 +417,7 @@ def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
     assert refusal.value.wait
 
 
-def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_refused_and_gets_through(
+def test_a_second_process_retries_when_slow_requests_fill_the_servers_limit(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     control(stalwart, "add_key", key="API_limited", permissions=sorted(ALL_PERMISSIONS - {"unlimitedRequests"}))
@@ -430,7 +430,7 @@ def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_r
     assert 400 in {entry["status"] for entry in stalwart.journal}
 
 
-def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartSimulator, work: WorkFactory) -> None:
+def test_wrong_credentials_are_reported_and_not_retried(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     for _ in range(2):
         with pytest.raises(PermanentError, match="bad_credentials"):
             ensure_mail(work("stalwart"), client(stalwart, token="wrong"))
@@ -445,7 +445,7 @@ def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: StalwartClien
         ensure_mail(work("stalwart", domains=("acme.example",)), mail)
 
 
-def test_a_url_without_jmap_is_said_so(stalwart: StalwartSimulator, work: WorkFactory) -> None:
+def test_a_url_without_jmap_is_reported(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     api = JsonClient(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
     with pytest.raises(PermanentError, match="version 0"):
         ensure_mail(work("stalwart"), StalwartClient(Jmap(api), "off"))

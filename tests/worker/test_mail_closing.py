@@ -68,7 +68,7 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
 
 
 @pytest.mark.parametrize("action", ["suspend", "delete"])
-def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_in_made(
+def test_the_drift_check_of_a_closed_tenant_finds_an_account_of_a_first_sign_in(
     acme: PlatformFixture, dispatcher: Dispatcher, action: str
 ) -> None:
     life, admin = acme.plane.lifecycle, acme.admin
@@ -242,7 +242,7 @@ def test_a_group_with_a_foreign_member_is_reported_as_in_use(
     assert emails == ["team@acme.test", "operator@platform.test"]
 
 
-def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
+def test_a_tenants_domains_are_removed_although_users_have_aliases_across_them(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     mail = client(stalwart)
@@ -254,7 +254,7 @@ def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_ali
     assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Account"]) == ([], [])
 
 
-def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(
+def test_a_mail_tenant_is_removed_with_its_tenant_although_the_licence_has_expired(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, "require"))
@@ -269,7 +269,7 @@ NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b":
 @pytest.mark.parametrize(
     "rule", [{"kind": "ignored"}, {"kind": "status", "status": 200, "body": NOBODY}], ids=["ignored", "linked"]
 )
-def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
+def test_a_mail_tenant_that_still_exists_is_not_reported_as_removed(
     stalwart: StalwartSimulator, work: WorkFactory, rule: dict[str, Any]
 ) -> None:
     mail = client(stalwart, "require")

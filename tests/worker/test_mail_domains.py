@@ -30,7 +30,7 @@ def mail(stalwart: StalwartSimulator) -> StalwartClient:
     return client(stalwart)
 
 
-def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_are_set_up(
+def test_a_domain_that_stalwart_refuses_is_named_and_the_others_are_set_up(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     with pytest.raises(PermanentError, match="invalid") as refusal:
@@ -88,7 +88,7 @@ def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
         assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test"}
 
 
-def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
+def test_the_servers_reason_for_missing_keys_is_reported(work: WorkFactory) -> None:
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
@@ -109,7 +109,7 @@ def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
         ({"@type": "Manual"}, "no keys"),
     ],
 )
-def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
+def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
     work: WorkFactory,
@@ -141,7 +141,7 @@ def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
 # -- answers that are not as they should be
 
 
-def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> None:
+def test_a_ban_of_our_address_is_reported_with_its_remedy(work: WorkFactory) -> None:
     server = StalwartSimulator(api_key=API_TOKEN, failures_until_ban=3, exempts_loopback=False)
     with server.running():
         wrong = JsonClient(server.url, authorize=user_and_password("nobody@acme.test", "wrong"))
@@ -209,7 +209,7 @@ ODD: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 @pytest.mark.parametrize("method", ["x:Domain/get", "x:Domain/query", "x:Account/get", "x:MemoryLookupKey/query"])
-def test_an_answer_of_another_shape_is_no_bug_of_ours(
+def test_a_response_of_another_shape_is_not_reported_as_a_bug(
     stalwart: StalwartSimulator, work: WorkFactory, odd: dict[str, Any], method: str
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))

@@ -82,7 +82,7 @@ def accepted(stalwart: StalwartSimulator, address: str) -> bool:
 # -- refused
 
 
-def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verified(
+def test_mail_of_a_closed_tenant_is_refused_and_the_step_records_the_verification(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -104,7 +104,7 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimu
     assert (outcome.notes["mail"], "SMTP answered 550" in outcome.notes["mail_verified"]) == ("refused", True)
 
 
-def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
+def test_mail_is_not_reported_as_refused_while_smtp_accepts_it(
     stalwart: StalwartSimulator, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.TIMEOUT", 0.3)
@@ -124,7 +124,7 @@ def silent() -> Iterator[SmtpProbe]:
         yield SmtpProbe("127.0.0.1", server.getsockname()[1], False)
 
 
-def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_more_than_the_attempt(
+def test_a_hung_or_absent_smtp_server_verifies_nothing_and_delays_only_its_attempt(
     stalwart: StalwartSimulator, work: WorkFactory, silent: SmtpProbe
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
@@ -138,7 +138,7 @@ def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_mor
     assert fates(stalwart) == {"acme.test": "refused"}
 
 
-def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
+def test_mail_to_an_alias_of_a_closed_domain_is_refused_too(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -170,7 +170,7 @@ def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_noth
     assert len(objects(stalwart, "MemoryLookupKey")) == 2
 
 
-def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
+def test_a_rule_that_was_written_but_not_loaded_is_loaded(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -181,7 +181,7 @@ def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
     assert fates(stalwart) == {"acme.test": "refused"}
 
 
-def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_the_name(
+def test_a_purge_leaves_no_key_that_would_refuse_the_next_owners_mail(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -192,7 +192,7 @@ def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_t
     assert accepted(stalwart, "postmaster@acme.test")
 
 
-def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
+def test_a_leftover_key_is_removed_when_its_domain_is_set_up(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     for _ in range(2):
@@ -203,7 +203,7 @@ def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
-def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that_left_does_not(
+def test_with_mail_received_a_suspended_domain_accepts_mail_and_a_removed_one_refuses(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
@@ -234,7 +234,7 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
     assert fates(stalwart) == {"acme.test": "delivered"}
 
 
-def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
+def test_a_rule_of_the_server_itself_is_not_changed_and_mail_is_returned(
     stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
@@ -244,7 +244,7 @@ def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
-def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
+def test_settings_that_cannot_be_reloaded_are_reported_and_mail_is_returned(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     control(stalwart, "set_broken_setting", kind="SpamPyzor")
@@ -297,7 +297,7 @@ def test_closing_by_return_again_changes_nothing(
 # -- domains that left their tenant
 
 
-def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_when_it_comes_back(
+def test_accounts_of_a_removed_domain_are_locked_and_unlocked_when_it_returns(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "old.test")
@@ -314,7 +314,7 @@ def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_whe
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
 
 
-def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_what_open_sessions_can_do(
+def test_a_removed_domain_is_verified_once_and_a_reconcile_reports_open_sessions(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), client(stalwart))
@@ -339,7 +339,7 @@ def test_an_orphaned_domain_with_our_own_account_is_not_removed(
     assert {kind: objects(stalwart, kind) for kind in before} == before
 
 
-def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
+def test_an_account_that_appears_in_a_closed_domain_is_locked_by_a_reconcile(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
@@ -353,7 +353,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked
     assert locked(stalwart) == ["late@old.test"]
 
 
-def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
+def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -428,7 +428,7 @@ def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextMa
 
 
 @pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
-def test_a_key_whose_removal_was_not_answered_is_out_of_force_after_the_next_attempt(
+def test_a_key_whose_removal_was_not_answered_is_unloaded_by_the_next_attempt(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
     work: WorkFactory,
@@ -446,7 +446,7 @@ def test_a_key_whose_removal_was_not_answered_is_out_of_force_after_the_next_att
 
 
 @pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
-def test_a_key_that_a_removal_left_in_force_does_not_refuse_the_mail_of_the_names_next_owner(
+def test_a_key_that_stays_loaded_does_not_refuse_the_next_owners_mail(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
     work: WorkFactory,

@@ -26,7 +26,7 @@ def proven(step: StepContext, *names: str) -> StepContext:
     return replace(step, proven=frozenset(names))
 
 
-def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
+def test_with_proofs_required_nothing_is_set_up_before_the_first_proof(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     outcome = ensure_mail(proven(work("stalwart", domains=("acme.test", "acme.org"))), mail)
@@ -75,7 +75,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     assert set(fates(stalwart).values()) == {"delivered"}
 
 
-def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
+def test_a_domain_whose_proof_is_lost_accepts_mail_again_after_a_suspension(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
@@ -85,7 +85,7 @@ def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
     assert fates(stalwart) == {"acme.test": "delivered"}
 
 
-def test_a_plan_says_the_same_and_changes_nothing(
+def test_a_dry_run_reports_the_same_and_changes_nothing(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_plan=True)

@@ -34,7 +34,7 @@ def test_the_simulators_zone_text_is_read_whole() -> None:
     assert all(check.presence is Presence.MISSING for check in compare(found, {}))
 
 
-def test_names_may_be_relative_comments_and_blank_lines_stand_between_and_a_record_told_twice_is_one() -> None:
+def test_a_zone_text_may_have_relative_names_comments_blank_lines_and_repeated_records() -> None:
     text = "; mail\n\nmail IN 300 A 192.0.2.1\n@ IN MX 10 mail ; ours\nacme.test. 60 IN MX 10 mail.acme.test.\n"
     assert zone_records("acme.test", text) == (
         Record("mail.acme.test", "A", "192.0.2.1"),
@@ -49,17 +49,17 @@ def test_names_may_be_relative_comments_and_blank_lines_stand_between_and_a_reco
         *(" IN TXT x", "acme.test. CH TXT x", "acme.test. IN A 1.2.3", "acme.test. IN MX 10 a.test. b.test."),
     ],
 )
-def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
+def test_an_unreadable_zone_text_is_reported(text: str) -> None:
     with pytest.raises(TemporaryError, match="cannot be read"):
         zone_records("acme.test", text)
 
 
-def test_a_text_that_is_not_utf_8_is_kept_with_its_bytes_told() -> None:
+def test_a_text_that_is_not_utf_8_is_kept_with_escaped_bytes() -> None:
     (record,) = zone_records("acme.test", 'acme.test. IN TXT "caf\\233"')
     assert record.value == "caf\\xe9"
 
 
 @pytest.mark.parametrize("text", [None, 17, {}, "\x00"])
-def test_what_is_no_text_at_all_is_said_to_be_no_zone(text: object) -> None:
+def test_a_zone_that_is_no_text_is_reported(text: object) -> None:
     with pytest.raises(TemporaryError, match="cannot be read"):
         zone_records("acme.test", text)

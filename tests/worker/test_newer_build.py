@@ -50,7 +50,7 @@ def test_unknown_steps_are_neither_claimed_nor_deferred(
 
 
 @pytest.mark.parametrize("late", ["dueAt", "deadlineAt"])
-def test_a_scheduler_leaves_it_to_the_newer_scheduler_and_goes_on_with_the_rest(
+def test_an_older_scheduler_skips_an_unknown_operation_and_publishes_the_others(
     store: Repositories,
     dispatcher: Dispatcher,
     rows: Collection[dict[str, Any]],
@@ -66,7 +66,7 @@ def test_a_scheduler_leaves_it_to_the_newer_scheduler_and_goes_on_with_the_rest(
     assert rows.find_one({"action": "move"}) == before
 
 
-def test_its_end_is_shown_by_the_newer_build(
+def test_the_newer_build_records_the_unknown_operations_end(
     runners: RunnerFixture,
     store: Repositories,
     dispatcher: Dispatcher,

@@ -49,6 +49,6 @@ def test_a_proxys_own_404_is_temporary_even_where_absence_would_be_an_answer() -
     [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b'{"id": "\\ud800"}', b"NaN,"],
     ids=["empty", "cut", "not-utf-8", "deep-list", "deep-object", "lone-surrogate", "two"],
 )
-def test_a_body_that_cannot_be_read_is_an_unexpected_answer_and_not_a_bug(content: bytes) -> None:
+def test_an_unreadable_body_is_an_unexpected_response_and_not_a_bug(content: bytes) -> None:
     with pytest.raises(TemporaryError, match="unexpected_answer"):
         ApiResponse(200, {}, content).json()

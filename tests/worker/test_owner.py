@@ -87,7 +87,7 @@ def test_the_owner_gets_an_account_with_our_marker_and_membership(
         {"username": "olga", "email": "OLGA@acme.TEST", "is_active": False},
     ],
 )
-def test_an_account_that_the_address_already_signs_in_to_is_given_nothing_and_gets_no_twin(
+def test_an_existing_account_of_the_address_gets_no_access_and_no_duplicate(
     authentik: AuthentikSimulator, give: Give, twin: dict[str, Any]
 ) -> None:
     authentik.directory.add_user({"username": "prefix-olga@acme.test"})
@@ -106,7 +106,7 @@ def test_addresses_that_only_contain_the_owners_are_other_people(authentik: Auth
     assert members(authentik) == {OLGA.email}
 
 
-def test_an_older_twin_that_appears_later_means_that_ours_can_never_sign_in(
+def test_an_older_account_that_appears_later_blocks_the_sign_in_of_ours(
     authentik: AuthentikSimulator, give: Give
 ) -> None:
     older = authentik.directory.add_user({"username": "olga"})
@@ -128,7 +128,7 @@ def test_an_account_whose_response_was_lost_is_found_and_not_created_twice(
     assert members(authentik) == {OLGA.email}
 
 
-def test_somebody_who_takes_the_address_at_the_same_moment_is_given_nothing(
+def test_an_account_that_takes_the_address_at_the_same_moment_gets_no_access(
     authentik: AuthentikSimulator, give: Give
 ) -> None:
     fault(authentik, kind="race_lost", path="/core/users/", count=1)
@@ -142,7 +142,7 @@ def test_an_address_that_authentik_refuses_ends_the_step(give: Give, email: str)
         give(Owner(email, "Olga"))
 
 
-def test_an_invitation_is_sent_once_and_lives_as_long_as_the_setting_says(
+def test_an_invitation_is_sent_once_and_expires_after_the_configured_time(
     authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     for _ in range(2):
@@ -156,7 +156,7 @@ def test_an_invitation_is_sent_once_and_lives_as_long_as_the_setting_says(
     assert (token.expires - authentik.state.clock.now()).total_seconds() <= 3600
 
 
-def test_an_invitation_that_is_asked_for_again_is_sent_again_once(
+def test_a_repeated_request_for_an_invitation_sends_it_once_more(
     authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     give(email_stage=stage)
@@ -176,7 +176,7 @@ def test_an_account_that_was_invited_before_invitations_were_counted_is_not_invi
     assert person(authentik).attributes["theirs"] == 1
 
 
-def test_without_a_recovery_flow_the_step_says_that_nothing_was_sent(
+def test_without_a_recovery_flow_the_step_reports_that_nothing_was_sent(
     authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     authentik.state.invitations.set_recovery_flow(None)
@@ -209,7 +209,7 @@ def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
     assert not any(entry["method"] == "DELETE" and "/users/" in entry["path"] for entry in authentik.journal)
 
 
-def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
+def test_an_interrupted_purge_continues_with_the_accounts(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, give: Give
 ) -> None:
     give()
@@ -220,9 +220,7 @@ def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
     assert "dezky" not in person(authentik).attributes
 
 
-def test_an_owner_with_the_address_of_our_own_account_is_given_nothing(
-    authentik: AuthentikSimulator, give: Give
-) -> None:
+def test_an_owner_with_the_address_of_our_own_account_gets_no_access(authentik: AuthentikSimulator, give: Give) -> None:
     person(authentik, "akadmin").email = "akadmin@acme.test"
     assert give(Owner("AKADMIN@acme.test", "Admin")).reason == "owner_has_account"
     assert members(authentik) == set()

@@ -34,7 +34,7 @@ def said(runners: RunnerFixture, operation: Operation) -> list[str]:
     return [runners.runner().run(operation.id, step, 1).summary for step in STEPS]
 
 
-def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
+def test_a_paused_integration_defers_its_steps_of_every_tenant_and_no_others(
     runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
@@ -46,7 +46,7 @@ def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
     assert "upgrade to 0.17" in shown.provisioning_errors["stalwart"]
 
 
-def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
+def test_a_paused_tenant_defers_its_own_steps_and_no_other_tenants(
     runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
@@ -115,7 +115,7 @@ def hurried(
     return Hurried(store, dispatcher, settings, admin)
 
 
-def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_as_long(hurried: Hurried) -> None:
+def test_the_deadline_moves_by_as_long_as_a_step_is_paused(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
     assert hurried.now().paused_at is not None
     time.sleep(1)
@@ -130,7 +130,7 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
     assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
 
 
-def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
+def test_a_resumed_step_that_never_runs_ends_by_its_deadline(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
     hurried.plane.switches.resume("ocis", hurried.admin)
     hurried.scheduler.run_once()
@@ -140,7 +140,7 @@ def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hur
     assert hurried.now().step("ocis").reason == "deadline"
 
 
-def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
+def test_a_pause_does_not_extend_the_deadline_of_a_dry_run(hurried: Hurried) -> None:
     hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
     assert plan is not None
@@ -176,7 +176,7 @@ def test_a_step_cancelled_while_deferred_starts_afresh_when_it_is_retried(
     assert "another upgrade" in shown.provisioning_errors["stalwart"]
 
 
-def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_retried(
+def test_a_pause_that_ended_before_a_retry_does_not_extend_the_deadline(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "upgrade", admin)
@@ -189,7 +189,7 @@ def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_re
     assert runners.seen(operation).paused_at is None
 
 
-def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(hurried: Hurried) -> None:
+def test_a_deadline_that_a_retry_set_moves_only_by_the_pause_since_then(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(stalwart=raising(PermanentError("taken"))), hurried.begun)
     time.sleep(1.5)
     again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)

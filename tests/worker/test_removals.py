@@ -36,12 +36,12 @@ def delivered(platform: PlatformFixture) -> list[str]:
     return sorted(name for name, fate in fates(platform.stalwart).items() if fate == "delivered")
 
 
-def test_as_many_as_the_bound_go(platform: PlatformFixture) -> None:
+def test_removals_up_to_the_limit_are_made(platform: PlatformFixture) -> None:
     assert keep(platform, 2).status == "ok"
     assert delivered(platform) == ["d0.test", "d1.test"]
 
 
-def test_with_one_removal_too_many_none_is_made_and_the_step_lists_them(platform: PlatformFixture) -> None:
+def test_one_removal_over_the_limit_stops_all_and_the_step_lists_them(platform: PlatformFixture) -> None:
     step = keep(platform, 1)
     assert (step.status, step.reason, step.attempts) == ("error", "too_many_removals", 1)
     assert "close the mail domain d1.test, close the mail domain d2.test" in (step.message or "")
@@ -68,7 +68,7 @@ def test_an_approval_is_valid_for_one_reconcile_only(platform: PlatformFixture) 
     assert keep(platform, 0).reason == "too_many_removals"
 
 
-def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(platform: PlatformFixture) -> None:
+def test_a_dry_run_reports_the_stop_and_every_removal(platform: PlatformFixture) -> None:
     keep(platform, 0)
     step = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN)).step("stalwart")
     assert step.status != "error"

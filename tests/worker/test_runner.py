@@ -27,7 +27,7 @@ from worker.http.deadline import remaining
 from worker.integrations.step_context import StepContext
 
 
-def test_when_all_steps_are_ok_the_tenant_turns_active(
+def test_when_all_steps_are_ok_the_tenant_becomes_active(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(), operation)
@@ -37,7 +37,7 @@ def test_when_all_steps_are_ok_the_tenant_turns_active(
     assert runners.seen(operation).settled
 
 
-def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_does_not_hold_the_tenant_up(
+def test_an_integration_that_is_not_configured_is_skipped_and_does_not_delay_the_tenant(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(clients={"authentik": "client", "stalwart": None}), operation)
@@ -47,7 +47,7 @@ def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_do
     assert runners.seen(operation).step("ocis").reason == "not_configured"
 
 
-def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with_what_to_do(
+def test_a_refusal_is_recorded_with_its_reason_and_its_remedy(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(
@@ -124,7 +124,7 @@ def test_a_wait_longer_than_a_minute_is_left_to_the_scheduler(runners: RunnerFix
     assert (due - operation.created_at).total_seconds() >= 300
 
 
-def test_attempts_run_out_with_the_last_cause_named(
+def test_exhausted_attempts_name_the_last_cause(
     operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     runners = RunnerFixture(store, dispatcher, make_settings(step_max_attempts=1))
@@ -134,7 +134,7 @@ def test_attempts_run_out_with_the_last_cause_named(
     assert "It hangs." in (step.message or "")
 
 
-def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_other(
+def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_other(
     operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     runners = RunnerFixture(
@@ -272,7 +272,7 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
     assert control_plane.tenants.get("acme", admin).tenant.remote == {}
 
 
-def test_a_worker_that_shows_its_step_late_leaves_what_the_operations_end_has_shown(
+def test_a_late_worker_does_not_overwrite_the_operations_final_status(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     runners.runner().run(operation.id, "authentik", 1)

@@ -76,7 +76,7 @@ def test_a_recorded_operation_that_was_never_published_is_published(
     assert queued(redis_url) == 3
 
 
-def test_restores_are_looked_for_before_anything_is_published(
+def test_restore_detection_runs_before_anything_is_published(
     lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
     seen: list[int] = []
@@ -89,7 +89,9 @@ def test_restores_are_looked_for_before_anything_is_published(
     assert (seen, queued(redis_url)) == ([0], 3)
 
 
-def test_several_schedulers_at_once_send_it_once(lost: str, store: Repositories, dispatcher: Dispatcher) -> None:
+def test_several_concurrent_schedulers_publish_a_step_once(
+    lost: str, store: Repositories, dispatcher: Dispatcher
+) -> None:
     # the store with the usual grace: with the quick one the operation is due again while the last scheduler starts
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(lambda _: open_scheduler_loop(store, dispatcher).run_once(), range(6))) == 1
@@ -102,7 +104,7 @@ def test_a_step_published_a_moment_ago_is_not_published_again(
     assert open_scheduler_loop(store, dispatcher).run_once() == 0
 
 
-def test_without_a_broker_due_times_stay(lost: str, quick_store: Repositories, quick: Settings) -> None:
+def test_without_a_broker_due_times_do_not_change(lost: str, quick_store: Repositories, quick: Settings) -> None:
     assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
@@ -180,7 +182,7 @@ def test_a_change_of_a_document_locked_by_a_dead_process_gives_up_in_time(
         quick_store.connection.transaction(lambda session: quick_store.operations.cancel(lost, session))
 
 
-def test_a_change_that_gave_up_leaves_nothing_locked_itself(
+def test_a_change_that_gave_up_leaves_no_lock(
     lost: str, quick_store: Repositories, settings: Settings, left_open: Callable[[str], None], admin: Actor
 ) -> None:
     other = create_another(quick_store, settings, admin)

@@ -66,7 +66,7 @@ def all_due(rows: Any) -> None:
     rows.update_many({"status": "running"}, [{"$set": {"dueAt": "$$NOW", "steps": steps}}])
 
 
-def test_one_run_takes_a_batch_and_no_more(
+def test_one_run_publishes_at_most_one_batch(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
@@ -99,7 +99,7 @@ def test_a_full_batch_is_followed_by_the_next_run_at_once(
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_three_schedulers_share_it_and_take_all_of_it_and_nothing_twice(
+def test_three_schedulers_share_a_backlog_and_publish_each_step_once(
     store: Repositories, make_settings: Callable[..., Settings], backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     # so long that nothing is due a second time before all is taken
@@ -151,7 +151,7 @@ def long_backlog(store: Repositories, settings: Settings, operation: Operation) 
 
 
 @pytest.mark.usefixtures("long_backlog")
-def test_a_run_reads_only_what_it_takes_however_long_the_backlog_is(
+def test_a_run_reads_only_its_batch_however_long_the_backlog_is(
     store: Repositories, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
@@ -191,7 +191,7 @@ def test_nothing_is_published_to_full_queues_and_due_times_stay(
     assert lengths() == [10] * 3
 
 
-def test_one_integrations_full_queue_keeps_no_other_waiting(
+def test_one_integrations_full_queue_delays_no_other(
     store: Repositories, dispatcher: Dispatcher, redis_url: str, settings: Settings, backlog: Backlog, lengths: Any
 ) -> None:
     client = redis.Redis.from_url(redis_url)

@@ -90,7 +90,7 @@ def test_a_typescript_client_compiles_with_every_check_on(document: Path, tmp_pa
 
 
 @pytest.mark.skipif(PYTHON is None, reason="OPENAPI_PYTHON names no command openapi-python-client")
-def test_a_python_client_sends_what_was_set_and_nothing_else(document: Path, tmp_path: Path) -> None:
+def test_a_generated_python_client_sends_only_the_fields_that_were_set(document: Path, tmp_path: Path) -> None:
     command = [str(PYTHON), "generate", "--path", str(document), "--output-path", "generated", "--meta", "none"]
     # it warns of what it leaves out, such as a response that it cannot read
     run([*command, "--fail-on-warning"], tmp_path, PATH=f"{Path(PYTHON or '').parent}:{os.environ['PATH']}")

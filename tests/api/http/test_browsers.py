@@ -22,7 +22,7 @@ def allowed(answer: requests.Response) -> str | None:
     return answer.headers.get("Access-Control-Allow-Origin")
 
 
-def test_no_answer_may_be_cached_or_taken_for_another_type(root: Client, anonymous: Client) -> None:
+def test_no_response_may_be_cached_or_sniffed_as_another_type(root: Client, anonymous: Client) -> None:
     answers = [
         root("GET", "/tenants"),
         root("GET", "/tenants/nothing"),
@@ -83,7 +83,7 @@ def test_a_merge_patch_changes_the_fields_it_has_and_removes_those_that_are_null
     assert taken.json()["billingInfo"]["company"] == "Acme"
 
 
-def test_a_merge_patch_is_taken_by_patch_only_and_other_types_are_told_which_are(rights: RightsFixture) -> None:
+def test_only_patch_accepts_a_merge_patch_and_a_refusal_names_the_accepted_types(rights: RightsFixture) -> None:
     root = rights.people["admin"]
     merge = {"Content-Type": "application/merge-patch+json"}
     assert root("POST", "/partners", data="{}", headers=merge).status_code == 415
@@ -108,7 +108,7 @@ def test_a_post_whose_fields_are_all_optional_needs_no_body_and_one_with_require
     assert is_required == {"/tenants/{slug}/suspend": False, "/tenants": True}
 
 
-def test_a_compressed_body_is_refused_with_a_sentence(root: Client) -> None:
+def test_a_compressed_body_is_refused_with_an_error_message(root: Client) -> None:
     body = gzip.compress(json.dumps({"slug": "acme", "name": "Acme"}).encode())
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     for path in ("/tenants", "/tenants/acme/reconcile"):

@@ -23,7 +23,7 @@ def multiplied(rows: Any, one: dict[str, Any], **fresh: Any) -> None:
     )
 
 
-def test_an_export_holds_every_record_once_and_arrives_in_pieces(
+def test_an_export_contains_every_record_once_and_is_streamed(
     rights: RightsFixture, store: Repositories, settings: Settings
 ) -> None:
     database = store.connection.client[settings.mongodb_database]

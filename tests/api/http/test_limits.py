@@ -46,7 +46,7 @@ def is_limited(answer: requests.Response) -> bool:
     return True
 
 
-def test_a_caller_who_asks_too_often_is_told_when_to_ask_again_and_others_are_not(
+def test_a_caller_over_its_rate_limit_gets_a_retry_after_and_others_do_not(
     limited: Settings, serve: Serve, store: Repositories, issuer: Issuer, at_minutes_start: None
 ) -> None:
     url = serve(limited)
@@ -58,7 +58,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_ask_again_and_others_are_no
     assert often("GET", "/health/ready").status_code == 200
 
 
-def test_all_processes_count_together_and_what_changes_something_counts_as_five(
+def test_all_processes_share_the_rate_limit_and_a_write_counts_as_five(
     limited: Settings, serve: Serve, store: Repositories, issuer: Issuer, at_minutes_start: None
 ) -> None:
     clients = [Client(serve(limited), issuer.token("admin")) for _ in range(2)]
@@ -83,7 +83,7 @@ def test_an_address_without_a_valid_token_is_limited_and_callers_behind_it_are_n
 
 
 @pytest.mark.parametrize(("proxies", "told_apart"), [(0, False), (1, True)])
-def test_a_proxys_word_for_an_address_counts_only_when_the_settings_name_the_proxy(
+def test_a_forwarded_address_counts_only_from_a_configured_proxy(
     limited: Settings, serve: Serve, store: Repositories, at_minutes_start: None, proxies: int, told_apart: bool
 ) -> None:
     client = Client(serve(limited.model_copy(update={"trusted_proxies": proxies})), None)
@@ -101,7 +101,7 @@ def test_addresses_of_one_ipv6_network_count_together(
     assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
 
 
-def test_without_redis_each_process_counts_and_nobody_waits_long(
+def test_without_redis_each_process_limits_by_itself_and_no_request_waits_long(
     make_settings: Callable[..., Settings],
     limited: Settings,
     serve: Serve,
@@ -124,7 +124,7 @@ def test_without_redis_each_process_counts_and_nobody_waits_long(
         assert time.monotonic() - began < 5
 
 
-def test_many_at_once_while_redis_hangs_are_answered_in_time(
+def test_many_concurrent_requests_are_answered_in_time_while_redis_hangs(
     make_settings: Callable[..., Settings],
     api_settings: Settings,
     serve: Serve,
