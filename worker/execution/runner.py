@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -27,6 +26,7 @@ from shared.tenants.repository import TenantRepository
 from shared.workflows.model import INTEGRATION_OF_STEP, Action, integration_of
 from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Bulkhead, Message
+from worker.execution.retry_policy import RetryPolicy, exhausted
 from worker.execution.step_contexts import StepContexts
 from worker.execution.watchdog import Watchdog
 from worker.http.deadline import within
@@ -82,6 +82,7 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
+        self._retries = RetryPolicy(settings.step_max_attempts, settings.retry_base_seconds, settings.retry_cap_seconds)
         self._settlement = settlement
         self._breaker = breaker
         self._contexts = contexts
@@ -166,10 +167,10 @@ class Runner:
     def _run_and_record(self, claim: Claim, permit: Permit) -> StepResult:
         integration = INTEGRATION_OF_STEP.get(claim.step.name, "unknown")
         began = time.perf_counter()
-        outcome = self._limited(claim, self._attempt(claim, permit))
+        outcome = self._retries.apply(claim.step.attempts, self._attempt(claim, permit))
         STEP_ATTEMPTS.labels(integration, outcome.result).inc()
         STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
-        retry_in = self._retry_delay(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
+        retry_in = self._retries.delay(claim.step.attempts, outcome) if outcome.result is Result.RETRY else 0.0
         operation = self._operations.record(claim, outcome, retry_in)
         if operation is None:
             LEASES_LOST.labels(integration).inc()
@@ -203,8 +204,8 @@ class Runner:
         integration = integration_of(claim.step.name, claim.operation.action)
         function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
         client = self._clients.get(integration) if integration else None
-        if claim.step.attempts > self._settings.step_max_attempts:
-            outcome = _exhausted(claim.step.message)
+        if self._retries.is_exhausted(claim.step.attempts):
+            outcome = exhausted(claim.step.message)
         elif integration is None or function is None:
             outcome = Outcome(Result.RETRY, "old_workers", reason_message("old_workers"))
         elif client is None:
@@ -238,23 +239,9 @@ class Runner:
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", reason_message("bug"))
 
-    def _limited(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """Turn a retry after the last allowed attempt into an error."""
-        last = claim.step.attempts >= self._settings.step_max_attempts
-        return _exhausted(outcome.message) if last and outcome.result is Result.RETRY else outcome
-
-    def _retry_delay(self, attempts: int, asked: float | None) -> float:
-        """Return seconds until the next attempt: exponential with full jitter, at least the wait that was asked for."""
-        ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2 ** min(attempts - 1, 16))
-        return max(random.uniform(0, ceiling), asked or 0.0)  # noqa: S311 - spreads load, protects nothing
-
 
 _EVENTS = {Result.OK: "ok", Result.SKIPPED: "skipped", Result.ERROR: "failed", Result.RETRY: "retrying"}
 
 
 def _tenant_of(operation: Operation) -> TenantRef:
     return TenantRef(operation.tenant_id, operation.tenant_slug)
-
-
-def _exhausted(last_message: str | None) -> Outcome:
-    return Outcome(Result.ERROR, "attempts_exhausted", reason_message("attempts_exhausted", last_message or ""))
