@@ -26,13 +26,11 @@ class Audience(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Audience:
-        """Parse `audience`, `audience=surface`, `audience=surface@issuer` or `audience=@issuer`. Raises ValueError."""
-        name, equals, rest = text.partition("=")
-        surface, at, issuer = rest.partition("@")
-        is_bound_by_name = not equals and "@http" in name
-        if is_bound_by_name or not name.strip() or (equals and not rest.strip()) or (at and not issuer.strip()):
-            # an audience whose surface is empty by mistake would be valid for all surfaces; no token would ever have
-            # one with an issuer in its name
+        """Parse `audience`, `audience=surface`, `audience@issuer` or `audience=surface@issuer`. Raises ValueError."""
+        audience, at, issuer = text.partition("@")
+        name, equals, surface = audience.partition("=")
+        if not name.strip() or (equals and not surface.strip() and not at) or (at and not issuer.strip()):
+            # an audience whose surface is empty by mistake would be valid for all surfaces
             raise ValueError(f"{text} is incomplete; write audience, audience=surface or audience=surface@issuer")
         return cls(name.strip(), surface.strip() or None, issuer.strip() or None)
 
@@ -45,7 +43,7 @@ class TokenSettings(BaseSettings):
         description="accepted issuers, comma-separated: issuer or issuer=JWKS URL; without any no token is accepted",
     )
     oidc_audiences: Annotated[tuple[Audience, ...], NoDecode] = Field(
-        (), description="accepted audiences, comma-separated: audience, audience=surface or audience=surface@issuer"
+        (), description="accepted audiences, comma-separated: audience, then =surface, @issuer, or both in this order"
     )
     oidc_algorithms: CommaSeparated = Field(
         ("RS256", "ES256"), description="accepted signature algorithms, comma-separated"

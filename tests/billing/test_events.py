@@ -163,7 +163,7 @@ DEEP = b'{"id": "evt_1", "type": "x", "data": ' + b"[" * 50_000 + b"]" * 50_000 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 1, "type": "x"}', b'{"id": "e"}', b"\xff", DEEP])
 def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="not an event"):
+    with pytest.raises(ValueError, match="not a Stripe event"):
         read_event(body, signed(body), [SECRET], NOW)
 
 

@@ -115,6 +115,7 @@ def scrolling(page: Page) -> list[str]:
 
 def is_dark(page: Page) -> bool:
     """Tell whether background, text and the browser's own widgets are dark."""
+    page.locator("body").wait_for()
     script = "style => [style.backgroundColor, style.color].map((colour) => Number(colour.match(/[0-9]+/)[0]))"
     back, front = page.evaluate(f"({script})(getComputedStyle(document.body))")
     scheme = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
@@ -188,12 +189,14 @@ def test_on_a_phone_the_menu_opens_by_touch_and_without_script(people: People, w
 
 def test_colours_that_a_person_chose_override_the_system(people: People, world: World) -> None:
     page = people.signed_in("admin", "/tenants/?status=active", color_scheme="light")
-    page.get_by_role("button", name="Dark").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Dark").click()
     assert page.url.endswith("/tenants/?status=active")
     for _ in range(2):
         assert is_dark(page)
         page.reload()
-    page.get_by_role("button", name="Light").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Light").click()
     page.emulate_media(color_scheme="dark")
     assert not is_dark(page)
 

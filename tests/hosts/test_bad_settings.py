@@ -53,7 +53,7 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
         # whose surface was left empty by mistake must not get all of them
         ("OIDC_AUDIENCES", "operator=operator,portal=", "OIDC_AUDIENCES: portal= is incomplete"),
         ("OIDC_AUDIENCES", "operator=operator@", "OIDC_AUDIENCES: operator=operator@ is incomplete"),
-        ("OIDC_AUDIENCES", "a@https://id.test/", "OIDC_AUDIENCES: a@https://id.test/ is incomplete"),
+        ("OIDC_AUDIENCES", "a@https://other.test/", "names the issuer https://other.test/, which is not in"),
         ("OIDC_AUDIENCES", "a=operator@https://other.test/", "names the issuer https://other.test/, which is not in"),
         ("OIDC_AUDIENCES", "*", "OIDC_AUDIENCES: * would accept any token"),
         ("OIDC_AUDIENCES", "*=portal", "OIDC_AUDIENCES: * would accept any token"),

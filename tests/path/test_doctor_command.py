@@ -11,6 +11,7 @@ from tests.path.conftest import Platform
 
 
 def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: Platform) -> None:
+    platform.plane.readiness.prepare()
     platform.start_worker()
     platform.start_scheduler()
     give_up = time.monotonic() + 20

@@ -65,7 +65,7 @@ class ReachabilityResponse(ResponseModel):
     remedy: Annotated[str | None, OMIT_EMPTY] = None
     version: str | None = Field(None, description="the version that it reports")
     seconds: float | None = Field(None, description="how long it took to answer")
-    checked_at: datetime
+    checked_at: datetime = Field(description="when that run called it")
 
     @classmethod
     def found_by(cls, run: Diagnosis | None, integration: str) -> ReachabilityResponse | None:
