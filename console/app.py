@@ -27,8 +27,7 @@ from console.web.errors import answer_errors
 from console.web.navigation import add_navigation
 from console.web.requests_log import configure_logs, log_requests
 from console.web.security import limit_sign_in, secure
-from console.web.static_files import version_files
-from console.web.system_theme import add_system_theme
+from console.web.static_files import add_system_theme, version_files
 from console.web.words import add_words
 
 REDIS_SECONDS = 3

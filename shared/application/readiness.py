@@ -20,8 +20,8 @@ from shared.provisioning.tenants import TenantService
 from shared.restore_guard.detector import RestoreDetector
 from shared.switches.model import SWITCHES, Switch, is_observing
 from shared.switches.repository import SwitchRepository
-from shared.tenants.counts import TenantCounts
 from shared.tenants.model import NewTenant
+from shared.tenants.read_repository import TenantCounts
 from shared.tenants.repository import TenantRepository
 
 log = structlog.get_logger(__name__)

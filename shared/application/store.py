@@ -35,9 +35,8 @@ from shared.status.repair import StatusRepair
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.switches.repository import SwitchRepository
 from shared.tenants.backfill_repository import BackfillRepository
-from shared.tenants.counts import TenantCounts
 from shared.tenants.pending_members_repository import PendingMembersRepository
-from shared.tenants.read_repository import TenantReadRepository
+from shared.tenants.read_repository import TenantCounts, TenantReadRepository
 from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 from shared.tenants.tombstones import TombstoneRepository

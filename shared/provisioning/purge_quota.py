@@ -16,7 +16,7 @@ from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.operator_policy import may_see_switches
 from shared.rights.policy import Actor
-from shared.tenants.counts import TenantCounts
+from shared.tenants.read_repository import TenantCounts
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from shared.restore_guard.repository import Epoch, RestoreGuardRepository
 from shared.restore_guard.service import ObserveOnlyService
 from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
-from shared.tenants.counts import TenantCounts
+from shared.tenants.read_repository import TenantCounts
 
 #: seconds between two steps of the number; a backup younger than this is not detected
 ADVANCE_SECONDS = 10.0

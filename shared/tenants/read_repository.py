@@ -149,3 +149,21 @@ def _joined_view(row: bytes) -> TenantView:
     document = bson.decode(row, _DECODED)
     latest = document["latest"]
     return TenantView(tenant_of(document), operation_of(latest[0]) if latest else None)
+
+
+class TenantCounts:
+    """Counts over the `tenants` collection."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["tenants"]
+
+    def count_purgeable(self, most: int = 10_000) -> int:
+        """Return how many deleted tenants are due for a purge; stop counting at `most`."""
+        over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
+        with translate_errors():
+            return self._rows.count_documents(over, limit=most, hint="purge")
+
+    def has_several(self) -> bool:
+        """Return true for at least two tenants. One may be the tenant that the first start creates."""
+        with translate_errors():
+            return len(list(self._rows.find({}, {"_id": 1}).limit(2))) > 1
