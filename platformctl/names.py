@@ -16,9 +16,9 @@ from client.resources.records import Listing
 
 ID = re.compile("[0-9a-f]{24}")
 #: partners that are read to find names; ids of further ones are shown unchanged
-MOST = 1000
+MAX_PARTNERS = 1000
 #: ids that one request may name
-AT_ONCE = 100
+IDS_PER_REQUEST = 100
 #: kind of record to the field that names it for people
 CALLED = {"tenant": "slug", "user": "email"}
 
@@ -37,8 +37,8 @@ class Names:
         known = self._known[kind]
         unknown = [one for one in dict.fromkeys(ids) if ID.fullmatch(one) and one not in known]
         resource: Listing[Any] = self._platform.tenants if kind == "tenant" else self._platform.users
-        for first in range(0, len(unknown), AT_ONCE):
-            chosen = unknown[first : first + AT_ONCE]
+        for first in range(0, len(unknown), IDS_PER_REQUEST):
+            chosen = unknown[first : first + IDS_PER_REQUEST]
             known.update({one: one for one in chosen})
             with suppress(ApiError):
                 known.update({one["_id"]: one[CALLED[kind]] for one in resource.list(id=",".join(chosen))})
@@ -88,6 +88,6 @@ class Names:
     @cached_property
     def _partners(self) -> dict[str, str]:
         try:
-            return {partner["_id"]: partner["slug"] for partner in islice(self._platform.partners.list(), MOST)}
+            return {partner["_id"]: partner["slug"] for partner in islice(self._platform.partners.list(), MAX_PARTNERS)}
         except ApiError:
             return {}

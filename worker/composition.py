@@ -34,7 +34,7 @@ from worker.jobs.pending_members import PendingMembersJob
 from worker.jobs.retention import RetentionJob
 from worker.jobs.scheduler_loop import SchedulerLoop
 from worker.jobs.webhook_delivery.attempt import Attempts
-from worker.jobs.webhook_delivery.backoff import WAITS
+from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS
 from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
 from worker.jobs.webhook_delivery.outbox_relay import EVENTS, OutboxRelay
@@ -178,7 +178,7 @@ def open_attempts(
     client: SafeWebhookClient,
     cipher: SecretCipher,
     disable_seconds: float,
-    waits: Sequence[float] = WAITS,
+    waits: Sequence[float] = RETRY_DELAYS,
 ) -> Attempts:
     return Attempts(
         connection=store.connection,

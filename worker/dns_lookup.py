@@ -20,7 +20,7 @@ from worker.http.deadline import remaining
 TRY_SECONDS = 1.0
 #: the largest datagram that is safe on any path (DNS flag day 2020); longer answers come over TCP
 PAYLOAD = 1232
-SILENCE = "The name servers did not answer in time."
+NO_RESPONSE = "The name servers did not answer in time."
 
 
 class DnsLookup:
@@ -81,13 +81,13 @@ class DnsLookup:
         question = _question(name, type_)
         left = ends_at - time.monotonic()
         if left <= 0:
-            raise TemporaryError("timeout", SILENCE)
+            raise TemporaryError("timeout", NO_RESPONSE)
         try:
             answer = self._resolver.resolve(*question, search=False, lifetime=left, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             return ()
         except dns.exception.Timeout:
-            raise TemporaryError("timeout", SILENCE) from None
+            raise TemporaryError("timeout", NO_RESPONSE) from None
         except dns.exception.DNSException:
             # each server refused, failed or sent nonsense; the exception does not say which one did what
             raise TemporaryError("upstream_error", "No name server could answer.") from None

@@ -20,7 +20,7 @@ COOL_DOWN = 10.0
 MAX_AGE = 600.0
 #: how long a request with an unknown key waits for the fetch, and how many requests may wait at once
 WAIT_SECONDS = 3.0
-WAITERS = 8
+MAX_WAITERS = 8
 #: keys that are tried for one token at most
 MAX_CANDIDATES = 8
 MIN_RSA_BITS = 2048
@@ -94,7 +94,7 @@ class KeyRing:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._waiters = threading.BoundedSemaphore(WAITERS)
+        self._waiters = threading.BoundedSemaphore(MAX_WAITERS)
         self._keys: Sequence[SigningKey] = ()
         self._fetching: threading.Event | None = None
         self._tried_at = float("-inf")

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 HEADER = "Idempotency-Key"
 ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
 #: response headers that are replayed; the others are set anew each time
-KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
+REPLAYED_HEADERS = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
 
 
 class Rights(Protocol):
@@ -67,7 +67,7 @@ def _store(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Respon
     if not 200 <= response.status_code < 300:
         kept.release(turn)
         return
-    headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+    headers = {name: response.headers[name] for name in REPLAYED_HEADERS if name in response.headers}
     body = g.get("kept_body") or response.get_data()
     kept.keep(turn, StoredResponse(response.status_code, headers, body, tuple(rights.held())))
 

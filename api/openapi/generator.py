@@ -35,7 +35,7 @@ HEADERS: dict[str, str] = {
     "Retry-After": "seconds to wait before the next request",
     "Link": "RFC 8288 links to further pages",
 }
-WHY: dict[int, str] = {
+STATUS_DESCRIPTIONS: dict[int, str] = {
     400: "The request breaks a rule; `errors` names every fault",
     401: "The token is missing or invalid",
     403: "You may not do this",
@@ -164,7 +164,7 @@ def _responses(rule: Rule, description: RouteSpec, schemas: Components, is_post:
             found[str(status)]["headers"] = {name: _shown(name) for name in description.headers}
     problem = {"application/problem+json": {"schema": schemas.ref(ProblemResponse, "serialization")}}
     for status, codes in sorted(_problems(rule, description, is_post).items()):
-        why = WHY[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
+        why = STATUS_DESCRIPTIONS[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
         known = found.setdefault(str(status), {"description": why})
         known.setdefault("content", {}).update(problem)
     return found

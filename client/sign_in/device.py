@@ -12,14 +12,14 @@ from client.sign_in.issuer import Granted, Issuer
 
 #: RFC 8628 sections 3.2 and 3.5: seconds between questions when none are named, and what slow_down adds
 DEFAULT_INTERVAL = 5.0
-SLOWER = 5.0
+SLOW_DOWN_SECONDS = 5.0
 MIN_INTERVAL = 1.0
-TOO_LATE = "Nobody approved the sign-in in time."
+EXPIRED = "Nobody approved the sign-in in time."
 #: Authentik forgets an expired code, and then calls it an invalid grant
-ENDINGS = {
+ERROR_SENTENCES = {
     "access_denied": "The sign-in was denied.",
-    "expired_token": TOO_LATE,
-    "invalid_grant": TOO_LATE,
+    "expired_token": EXPIRED,
+    "invalid_grant": EXPIRED,
 }
 
 
@@ -69,7 +69,7 @@ def sign_device_in(
             interval *= 2  # RFC 8628 section 3.5: back off when there is no answer
         except SignInRefused as refusal:
             interval += _pause_after(refusal)
-    raise NotSignedIn(TOO_LATE)
+    raise NotSignedIn(EXPIRED)
 
 
 def _ask(issuer: Issuer, scope: str) -> DeviceCode:
@@ -87,7 +87,7 @@ def _pause_after(refusal: SignInRefused) -> float:
     if refusal.code == "authorization_pending":
         return 0
     if refusal.code == "slow_down":
-        return SLOWER
-    if refusal.code in ENDINGS:
-        raise NotSignedIn(ENDINGS[refusal.code]) from None
+        return SLOW_DOWN_SECONDS
+    if refusal.code in ERROR_SENTENCES:
+        raise NotSignedIn(ERROR_SENTENCES[refusal.code]) from None
     raise refusal

@@ -11,7 +11,7 @@ from client.errors import NotSignedIn
 from client.sign_in.issuer import Granted, Issuer
 
 #: a token is renewed so many seconds before it expires, for clocks that differ and requests that take time
-EARLY = 30.0
+RENEWAL_MARGIN = 30.0
 
 
 class GivenToken:
@@ -48,7 +48,7 @@ class ClientCredentials:
 
     def bearer(self) -> str:
         with self._lock:
-            if self._granted is None or self._expires_at - EARLY < time.monotonic():
+            if self._granted is None or self._expires_at - RENEWAL_MARGIN < time.monotonic():
                 return self._renew()
             return self._granted.access_token
 

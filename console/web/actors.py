@@ -8,7 +8,7 @@ from typing import Any
 from console.web.api import get, optional, person
 
 #: user records that a page reads at most
-MOST = 8
+MAX_NAMES = 8
 PLATFORM, SOMEBODY = "the platform", "somebody"
 
 
@@ -18,7 +18,7 @@ def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict
     ids = dict.fromkeys(record[field] for record in records if record.get(field))
     found: dict[str | None, str] = {None: PLATFORM, me.id: "you"}
     for place, user_id in enumerate(one for one in ids if one not in found):
-        found[user_id] = _name(user_id) if place < MOST else SOMEBODY
+        found[user_id] = _name(user_id) if place < MAX_NAMES else SOMEBODY
     return found
 
 

@@ -55,7 +55,7 @@ def add_navigation(app: Flask, people: People) -> None:
     """Give templates the person, menu and theme, and refuse pages that are not in the person's menu."""
 
     @app.before_request
-    def refuse_what_is_not_shown() -> None:
+    def refuse_hidden_pages() -> None:
         entry = next((one for one in MENU if one.is_current), None)
         person = people.current() if entry is not None else None
         if entry is not None and person is not None and not entry.shown_to(person):

@@ -19,7 +19,7 @@ CODE, TIME = re.compile(r"[a-z]+(_[a-z]+)+"), re.compile(r"\d{4}-\d\d-\d\dT\d\d:
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 #: colour and icon of states
-LOOKS = {
+STYLES = {
     ("ok", "check"): "active ok succeeded verified delivered closed up trialing done finished",
     ("busy", "clock"): "pending waiting",
     ("busy", "arrow"): "running removing",
@@ -31,8 +31,8 @@ LOOKS = {
     ("bad", "alert"): "open removable",
     ("quiet", "check"): "removed",
 }
-QUIET = ("quiet", "dash")
-LOOK_OF = {name: look for look, names in LOOKS.items() for name in names.split()}
+DEFAULT_STYLE = ("quiet", "dash")
+STYLE_OF = {name: style for style, names in STYLES.items() for name in names.split()}
 #: labels of states that differ from their names
 WORDS = {
     "ok": "Done",
@@ -131,7 +131,7 @@ def event_words(actions: Iterable[str]) -> str:
 
 def state_of(name: str) -> tuple[str, str, str]:
     """Return colour, icon and word of a state."""
-    return *LOOK_OF.get(name, QUIET), WORDS.get(name) or plain(name)
+    return *STYLE_OF.get(name, DEFAULT_STYLE), WORDS.get(name) or plain(name)
 
 
 def took(operation: Mapping[str, Any]) -> str:

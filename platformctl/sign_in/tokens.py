@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from client import NotSignedIn, SignInRefused
 from client.sign_in.issuer import Granted, Issuer
-from client.sign_in.tokens import EARLY
+from client.sign_in.tokens import RENEWAL_MARGIN
 from platformctl.sign_in.store import SignIn, Store
 
-AGAIN = "sign in again with: platformctl login"
+SIGN_IN_AGAIN = "sign in again with: platformctl login"
 
 
 class StoredTokens:
@@ -22,7 +22,7 @@ class StoredTokens:
         self._issuer = issuer
 
     def bearer(self) -> str:
-        if self._current.expires_at - EARLY < time.time():
+        if self._current.expires_at - RENEWAL_MARGIN < time.time():
             self._renew()
         return self._current.access_token
 
@@ -36,7 +36,7 @@ class StoredTokens:
         with self._store.locked(self._current):
             kept = self._store.find(self._current.api_url, self._current.issuer)
             if kept is None:
-                raise NotSignedIn("You have signed out meanwhile.", AGAIN)
+                raise NotSignedIn("You have signed out meanwhile.", SIGN_IN_AGAIN)
             if kept.access_token != self._current.access_token:
                 self._current = kept  # another process was faster
                 return
@@ -50,8 +50,8 @@ class StoredTokens:
             if kept.grant == "client_credentials" and (issuer := self._issuer()).has_secret:
                 return issuer.client_credentials(kept.scope)
         except SignInRefused as refusal:
-            raise NotSignedIn("The sign-in is no longer accepted.", *refusal.notes, AGAIN) from None
-        raise NotSignedIn("The sign-in has expired.", AGAIN)
+            raise NotSignedIn("The sign-in is no longer accepted.", *refusal.notes, SIGN_IN_AGAIN) from None
+        raise NotSignedIn("The sign-in has expired.", SIGN_IN_AGAIN)
 
 
 def _with_tokens(old: SignIn, granted: Granted) -> SignIn:

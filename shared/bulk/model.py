@@ -13,7 +13,7 @@ from shared.status.model import Target
 #: limit of tenants in one bulk operation
 MAX_TENANTS = 20_000
 #: tenants listed in a response
-NAMED = 20
+MAX_NAMED = 20
 
 
 class BulkAction(StrEnum):

@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.bulk.model import NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.bulk.model import MAX_NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.db.documents import (
     Document,
     Transaction,
@@ -26,7 +26,7 @@ from shared.rights.policy import Actor
 from shared.status.model import Target
 
 #: how long a bulk operation is kept
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 #: how long a dry run that is not started is kept: its result is soon outdated
 DRY_RUN_KEPT = timedelta(hours=1)
 #: documents written in one command
@@ -94,15 +94,15 @@ class BulkOperationRepository:
                 ItemStatus(one["_id"]): one["count"]
                 for one in self._items.aggregate([{"$match": {"bulkId": key}}, counted])
             }
-            refused = list(self._items.find({"bulkId": key, "status": ItemStatus.REFUSED}).limit(NAMED))
-            others = list(self._items.find({"bulkId": key, "status": {"$ne": ItemStatus.REFUSED}}).limit(NAMED))
-        named = [_item(one) for one in (*refused, *others)[:NAMED]]
+            refused = list(self._items.find({"bulkId": key, "status": ItemStatus.REFUSED}).limit(MAX_NAMED))
+            others = list(self._items.find({"bulkId": key, "status": {"$ne": ItemStatus.REFUSED}}).limit(MAX_NAMED))
+        named = [_item(one) for one in (*refused, *others)[:MAX_NAMED]]
         return replace(_bulk(row), counts=counts, named=named)
 
     def start(self, bulk_id: str, session: Transaction) -> bool:
         """Start a dry run. False when it was started before."""
         key = ObjectId(bulk_id)
-        kept = {"expiresAt": seconds_from_now(KEPT.total_seconds())}
+        kept = {"expiresAt": seconds_from_now(RETENTION.total_seconds())}
         fields = {"status": BulkStatus.RUNNING, "startedAt": "$$NOW", **kept}
         done = self._rows.update_one({"_id": key, "status": BulkStatus.DRY_RUN}, [{"$set": fields}], session=session)
         if done.modified_count:

@@ -47,7 +47,7 @@ _UNAVAILABLE = (
 
 #: error codes of members during a change of the primary, for which the driver has no exception class: shutdown in
 #: progress, read concern majority not available yet, stepped down, time limit exceeded, interrupted
-_NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
+_PRIMARY_CHANGE_CODES = frozenset({91, 134, 189, 262, 11600, 11602})
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def translate_errors() -> Iterator[None]:
 
 def _is_stepdown(problem: PyMongoError) -> bool:
     return isinstance(problem, OperationFailure) and (
-        problem.code in _NOT_NOW or problem.has_error_label("RetryableWriteError")
+        problem.code in _PRIMARY_CHANGE_CODES or problem.has_error_label("RetryableWriteError")
     )
 
 

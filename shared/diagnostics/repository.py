@@ -22,7 +22,7 @@ from shared.db.mapping import mapper
 from shared.diagnostics.model import Check, Diagnosis, RunStatus
 
 #: how long a run is kept, and how long a claim holds, in seconds
-KEPT, LEASE = 30 * 86400.0, 180.0
+RETENTION_SECONDS, LEASE = 30 * 86400.0, 180.0
 
 INDEXES = [
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$type": "date"}}),
@@ -43,7 +43,7 @@ class DiagnosticsRepository:
     def insert(self, requested_by: str | None) -> Diagnosis:
         """Record a requested run."""
         document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
-        times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(KEPT)}
+        times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(RETENTION_SECONDS)}
         with translate_errors():
             row = self._rows.find_one_and_update(
                 {"_id": document["_id"]},

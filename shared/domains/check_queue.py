@@ -13,7 +13,7 @@ from shared.db.documents import Document, Transaction, literals, seconds_from_no
 from shared.db.lease_queue import LeaseQueue
 from shared.domains.documents import check_fields, domain_of
 from shared.domains.model import TenantDomain
-from shared.domains.repository import HEAD_START
+from shared.domains.repository import REQUESTED_CHECK_PRIORITY
 
 #: a check was requested after this one had begun, so this one may have missed what the requester published
 _REQUESTED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
@@ -37,7 +37,7 @@ class DomainCheckQueue:
         self._queue = LeaseQueue(self._rows)
 
     def claim(self, lease_seconds: float) -> DomainClaim | None:
-        """Claim the domain that has been due longest; requested checks come first (see HEAD_START)."""
+        """Claim the domain that has been due longest; requested checks come first (see REQUESTED_CHECK_PRIORITY)."""
         changes = {"leaseUntil": seconds_from_now(lease_seconds), "claimedAt": "$$NOW"}
         lease = self._queue.claim(lease_seconds, changes=changes)
         if lease is None:
@@ -57,7 +57,7 @@ class DomainCheckQueue:
             "leaseUntil": None,
             "requestedAt": {"$cond": [_REQUESTED_SINCE, "$requestedAt", None]},
             "requestId": {"$cond": [_REQUESTED_SINCE, "$requestId", None]},
-            "dueAt": {"$cond": [_REQUESTED_SINCE, seconds_from_now(-HEAD_START), seconds_from_now(wait)]},
+            "dueAt": {"$cond": [_REQUESTED_SINCE, seconds_from_now(-REQUESTED_CHECK_PRIORITY), seconds_from_now(wait)]},
         }
         if reconcile:
             fields["reconcileDueAt"] = "$$NOW"

@@ -13,7 +13,7 @@ import dns.rdatatype
 from dns.exception import DNSException
 
 from shared.domains import dkim, mail_policies, spf
-from shared.domains.mail_hosts import RankedHost, read_host, rivals
+from shared.domains.mail_hosts import RankedHost, competing_hosts, read_host
 from shared.domains.tag_list import read_tags, unpasted
 
 #: the time to live that we suggest for every record, in seconds
@@ -107,7 +107,7 @@ def _check(record: Record, wanted: Sequence[Record], answered: Sequence[str]) ->
 def _check_host(record: Record, wanted: Sequence[Record], answered: Sequence[str]) -> Check:
     seen = [_host(record.type, value) for value in answered]
     ours = [_host(one.type, one.value) for one in wanted if one.question == record.question]
-    early = rivals(_host(record.type, record.value), ours, seen)
+    early = competing_hosts(_host(record.type, record.value), ours, seen)
     if early is None:
         targets = {one.target for one in ours}
         foreign = tuple(sorted(one.value for one in seen if one.target not in targets))

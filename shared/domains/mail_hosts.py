@@ -24,7 +24,9 @@ def read_host(type_: str, value: str) -> RankedHost | None:
     return RankedHost(int(fields[0]), " ".join(fields[2:]) if type_ == "SRV" else fields[1], value)
 
 
-def rivals(wanted: RankedHost, ours: Sequence[RankedHost], seen: Sequence[RankedHost]) -> list[RankedHost] | None:
+def competing_hosts(
+    wanted: RankedHost, ours: Sequence[RankedHost], seen: Sequence[RankedHost]
+) -> list[RankedHost] | None:
     """Return the foreign hosts that are asked as early as the wanted one; None when that is not published.
 
     The rank is the domain owner's choice. A foreign host that is asked later than ours is a backup.

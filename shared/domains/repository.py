@@ -29,7 +29,7 @@ from shared.tenants.model import Tenant
 
 PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
 #: seconds; a requested check is due so much earlier, so that it comes before all regular ones
-HEAD_START = 24 * 3600
+REQUESTED_CHECK_PRIORITY = 24 * 3600
 
 #: states that somebody has to correct
 PROBLEM_STATES = (DomainState.DEGRADED, DomainState.FAILED)
@@ -161,7 +161,7 @@ class DomainRepository:
             "requestId": {"$literal": request_id},
             "askedAt": {"$ifNull": ["$askedAt", "$$NOW"]},
             "since": {"$cond": [{"$eq": ["$askedAt", None]}, "$$NOW", "$since"]},
-            "dueAt": {"$cond": [_IS_LEASED, "$leaseUntil", seconds_from_now(-HEAD_START)]},
+            "dueAt": {"$cond": [_IS_LEASED, "$leaseUntil", seconds_from_now(-REQUESTED_CHECK_PRIORITY)]},
         }
         return self._advance(condition, [{"$set": fields}], session)
 

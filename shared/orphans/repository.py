@@ -77,13 +77,13 @@ class OrphanRepository:
 
     # -- scans
 
-    def see(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
+    def record_found(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
         """Record a sighting. An orphan seen again after its quarantine (seconds) is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         with translate_errors():
             self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
 
-    def miss(
+    def record_missing(
         self,
         integration: str,
         began_at: datetime,

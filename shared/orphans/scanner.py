@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 HOUR = 3600.0
 #: how many new orphans one event names
-NAMED = 20
+MAX_NAMED = 20
 #: tenants read at a time
 BATCH = 1000
 
@@ -86,14 +86,14 @@ class OrphanScanner:
         orphans = self._orphans_among(found, claim)
         integration = claim.integration
         for one, cause in orphans.items():
-            self._orphans.see(integration, one, cause, self._quarantine)
+            self._orphans.record_found(integration, one, cause, self._quarantine)
         kept = [(one.kind, one.id) for one in found if one not in orphans]
         seen = OrphanScan(integration, marked=len(found), orphans=len(orphans))
 
         def work(session: Transaction) -> bool:
             if not self._orphan_scans.end(claim, self._interval, seen, session):
                 return False
-            self._orphans.miss(integration, claim.began_at, kept, session)
+            self._orphans.record_missing(integration, claim.began_at, kept, session)
             # includes orphans recorded by a scan that lost its claim or died before this point
             news = self._orphans.take_unpublished(integration, session)
             if news:
@@ -182,5 +182,5 @@ def _author(claim: RemovalClaim) -> Author:
 
 def _found(claim: OrphanScanClaim, news: Sequence[Orphan]) -> NewEvent:
     named = [{"kind": one.kind, "objectId": one.object_id, "name": one.name, "tenantId": one.tenant_id} for one in news]
-    after = {"integration": claim.integration, "count": len(news), "orphans": named[:NAMED]}
+    after = {"integration": claim.integration, "count": len(news), "orphans": named[:MAX_NAMED]}
     return NewEvent("orphans.found", Author(None, f"orphans-{claim.token}"), after=after)

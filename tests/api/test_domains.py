@@ -39,7 +39,7 @@ def world(api_settings: Settings, store: Repositories, dispatcher: Any, dns: Dns
 
 @contextmanager
 def sweeping(world: World) -> Iterator[None]:
-    """A sweep's looks, for as long as the block runs."""
+    """Run the domain checks of a scheduler while the block runs."""
     stop = threading.Event()
 
     def run() -> None:

@@ -24,7 +24,7 @@ CALLBACK, SIGNED_OUT = "http://127.0.0.1:9/auth/callback", "http://127.0.0.1:9/"
 SCOPE = "openid profile email offline_access"
 VERIFIER = "a-verifier-of-at-least-43-characters-0123456789"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-SHIPPED = tuple(
+DEFAULT_MAPPINGS = tuple(
     f"goauthentik.io/providers/oauth2/scope-{one}" for one in ("openid", "profile", "email", "offline_access")
 )
 
@@ -46,7 +46,7 @@ class OAuthClient:
             "client_type": "confidential",
             "grant_types": GRANTS,
             "signing_key": key_pair(server),
-            "property_mappings": [mapping(server, managed) for managed in SHIPPED],
+            "property_mappings": [mapping(server, managed) for managed in DEFAULT_MAPPINGS],
             **options,
         }
         self.provider = made(PROVIDERS, **body)

@@ -12,7 +12,7 @@ from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
 from tests.simulators import Saved, fault
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.finding import GIVEN_UP
+from worker.integrations.ocis.finding import ABANDONED_TEXT
 from worker.integrations.ocis.space import ensure_files, remove_files
 
 Change = Callable[[OcisSimulator, Space], None]
@@ -95,7 +95,7 @@ def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_anoth
         ensure_files(work("ocis", is_first=True), files)
     half = only(ocis)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
-    assert (half.disabled, half.description.startswith(GIVEN_UP)) == (True, True)
+    assert (half.disabled, half.description.startswith(ABANDONED_TEXT)) == (True, True)
     used = ocis.storage.spaces[saved["ocisSpaceId"]]
     assert (len(spaces(ocis)), used.disabled, used is half) == (2, False, False)
     assert ensure_files(work("ocis"), files).changes == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.core.signatures import HEADER, REPLAY_WINDOW, new_secret, signed_headers
-from worker.jobs.webhook_delivery.backoff import HOUR, MINUTE, WAITS
+from worker.jobs.webhook_delivery.backoff import HOUR, MINUTE, RETRY_DELAYS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "receive-webhooks.md").read_text()
 BODY = b'{"id":"1","action":"tenant.created"}'
@@ -46,6 +46,6 @@ def test_the_times_it_names_are_the_schedules() -> None:
     assert told is not None
     units = {"s": 1.0, "min": MINUTE, "h": HOUR}
     named = [float(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)", told[1])]
-    assert named == list(WAITS)
+    assert named == list(RETRY_DELAYS)
     # the first attempt waits for nothing
-    assert 1 + len(WAITS) == 10
+    assert 1 + len(RETRY_DELAYS) == 10

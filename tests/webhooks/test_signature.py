@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.signatures import HEADER, BadSignature, new_secret, signed_headers, verify
-from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
+from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS, wait_after
 
 NOW = 1_800_000_000
 BODY = b'{"type":"tenant.active"}'
@@ -90,17 +90,17 @@ def test_every_new_secret_is_another() -> None:
 
 
 def test_waits_grow_from_seconds_to_a_day_and_then_end() -> None:
-    waits = [wait_after(attempts, 0.0) for attempts in range(1, len(WAITS) + 1)]
-    assert waits == list(WAITS) == sorted(WAITS)
-    assert wait_after(len(WAITS) + 1, 0.0) is None
-    assert wait_after(len(WAITS) + 6, 0.0, asked=10.0) is None
+    waits = [wait_after(attempts, 0.0) for attempts in range(1, len(RETRY_DELAYS) + 1)]
+    assert waits == list(RETRY_DELAYS) == sorted(RETRY_DELAYS)
+    assert wait_after(len(RETRY_DELAYS) + 1, 0.0) is None
+    assert wait_after(len(RETRY_DELAYS) + 6, 0.0, asked=10.0) is None
 
 
-@given(st.integers(1, len(WAITS)), st.floats(0, 1, exclude_max=True))
+@given(st.integers(1, len(RETRY_DELAYS)), st.floats(0, 1, exclude_max=True))
 def test_chance_lengthens_a_wait_by_a_fifth_at_most(attempts: int, chance: float) -> None:
     wait = wait_after(attempts, chance)
     assert wait is not None
-    assert WAITS[attempts - 1] <= wait <= WAITS[attempts - 1] * 1.2
+    assert RETRY_DELAYS[attempts - 1] <= wait <= RETRY_DELAYS[attempts - 1] * 1.2
 
 
 def test_a_receiver_can_ask_for_a_longer_wait_but_not_for_ever_and_not_for_a_shorter_one() -> None:

@@ -19,7 +19,7 @@ from shared.switches.model import CREDENTIALS_OPEN_DURATION, OpenDuration, Tenan
 from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
 from worker.composition import open_breaker
-from worker.execution.breaker import OTHERS_FIRST, Permit
+from worker.execution.breaker import FAILED_TENANT_DELAY, Permit
 from worker.integrations.step_context import StepContext
 
 LIMIT = 3
@@ -237,7 +237,7 @@ def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breake
     assert runners.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).summary == "deferred"
     due = runners.seen(operations[0]).step("ocis").due_at
     assert due is not None
-    assert (due - until).total_seconds() >= OTHERS_FIRST
+    assert (due - until).total_seconds() >= FAILED_TENANT_DELAY
 
 
 def test_a_failed_probe_of_a_known_failing_tenant_does_not_extend_the_open_time(store: Repositories) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from sandbox.simulators.server import Simulator
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from tests.simulators import fault
-from worker.http.client_credentials import EARLY, ClientCredentials
+from worker.http.client_credentials import RENEWAL_MARGIN, ClientCredentials
 
 
 class Issuer(Simulator):
@@ -68,7 +68,7 @@ def test_a_secret_is_sent_in_the_form(issuer: Issuer) -> None:
     assert "client_secret=s%26cret" in issuer.journal[0]["body"]
 
 
-@pytest.mark.parametrize("expires_in", [EARLY - 1, str(int(EARLY) - 1)])
+@pytest.mark.parametrize("expires_in", [RENEWAL_MARGIN - 1, str(int(RENEWAL_MARGIN) - 1)])
 def test_a_token_near_its_end_is_fetched_again(
     issuer: Issuer, credentials: ClientCredentials, expires_in: object
 ) -> None:

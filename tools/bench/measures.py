@@ -21,7 +21,7 @@ from tools.bench.systems.script import Script
 
 Rows = dict[str, list[Any]]
 
-WARM = 10
+WARM_UP_REQUESTS = 10
 #: other tenants in the full database, and operations that wait there
 OTHERS, WAITING = 20_000, 10_000
 #: tenants at once, for the platform and for the plain chord, which would take hours for as many
@@ -77,11 +77,11 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
         for measured in (PLATFORM, PLAIN):
             servers.refresh(latency, SLOW_KEYS)
             with RunningSystem(measured, servers) as system:
-                system.burst(WARM, _tag())
+                system.burst(WARM_UP_REQUESTS, _tag())
                 rows[measured.name].append(_paced(system.paced(_tag(), PACED, PAUSE)))
         servers.refresh(latency, SLOW_KEYS)
         script = Script(servers.environment)
-        script.paced(_tag(), WARM, 0.0)
+        script.paced(_tag(), WARM_UP_REQUESTS, 0.0)
         rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
     return rows
 
@@ -161,7 +161,7 @@ def _burst(servers: Servers, measured: System, tenants: int, latency: int) -> Fi
     servers.refresh(latency)
     with RunningSystem(measured, servers) as system:
         warm = _tag()
-        system.burst(WARM, warm)
+        system.burst(WARM_UP_REQUESTS, warm)
         if measured is WITH_OTHERS:
             fill(system.database, f"{warm}0", OTHERS, WAITING)
         return system.burst(tenants, _tag())

@@ -38,7 +38,7 @@ PAUSE_RECHECK = 60.0
 #: failed probes double the time that a breaker stays open, to at most this many times the first one
 MAX_DURATION_FACTOR = 10
 #: extra wait of a tenant that failed before, so that another tenant's step is the probe, in seconds
-OTHERS_FIRST = 5.0
+FAILED_TENANT_DELAY = 5.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ class Breaker:
         switch = switches.get(integration)
         if switch is None or not switch.is_open:
             return Permit()
-        if self._switches.claim_probe(integration, self._probe_seconds, tenant_id, OTHERS_FIRST):
+        if self._switches.claim_probe(integration, self._probe_seconds, tenant_id, FAILED_TENANT_DELAY):
             log.info("integration.probed", integration=integration)
             return Permit(is_probe=True)
         until = switch.open_until
         if until is not None and switch.is_failing(tenant_id):
-            until += timedelta(seconds=OTHERS_FIRST)
+            until += timedelta(seconds=FAILED_TENANT_DELAY)
         return Permit(deferred_by_breaker(switch, self._open_duration.first / 3, until))
 
     def _observe_only(self, switches: Mapping[str, Switch], operation_id: str) -> Deferral | None:

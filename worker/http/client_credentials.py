@@ -18,7 +18,7 @@ from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
 #: a token is renewed this long before it expires, in seconds
-EARLY = 60.0
+RENEWAL_MARGIN = 60.0
 #: assumed lifetime of a token without `expires_in`, in seconds
 SHORT_LIFE = 300.0
 #: error codes of RFC 6749, section 5.2, which contain no secret
@@ -89,7 +89,7 @@ class ClientCredentials(AuthBase):
                 raise TemporaryError("unexpected_answer", "The token endpoint gave an answer that is none.") from None
         if not token.get("access_token"):
             raise TemporaryError("unexpected_answer", "The token endpoint gave no token.")
-        return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - EARLY
+        return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - RENEWAL_MARGIN
 
 
 def _judged(response: requests.Response) -> requests.Response:

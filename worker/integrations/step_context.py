@@ -17,9 +17,9 @@ from worker.integrations.billing_account import Account
 T = TypeVar("T")
 
 #: removals that a message lists by name
-NAMED = 10
+MAX_NAMED = 10
 #: an attempt starts no further action with less time left than this, in seconds
-ENOUGH = 1.0
+MIN_SECONDS_LEFT = 1.0
 
 
 class GroupState(StrEnum):
@@ -128,7 +128,7 @@ def run_all(actions: Iterable[Callable[[], object]]) -> None:
     """
     first: PermanentError | None = None
     for number, action in enumerate(actions):
-        if number and remaining(ENOUGH) < ENOUGH:
+        if number and remaining(MIN_SECONDS_LEFT) < MIN_SECONDS_LEFT:
             raise TemporaryError("not_ready", f"{number} are done; the next attempt continues.", wait=0.0)
         try:
             action()
@@ -145,8 +145,8 @@ def _bound(step: StepContext) -> str:
 
 
 def _listed(sentences: Sequence[str]) -> str:
-    rest = (f"{len(sentences) - NAMED} more",) if len(sentences) > NAMED else ()
-    return ", ".join((*sentences[:NAMED], *rest))
+    rest = (f"{len(sentences) - MAX_NAMED} more",) if len(sentences) > MAX_NAMED else ()
+    return ", ".join((*sentences[:MAX_NAMED], *rest))
 
 
 #: a step: takes its context and its integration's client

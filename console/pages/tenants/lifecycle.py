@@ -35,7 +35,7 @@ class Action:
         return may and fits and tenant["status"] in self.from_states
 
 
-ALIVE = frozenset({"pending", "active", "suspended"})
+LIVING_STATES = frozenset({"pending", "active", "suspended"})
 ACTIONS = {
     action.name: action
     for action in (
@@ -59,7 +59,7 @@ ACTIONS = {
         Action(
             "delete",
             "Delete",
-            ALIVE,
+            LIVING_STATES,
             (
                 "All access is cut at once.",
                 "All data is kept until the grace ends, and can be restored until then.",

@@ -11,7 +11,7 @@ from console.web.api import act, api, get, key, person, sentence
 pages = Blueprint("reconcile", __name__, url_prefix="/tenants/<slug>/reconcile")
 
 PLAN_SECONDS = 2
-SOON = 1000
+RUNNING_REFRESH_MS = 1000
 
 
 @pages.post("")
@@ -31,7 +31,7 @@ def plan(slug: str) -> Response:
 @pages.get("/<plan_id>")
 def show(slug: str, plan_id: str) -> str:
     operation = get(f"/operations/{plan_id}")
-    pace = SOON if operation["status"] == "running" else None
+    pace = RUNNING_REFRESH_MS if operation["status"] == "running" else None
     return render_template(
         "tenant/plan.html",
         tenant=get(f"/tenants/{slug}"),

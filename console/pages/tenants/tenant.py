@@ -17,15 +17,15 @@ pages = Blueprint("tenant", __name__, url_prefix="/tenants/<slug>")
 
 ADDRESS = ("line1", "line2", "postalCode", "city", "country")
 BILLING = ("company", "vatId", "email", *(f"address/{name}" for name in ADDRESS))
-SOON = 1000
-LATER = 15000
+RUNNING_REFRESH_MS = 1000
+IDLE_REFRESH_MS = 15000
 
 
 @pages.get("")
 def show(slug: str) -> str:
     tenant = get(f"/tenants/{slug}")
     operation = tenant.get("operation")
-    pace = SOON if operation and operation["status"] == "running" else LATER
+    pace = RUNNING_REFRESH_MS if operation and operation["status"] == "running" else IDLE_REFRESH_MS
     return _page(
         "tenant/show.html",
         tenant,

@@ -16,7 +16,7 @@ from console.web.listing import listing
 pages = Blueprint("tenants", __name__, url_prefix="/tenants")
 
 FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "drift", "paused", "sort")
-CHECKED = ("slug", "domain", "email")
+CHECKED_FIELDS = ("slug", "domain", "email")
 FIELDS = (
     Field("slug"),
     Field("name"),
@@ -51,7 +51,7 @@ def new() -> Response | tuple[str, int]:
 @pages.get("/check")
 def check() -> dict[str, Any]:
     """Check a slug, domain or address while the form is being filled in."""
-    asked = {name: request.args[name].strip() for name in CHECKED if request.args.get(name, "").strip()}
+    asked = {name: request.args[name].strip() for name in CHECKED_FIELDS if request.args.get(name, "").strip()}
     try:
         found = get("/tenants/check", **asked)
     except ApiError as problem:

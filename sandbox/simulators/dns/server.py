@@ -24,7 +24,7 @@ from sandbox.simulators.server import Simulator
 PLAIN_PAYLOAD = 512
 TCP_LIMIT = 65535
 #: data of wrong answers by type; the fault's `body` replaces it
-LIES = {"TXT": "wrong", "MX": "10 wrong.invalid.", "CNAME": "wrong.invalid.", "SRV": "0 0 1 wrong.invalid."}
+WRONG_VALUES = {"TXT": "wrong", "MX": "10 wrong.invalid.", "CNAME": "wrong.invalid.", "SRV": "0 0 1 wrong.invalid."}
 
 #: seconds before a faulty answer, if the fault names none
 DELAYS = {"latency": 0.2}
@@ -168,7 +168,7 @@ def _lie(response: dns.message.Message, fault: Fault) -> None:
     question = response.question[0]
     kind = dns.rdatatype.to_text(question.rdtype)
     lie = dns.rrset.RRset(question.name, question.rdclass, question.rdtype)
-    lie.add(data_of(kind, fault.body or LIES.get(kind, "wrong")), DEFAULT_TTL)
+    lie.add(data_of(kind, fault.body or WRONG_VALUES.get(kind, "wrong")), DEFAULT_TTL)
     response.answer[:] = [lie]
     response.set_rcode(dns.rcode.NOERROR)
 

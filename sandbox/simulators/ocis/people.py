@@ -16,7 +16,7 @@ ADMIN_ROLES = {
     "User Light": "38071a68-456a-4553-846a-fa67bf5596cc",
 }
 #: shortest time between two updates of a person's memberships from their token
-GROUPS_READ_EVERY = timedelta(minutes=5)
+GROUPS_INTERVAL = timedelta(minutes=5)
 
 
 class GraphError(Exception):
@@ -102,7 +102,7 @@ class People:
         Spaces of new groups are visible from the person's next request on.
         """
         now, person.new_groups = self._clock.now(), frozenset()
-        if person.groups_read is not None and now < person.groups_read + GROUPS_READ_EVERY:
+        if person.groups_read is not None and now < person.groups_read + GROUPS_INTERVAL:
             return
         person.groups_read = now
         wanted = {self.group_ids.get(name.lower()) or self.add_group(name) for name in names}

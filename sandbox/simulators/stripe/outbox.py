@@ -19,7 +19,7 @@ from sandbox.simulators.stripe.objects import Object, new_id
 API_VERSION = "2026-10-28.endive"
 SEND_SECONDS = 10
 #: seconds between attempts; Stripe waits longer at first, and finally for days
-WAITS = (0.2, 1.0, 5.0)
+RETRY_DELAYS = (0.2, 1.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Outbox:
             task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, endpoint: Endpoint, event: Object) -> None:
-        for wait in (*WAITS, None):
+        for wait in (*RETRY_DELAYS, None):
             status = await self._attempt(endpoint, event)
             if (status is not None and 200 <= status < 300) or wait is None:
                 return

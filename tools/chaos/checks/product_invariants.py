@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from shared.config.settings import Settings
 from tools.chaos.checks.evidence import DesiredState, Evidence, Row
 from tools.chaos.load.members import member_of
-from worker.integrations.ocis.finding import GIVEN_UP
+from worker.integrations.ocis.finding import ABANDONED_TEXT
 
 TENANT_ID = re.compile(r"\b[0-9a-f]{24}\b")
 #: faults of a simulator by which a request has no effect
@@ -85,7 +85,7 @@ def spaces_match(evidence: Evidence) -> Iterator[str]:
             one
             for one in spaces
             if str(tenant["_id"]) in one["description"]
-            and not (is_kept and one["disabled"] and one["description"].startswith(GIVEN_UP))
+            and not (is_kept and one["disabled"] and one["description"].startswith(ABANDONED_TEXT))
         ]
         yield from _counted(evidence, tenant, desired, len(found), "spaces")
         for space in found:

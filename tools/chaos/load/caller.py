@@ -13,7 +13,7 @@ from tools.chaos.load.request_log import LoggedRequest, RequestLog
 
 TIMEOUTS = (2.0, 8.0)
 #: statuses after which a client tries again
-LATER = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
 
 #: kind: method and path with its query
@@ -114,9 +114,9 @@ class Caller:
         if answer.status_code >= 500:
             # it may have been carried out: the outcome of a commit can be unknown to the API too
             request.was_lost = True
-        if answer.status_code >= 500 and answer.status_code not in LATER:
+        if answer.status_code >= 500 and answer.status_code not in RETRYABLE_STATUSES:
             self._log.note_server_error(f"{request.kind} of {request.slug} was answered {answer.status_code}: {said}")
-        if answer.status_code >= 500 or answer.status_code in LATER or code == KEY_IN_PROGRESS:
+        if answer.status_code >= 500 or answer.status_code in RETRYABLE_STATUSES or code == KEY_IN_PROGRESS:
             return None
         return _entry(request, "unclear" if request.was_lost else "refused", code, None)
 

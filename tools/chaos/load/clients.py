@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from tools.chaos.load.caller import Caller, ClientRequest, given_up
 from tools.chaos.load.members import Members
 from tools.chaos.load.request_log import RequestLog
-from tools.chaos.load.scripts import AT_ONCE, Script
+from tools.chaos.load.scripts import CONCURRENT_PAIRS, Script
 
 #: seconds until a request without a definite answer is sent again: the first time, and at most
-AGAIN, MAX_RETRY_SECONDS = 0.2, 2.0
+RETRY_SECONDS, MAX_RETRY_SECONDS = 0.2, 2.0
 #: seconds for which a patient client waits for a tenant's operation before it sends its next request anyway
 MAX_OPERATION_WAIT = 20.0
 
@@ -117,7 +117,7 @@ class Clients:
                 return
             if state is not None and not state.is_busy:
                 self._members.join(slug, state)
-        kinds = AT_ONCE.get(request.kind, (request.kind,))
+        kinds = CONCURRENT_PAIRS.get(request.kind, (request.kind,))
         progress.open = len(kinds)
         for part, kind in enumerate(kinds):
             sent = ClientRequest(slug, kind, f"{slug}-{progress.index}-{part}", request.body)
@@ -128,7 +128,7 @@ class Clients:
         if entry is None and self._given_up:
             entry = given_up(request)
         if entry is None:
-            self._at(min(MAX_RETRY_SECONDS, AGAIN * request.tries), lambda: self._send(progress, request))
+            self._at(min(MAX_RETRY_SECONDS, RETRY_SECONDS * request.tries), lambda: self._send(progress, request))
             return
         self._log.add(entry)
         with self._changed:

@@ -24,7 +24,7 @@ KINDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "purged": {},
 }
 #: kinds that send two requests at the same moment; nobody can know beforehand which of them wins
-AT_ONCE: Mapping[str, tuple[str, str]] = {
+CONCURRENT_PAIRS: Mapping[str, tuple[str, str]] = {
     "reconcile and delete at once": ("reconcile", "delete"),
     "reconcile twice at once": ("reconcile", "reconcile"),
     "resume and delete at once": ("resume", "delete"),

@@ -19,7 +19,7 @@ from tools.chaos.plan import Size
 CLOCK_OFF = 2 * 3600.0
 CONCURRENCY = 12
 #: exit codes of a process that was told to stop; the second while it has no handler yet
-ORDERLY = (0, -signal.SIGTERM)
+EXPECTED_STATUSES = (0, -signal.SIGTERM)
 
 
 class ManagedProcess:
@@ -59,7 +59,7 @@ class ManagedProcess:
             return
         if self._sent is None:
             self._back_at = time.monotonic() + 0.2
-        if self._sent is None or (self._sent == signal.SIGTERM and self.process.returncode not in ORDERLY):
+        if self._sent is None or (self._sent == signal.SIGTERM and self.process.returncode not in EXPECTED_STATUSES):
             self.unexpected_exits.append(self.process.returncode)
         # counted once
         self._sent = signal.SIGKILL

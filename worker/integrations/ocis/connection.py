@@ -24,7 +24,7 @@ EMPTY_500 = (
 
 
 ONE_REQUEST = (
-    "It answered 401 to this request alone, though our account is let in: look for a filter in front of OCIS that "
+    "It answered 401 to this request alone, though it accepts our account: look for a filter in front of OCIS that "
     "refuses something in the tenant's data."
 )
 
@@ -59,7 +59,7 @@ class GraphConnection:
         raise _meaning(method, path, answer)
 
     def _is_let_in(self, path: str) -> bool:
-        """Return whether our account is let in otherwise.
+        """Return whether OCIS accepts our account otherwise.
 
         Its refusal stops every tenant's work, so one request's refusal must not pass for it.
         """

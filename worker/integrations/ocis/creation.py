@@ -6,7 +6,7 @@ import re
 
 from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.finding import GIVEN_UP, find_by_marker
+from worker.integrations.ocis.finding import ABANDONED_TEXT, find_by_marker
 from worker.integrations.ocis.models import Space
 from worker.integrations.step_context import StepContext
 
@@ -96,5 +96,5 @@ def _was_never_used(step: StepContext, space: Space, files: OcisClient, *, is_ne
 
 def _disable(step: StepContext, space: Space, files: OcisClient) -> None:
     # the text comes first: a space that is disabled without it would be enabled again
-    files.update_space(space.id, {"description": step.signer.marked(step.tenant.id, GIVEN_UP)})
+    files.update_space(space.id, {"description": step.signer.marked(step.tenant.id, ABANDONED_TEXT)})
     files.disable_space(space.id)

@@ -12,7 +12,7 @@ from worker.integrations.step_context import StepContext
 #: reads of an empty list before it is accepted, because it is also the response while the storage is down
 EMPTY_READS = 6
 #: begins the description of a space that was created without members and is not used any more
-GIVEN_UP = "Created without members and given up."
+ABANDONED_TEXT = "Created without members and given up."
 
 
 def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
@@ -80,7 +80,7 @@ def list_all(files: OcisClient) -> list[Space]:
 
 def is_given_up(space: Space) -> bool:
     """Return whether the space was given up, see `creation.give_up`."""
-    return space.is_disabled and space.description.startswith(GIVEN_UP)
+    return space.is_disabled and space.description.startswith(ABANDONED_TEXT)
 
 
 def _only(found: Sequence[Space]) -> Space | None:

@@ -20,7 +20,7 @@ from worker.integrations.stalwart.protocol.answers import KeyTaken
 from worker.integrations.step_context import StepContext
 
 #: how many of the waiting domains an operation's notes name
-NAMED = 10
+MAX_NAMED = 10
 
 
 def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
@@ -56,8 +56,8 @@ def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
 def _waiting_notes(step: StepContext) -> dict[str, str]:
     """Return a note that names the domains that wait for their proof, if there are any."""
     waiting = step.waiting_domains
-    rest = (f"{len(waiting) - NAMED} more",) if len(waiting) > NAMED else ()
-    return {"waiting_for_proof": ", ".join((*waiting[:NAMED], *rest))} if waiting else {}
+    rest = (f"{len(waiting) - MAX_NAMED} more",) if len(waiting) > MAX_NAMED else ()
+    return {"waiting_for_proof": ", ".join((*waiting[:MAX_NAMED], *rest))} if waiting else {}
 
 
 def _waiting_domains(step: StepContext, mail: StalwartClient) -> list[MailDomain]:

@@ -20,7 +20,7 @@ from shared.webhooks.delivery_repository import AttemptResult, DeliveryClaim, De
 from shared.webhooks.delivery_rules import is_in_scope
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.repository import WebhookRepository
-from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
+from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS, wait_after
 from worker.jobs.webhook_delivery.payload import event_body, ping_body
 from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient
 
@@ -48,7 +48,7 @@ class Attempts:
         client: SafeWebhookClient,
         cipher: SecretCipher,
         disable_seconds: float,
-        waits: Sequence[float] = WAITS,
+        waits: Sequence[float] = RETRY_DELAYS,
     ) -> None:
         self._connection = connection
         self._deliveries = deliveries

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 MINUTE, HOUR = 60.0, 3600.0
 #: seconds between attempts, as Standard Webhooks recommends: short at first, and longer than a weekend in total
-WAITS = (
+RETRY_DELAYS = (
     *(5.0, 5 * MINUTE, 30 * MINUTE),
     *(2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
 )
@@ -16,7 +16,7 @@ MAX_RETRY_AFTER = 24 * HOUR
 
 
 def wait_after(
-    attempts: int, chance: float, asked: float | None = None, waits: Sequence[float] = WAITS
+    attempts: int, chance: float, asked: float | None = None, waits: Sequence[float] = RETRY_DELAYS
 ) -> float | None:
     """Return the seconds to wait after this many failed attempts (1 or more); None after the last one.
 

@@ -9,7 +9,7 @@ from sandbox.simulators.authentik.oidc.clients import OidcClient, ScopeMapping
 from sandbox.simulators.authentik.records import User
 
 MANAGED = "goauthentik.io/providers/oauth2/scope-"
-SHIPPED = tuple(
+DEFAULT_MAPPINGS = tuple(
     ScopeMapping(
         pk=f"00000000-0000-4000-8000-{number:012}",
         name=f"authentik default OAuth Mapping: {scope}",
@@ -34,7 +34,7 @@ def subject(client: OidcClient, user: User) -> str:
 def claims_about(client: OidcClient, user: User, groups: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
     """Merge the claims of all mappings whose scope was requested. Lists are concatenated, as in Authentik."""
     claims: dict[str, Any] = {}
-    for mapping in SHIPPED if client.mappings is None else client.mappings:
+    for mapping in DEFAULT_MAPPINGS if client.mappings is None else client.mappings:
         if mapping.scope_name not in scopes:
             continue
         for name, value in _claims_of(mapping, user, groups).items():

@@ -14,7 +14,7 @@ from sandbox.simulators.authentik.oidc.sessions import Session, Sessions
 from sandbox.simulators.authentik.records import User
 
 AUTHENTICATION, CONSENT = "default-authentication-flow", "default-provider-authorization-implicit-consent"
-NOTHING_WAITS = "No authorization request is waiting in this browser."
+NO_PENDING_REQUEST = "No authorization request is waiting in this browser."
 EXECUTOR = "/api/v3/flows/executor/{slug}/"
 
 
@@ -55,13 +55,13 @@ class Flows:
     async def show_consent(self, request: web.Request) -> web.Response:
         session = self._sessions.of(request)
         if session is None or session.unfinished is None:
-            return message("Bad Request", NOTHING_WAITS, 400)
+            return message("Bad Request", NO_PENDING_REQUEST, 400)
         return consent_page(*session.asking)
 
     async def consent(self, request: web.Request) -> web.Response:
         session = self._sessions.of(request)
         if session is None or session.unfinished is None:
-            return message("Bad Request", NOTHING_WAITS, 400)
+            return message("Bad Request", NO_PENDING_REQUEST, 400)
         session.done.add(CONSENT)
         return _redirect(session.unfinished)
 

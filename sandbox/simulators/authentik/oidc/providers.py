@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sandbox.simulators.authentik.access import Access
 from sandbox.simulators.authentik.invitations import seconds_of
-from sandbox.simulators.authentik.oidc.claims import SHIPPED, SUBJECTS
+from sandbox.simulators.authentik.oidc.claims import DEFAULT_MAPPINGS, SUBJECTS
 from sandbox.simulators.authentik.oidc.clients import OidcClient, RedirectUri, ScopeMapping
 from sandbox.simulators.authentik.oidc.tokens import Claims
 from sandbox.simulators.authentik.records import Invalid, new_id
@@ -71,7 +71,7 @@ class Providers:
     def clear(self) -> None:
         self.by_pk.clear()
         self.mappings.clear()
-        self.mappings.update({one.pk: one for one in SHIPPED})
+        self.mappings.update({one.pk: one for one in DEFAULT_MAPPINGS})
 
     def add(self, body: dict[str, Any]) -> Provider:
         for name in MANDATORY:

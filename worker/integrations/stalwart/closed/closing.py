@@ -11,11 +11,11 @@ from functools import partial
 
 from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.mail_stop import let_mail_in, stop_mail
+from worker.integrations.stalwart.closed.mail_stop import accept_mail_again, stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import NAMED, StepContext, run_all
+from worker.integrations.step_context import MAX_NAMED, StepContext, run_all
 
 Accounts = Mapping[str, Sequence[Account]]
 Domains = Sequence[MailDomain]
@@ -40,7 +40,7 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     left = [one for one in domains if one.name not in step.tenant.domains]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
-    note_closed(step, left)
+    record_closed_domains(step, left)
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
     notes = close_domains(step, mail, record, _accounts(mail, domains), refusing)
@@ -58,7 +58,7 @@ def open_mail(
     step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
     """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed."""
-    let_mail_in(step, mail, record, domains, kept)
+    accept_mail_again(step, mail, record, domains, kept)
     locked = record.held(LOCKED)
     if not locked or not domains:
         return
@@ -116,7 +116,7 @@ def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord)
     notes = close_domains(step, mail, record, accounts, domains, known) if domains else {}
     for sentence in sentences:
         step.remove(sentence, lambda: None)
-    note_closed(step, found)
+    record_closed_domains(step, found)
     ids_of = [account.id for held in accounts.values() for account in held]
     objects = frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
     return ClosedDomains(objects, _told(sentences, notes))
@@ -126,12 +126,12 @@ def _told(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
     """Return a note on the domains that were closed just now."""
     if not sentences or "mail" not in notes:
         return {}
-    names = ", ".join(one.rpartition(" ")[2] for one in sentences[:NAMED])
+    names = ", ".join(one.rpartition(" ")[2] for one in sentences[:MAX_NAMED])
     told = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
     return {"closed_domains": told} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
-def note_closed(step: StepContext, domains: Sequence[MailDomain]) -> None:
+def record_closed_domains(step: StepContext, domains: Sequence[MailDomain]) -> None:
     """Record the domains that left the tenant as closed, and remove them from the list of its domains."""
     kept = [entry for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains]
     closed = [{"domain": one.name, "id": one.id} for one in domains]

@@ -25,7 +25,7 @@ from worker.integrations.step_context import StepContext, run_all
 TIMEOUT = 2.0
 PAUSE = 0.2
 READ_BACK = "Stalwart's rule and the keys of the domains were read back"
-_WHY = {
+_REASONS = {
     RuleState.FOREIGN: "the server rewrites recipients by a rule of its own",
     RuleState.NOT_PERMITTED: "our account may not set the rule that refuses recipients",
 }
@@ -43,7 +43,7 @@ def stop_mail(
     `settled`: ids of domains for which an earlier attempt has verified it.
     """
     state = mail.rule.state()
-    why = _WHY.get(state)
+    why = _REASONS.get(state)
     if why is None:
         try:
             return _refuse(step, mail, domains, state, settled)
@@ -61,7 +61,7 @@ def stop_mail(
     }
 
 
-def let_mail_in(
+def accept_mail_again(
     step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
     """Accept new mail to these domains again, however it was stopped. `kept`: objects that stay closed."""

@@ -11,7 +11,7 @@ from worker.integrations.stalwart.protocol.batching import Object
 MAX_TEXT_LENGTH = 200
 _MAPS = ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
 #: a store that does not answer, which is also how a lost race for a unique key is told: read again, then decide
-_LATER = frozenset({"serverUnavailable", "serverPartialFail", "serverFail"})
+_TEMPORARY = frozenset({"serverUnavailable", "serverPartialFail", "serverFail"})
 _UNKNOWN = frozenset({"unknownMethod", "unsupportedFilter", "unsupportedSort"})
 _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
 
@@ -85,7 +85,7 @@ def object_fault(error: Object | None) -> Fault:
 
 
 def _method_fault(name: str, type_: str) -> Fault:
-    if type_ in _LATER:
+    if type_ in _TEMPORARY:
         return TemporaryError("upstream_error", f"{name} was not carried out.")
     if type_ == "forbidden":
         return PermanentError("missing_permission", f"The account may not call {name}.")

@@ -42,7 +42,7 @@ FORBIDDEN = (
     "address, or Stalwart has banned that address (then there is an x:BlockedIp for it)."
 )
 ONE_REQUEST = (
-    "It answered {} to this request alone, though our account is let in: look for a filter in front of it that "
+    "It answered {} to this request alone, though it accepts our account: look for a filter in front of it that "
     "refuses something in the tenant's data."
 )
 
