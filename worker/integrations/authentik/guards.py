@@ -1,4 +1,4 @@
-"""Find out which applications would be open to strangers without a group's bindings."""
+"""Find the applications that would be open to everybody without a group's bindings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worker.integrations.authentik.models import Binding
 
 
 def opened_without(identity: AuthentikClient, group_id: str) -> list[str]:
-    """Return the targets that somebody could use only because the group's bindings are gone.
+    """Return the targets that would become open to others after the group's bindings are deleted.
 
     An application without an enabled binding is open to everybody. With the policy mode `all` each binding narrows, so
     that the loss of one admits more people although others stay; the mode of what our account cannot read counts as

@@ -1,4 +1,4 @@
-"""Grant and revoke access: membership of the tenant's group opens all, so it is granted last and revoked first."""
+"""Grant and revoke access: the tenant's group gives all access, so membership is granted last and revoked first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
     if group is None:
         if step.is_plan:
             return ok()
-        raise TemporaryError("not_ready", "The tenant's group is not there yet.")
+        raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
     _add_again(step, group, identity)
     if step.tenant.owner is None:
         return ok()
@@ -27,7 +27,7 @@ def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
 
 
 def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
-    """Remove all members and child groups from the group. They are recorded first, so that none is forgotten.
+    """Remove all members and child groups from the group. They are recorded first, so that a resume can restore all.
 
     Our own account stays a member and is not counted.
     """
@@ -67,7 +67,7 @@ def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callab
 def _moves(
     step: StepContext, group: Group, children: frozenset[str], identity: AuthentikClient, *, inside: bool
 ) -> list[Callable[[], None]]:
-    """Return the changes that put child groups into the tenant's group, or take them out of it."""
+    """Return the changes that add child groups to the tenant's group or remove them."""
     order = "put the child group {} into the group {}" if inside else "take the child group {} out of the group {}"
     return [
         _change(step, order.format(one, group.name), partial(_move_child, one, group, identity, inside=inside))
@@ -118,12 +118,12 @@ def _move_child(child_id: str, group: Group, identity: AuthentikClient, *, insid
 
 
 def _require_gone(member: int, identity: AuthentikClient) -> None:
-    """Make sure that an account is gone: Authentik also says "not found" to a caller who may not see it.
+    """Verify that an account was deleted: Authentik also responds "not found" to a caller who may not see it.
 
-    Raises Refused("missing_permission"), TemporaryError.
+    Raises PermanentError("missing_permission"), TemporaryError.
     """
     try:
         identity.get_person(member)
     except NotFound:
         return
-    raise TemporaryError("unexpected_answer", f"User {member} is there, and was said not to be.")
+    raise TemporaryError("unexpected_answer", f"User {member} exists, although Authentik responded that it does not.")

@@ -13,7 +13,7 @@ from worker.integrations.step_context import StepContext
 
 
 def ensure_owner(step: StepContext, owner: Owner, group: Group, identity: AuthentikClient) -> Outcome:
-    """Ensure an account that we made for this tenant: an address proves nothing, so nobody else's is used.
+    """Ensure an account that we created for this tenant: an address proves nothing, so no other account is used.
 
     Authentik signs in the oldest account that has the address as username or e-mail, whatever the case. When that is
     not ours, an account of ours could never sign in.
@@ -39,7 +39,7 @@ def ensure_owner(step: StepContext, owner: Owner, group: Group, identity: Authen
 def release_owners(step: StepContext, identity: AuthentikClient) -> list[str]:
     """Remove our marker from the accounts that we made for the tenant's owners. Return the usernames: they stay.
 
-    People are never deleted: an account may have come to be used for more than this tenant.
+    People are never deleted: the account may be in use for more than this tenant by now.
     """
     people = identity.list_owners(step.tenant.id)
     for person in people:
@@ -81,13 +81,13 @@ def _created(step: StepContext, owner: Owner, identity: AuthentikClient) -> Pers
         if found:
             return found[0]
         if isinstance(fault, PermanentError):
-            # the complaint was about a username that is too long
-            raise PermanentError("invalid", "Authentik takes no user of the owner's address.") from None
+            # Authentik refused a username that is too long
+            raise PermanentError("invalid", "Authentik accepts no user with the owner's address.") from None
         raise TemporaryError("upstream_error", "The account was not created.") from fault
 
 
 def _invite(step: StepContext, owner: Owner, person: Person, identity: AuthentikClient) -> str:
-    """Send as many invitations as were asked for: the account itself remembers how many there were."""
+    """Send the requested number of invitations: the account stores how many were sent."""
     if person.invitations >= owner.invitations:
         return "sent before"
     if step.email_stage is None:

@@ -16,7 +16,7 @@ ABANDONED_TEXT = "Created without members and given up."
 
 
 def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
-    """Return the space whose id is on record, unless it carries another tenant's marker and is on that one's record.
+    """Return the space whose id is on record, unless it carries the marker of another tenant that has it on record.
 
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
@@ -28,7 +28,7 @@ def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
 
 
 def carries_another(step: StepContext, space: Space) -> bool:
-    """Return whether only other tenants' markers stand in the description."""
+    """Return whether the description has only other tenants' markers."""
     return step.signer.belongs_to_another(step.tenant.id, space.description)
 
 
@@ -40,7 +40,7 @@ def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
 def find_marked(step: StepContext, files: OcisClient) -> list[Space]:
     """List the spaces with the tenant's marker, without those that another tenant's record names.
 
-    Raises TemporaryError("storage_down") when absence cannot be believed.
+    Raises TemporaryError("storage_down") when an empty list proves nothing.
     """
     marked = [space for space in list_all(files) if step.signer.is_of(step.tenant.id, space.description)]
     return [one for one in marked if one.id == step.remote("ocisSpaceId") or not step.is_anothers(one.id)]
@@ -66,9 +66,9 @@ def all_of_tenant(step: StepContext, files: OcisClient) -> Iterator[Space]:
 
 
 def list_all(files: OcisClient) -> list[Space]:
-    """List all spaces. Any entry shows that the storage answered; an empty list shows nothing by itself.
+    """List all spaces. Any entry proves that the storage answered; an empty list proves nothing.
 
-    Raises Unavailable("storage_down").
+    Raises TemporaryError("storage_down").
     """
     for _ in range(EMPTY_READS):
         spaces = files.list_spaces()

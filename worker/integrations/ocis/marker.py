@@ -12,7 +12,7 @@ def repair_marker(tenant: Tenant, files: OcisClient, signer: MarkerSigner) -> st
     """Write the marker back into the space on record and return a sentence about it.
 
     A reconcile does that only as the space's manager; an operator may know that the space is the tenant's. Raises
-    Missing without a space, PermanentError("taken") when another tenant's marker stands there.
+    NotFound without a space, PermanentError("taken") when it has another tenant's marker.
     """
     space_id = tenant.remote.get("ocisSpaceId")
     if space_id is None:

@@ -26,7 +26,7 @@ def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new
     """
     name = step.tenant.group_name
     group_id = _ensure_group(step, files, is_new=is_new) if step.is_plan or _is_group_ours(step) else None
-    # nobody else is in a space that was just created; without an invitation our own membership must still be verified
+    # a new space has no other members; without an invitation our own membership must still be verified
     members = {} if is_new and (step.is_plan or group_id) else read_members(step, space, files)
     if group_id is None:
         return PENDING
@@ -59,7 +59,7 @@ def read_members(step: StepContext, space: Space, files: OcisClient) -> dict[str
 
 
 def remove_group(step: StepContext, files: OcisClient) -> None:
-    """Remove the group if we created it. Groups that came with a member's sign-in are the directory's."""
+    """Remove the group if we created it. Groups that OCIS created at a member's sign-in belong to the directory."""
     group_id = step.remote("ocisGroupId")
     if group_id is None:
         return
@@ -74,7 +74,7 @@ def remove_group(step: StepContext, files: OcisClient) -> None:
 
 
 def _is_group_ours(step: StepContext) -> bool:
-    """Return whether the group is on record in the identity provider, whose step runs beside this one.
+    """Return whether the identity provider's step, which runs in parallel, has recorded the group.
 
     Raises TemporaryError("not_ready") when that takes long.
     """
@@ -107,9 +107,9 @@ def _may_create(files: OcisClient) -> bool:
 
 
 def _create_group(step: StepContext, files: OcisClient) -> str | None:
-    """Create the group, or find the one that somebody else created in the same moment.
+    """Create the group, or find the one that another client created at the same time.
 
-    Only a lasting refusal means that there will be none: a fault that is taken for one would leave the group out.
+    Only a lasting refusal means that there will be none: to mistake a fault for one would omit the group.
     """
     name = step.tenant.group_name
     try:
@@ -118,7 +118,7 @@ def _create_group(step: StepContext, files: OcisClient) -> str | None:
         _require_lasting(refusal, files)
         created = None
     except TemporaryError:
-        # the request may have had its effect; before it there was no such group
+        # the request may have succeeded; before it there was no such group
         created = files.find_group(name)
         if created is None:
             raise
@@ -136,7 +136,7 @@ def _require_lasting(refusal: PermanentError, files: OcisClient) -> None:
     if refusal.reason != "missing_permission":
         raise refusal
     if files.may_create_groups():
-        raise TemporaryError("not_ready", "A group was refused for our role, which is Admin and allows it.")
+        raise TemporaryError("not_ready", "OCIS refused the group for our role, which is Admin and allows it.")
 
 
 def _invite(step: StepContext, space_id: str, group_id: str, files: OcisClient) -> None:
@@ -144,7 +144,7 @@ def _invite(step: StepContext, space_id: str, group_id: str, files: OcisClient) 
         files.invite_group(space_id, group_id, step.member_role)
     except PermanentError as refusal:
         if refusal.reason == "invalid" and files.find_group(step.tenant.group_name) != group_id:
-            # a directory whose replicas lag behind knows a new group a little later
+            # replicas of a directory may know a new group only later
             raise TemporaryError("not_ready", "The group was created and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
             raise

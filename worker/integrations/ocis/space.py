@@ -1,8 +1,8 @@
 """The steps of OCIS: ensure, close and remove the tenant's project space.
 
-Nothing in OCIS is unique and absence is often untrue, so a space is the tenant's by the id on record or by its
-ownership marker. Except in a tenant's first attempt, a space is created only after a list that the storage is known to
-have answered showed none. Ensuring never purges a space that may ever have held anything. Closing and removing act on
+In OCIS no name is unique and a list may wrongly be empty, so a space is the tenant's by the id on record or by its
+ownership marker. Except in a tenant's first attempt, a space is created only after a list that proves that the
+storage answered shows none. Ensuring never purges a space that may ever have held anything. Closing and removing act on
 the space on record and on every space with the marker: a request that was given up may have had its effect later.
 """
 
@@ -50,7 +50,7 @@ def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
     except NotFound:
         give_up(step, space, files, is_new=known is None)
         return ok(members=PENDING)
-    # only now: the id on record says that we were seen in this space, so that it may hold something
+    # only now: the id on record means that the space was in use, so that it may have contents
     step.found.update(ocisSpaceId=space.id, ocisNewSpaceId=None, ocisMembers=members)
     return ok(members=members, **_over_quota(step, space))
 
@@ -58,7 +58,7 @@ def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
 def close_files(step: StepContext, files: OcisClient) -> Outcome:
     """Disable the space: its data and members are kept, but not accessible.
 
-    Its absence is believed only while our role shows all spaces.
+    It counts as absent only while our role shows all spaces.
     """
     found, copies = False, []
     for space in all_of_tenant(step, files):
@@ -79,7 +79,7 @@ def close_files(step: StepContext, files: OcisClient) -> Outcome:
 def remove_files(step: StepContext, files: OcisClient) -> Outcome:
     """Remove the space with its data, and the group if we created it.
 
-    Absence is believed only while the storage answers and our role shows all spaces.
+    It counts as absent only while the storage answers and our role shows all spaces.
     """
     spaces = list(all_of_tenant(step, files))
     for space in spaces:
@@ -97,7 +97,7 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
 
 
 def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
-    """Refuse to remove a space that may be somebody else's. Raises PermanentError("ambiguous" | "taken")."""
+    """Refuse to remove a space that may belong to others. Raises PermanentError("ambiguous" | "taken")."""
     if carries_another(step, space):
         raise PermanentError("taken", OTHER_MARKER.format(space.name, space.id))
     if not _is_ours(step, space, files):
@@ -105,7 +105,7 @@ def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
 
 
 def _is_ours(step: StepContext, space: Space, files: OcisClient) -> bool:
-    """Return whether more than the marker says that a space is the tenant's: duplicating a space copies the marker.
+    """Return whether evidence beside the marker shows that a space is the tenant's: a duplicate copies the marker.
 
     Our record names it, or our account is a member. Members that are not shown prove nothing.
     """
@@ -125,7 +125,7 @@ def _purge(space: Space, files: OcisClient) -> None:
     try:
         files.purge_space(space.id)
     except NotFound:
-        return  # removed by somebody else, or not shown to us: the check afterwards decides
+        return  # removed by others, or hidden from us: the check afterwards decides
 
 
 def _known(step: StepContext, files: OcisClient) -> Space | None:

@@ -20,7 +20,7 @@ class DomainFaults:
 
     @contextmanager
     def of(self, domain: str) -> Iterator[None]:
-        """Note a fault that concerns this domain only; others are raised."""
+        """Collect a fault that concerns this domain only; raise others."""
         try:
             yield
         except Fault as fault:

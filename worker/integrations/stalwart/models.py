@@ -77,7 +77,7 @@ class MailSetup:
 
 
 def mail_domain(one: Object) -> MailDomain:
-    """Read a domain. Raises Unavailable("unexpected_answer")."""
+    """Read a domain. Raises TemporaryError("unexpected_answer")."""
     management = map_of(one, "dkimManagement")
     is_automatic = management.get("@type") == "Automatic"
     return MailDomain(

@@ -19,15 +19,15 @@ from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.stalwart.protocol.answers import KeyTaken
 from worker.integrations.step_context import StepContext
 
-#: how many of the waiting domains an operation's notes name
+#: waiting domains that an operation's notes name at most
 MAX_NAMED = 10
 
 
 def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
-    """Ensure that every domain of the tenant takes mail, carries our marker, and has its records on the tenant.
+    """Ensure that every domain of the tenant accepts mail and carries our marker, and record its DNS records.
 
-    Where proofs are required, only the proven ones: the others wait, and those set up before stay as they are. A
-    domain that fails does not stop the others; the step fails after them.
+    If proofs are required, only proven domains are set up; others wait, and earlier ones stay unchanged. A domain that
+    fails does not stop the others; the step fails after them.
     """
     record = ClosedRecord(step)
     closed = close_removed(step, mail, record)
@@ -61,7 +61,7 @@ def _waiting_notes(step: StepContext) -> dict[str, str]:
 
 
 def _waiting_domains(step: StepContext, mail: StalwartClient) -> list[MailDomain]:
-    """Return the domains that were set up and wait for a proof now: they take mail again after a suspension."""
+    """Return the domains that were set up and wait for a proof now: they accept mail again after a suspension."""
     ids = [entry["id"] for entry in _on_record(step) if entry["domain"] in step.waiting_domains]
     return domains_of(step, mail.find_domains(ids))
 
@@ -76,7 +76,7 @@ def _ensure_domains(
     for name in step.ready_domains:
         with faults.of(name):
             domains.append(_ensure_domain(step, mail, name, owner))
-            # the record grows as the domains do, so that an interrupted attempt leaves what it made on record
+            # save after each domain, so that an interrupted attempt has recorded the domains that it created
             _save_domains(step, domains)
     return domains
 
@@ -89,7 +89,7 @@ def _save_domains(step: StepContext, made: list[MailDomain]) -> None:
 
 
 def _ensure_domain(step: StepContext, mail: StalwartClient, name: str, owner: str | None) -> MailDomain:
-    # names are unique: the first attempt need not read, as the create tells who holds the name
+    # names are unique: the first attempt need not read, since a failed create names the holder
     seen = None if step.is_first else _ours(step, mail.find_domain(name))
     domain = seen or step.change(
         f"create the mail domain {name} with its postmaster",

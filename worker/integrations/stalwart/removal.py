@@ -1,4 +1,4 @@
-"""Remove a tenant's mail for good: accounts, lists, groups, keys and domains, in the order in which they can go."""
+"""Remove a tenant's mail permanently: accounts, lists, groups, keys and domains, in an order that the server allows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.step_context import ChangeRecorder, StepContext
 
-#: how often one attempt reads what still refers to a domain
+#: attempts to remove the objects that still refer to a domain
 ROUNDS = 3
 #: kinds of a domain's own objects that may be removed because they refer to it
 OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
 
 
 def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
-    """Remove accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is marked ours.
+    """Remove the contents of each marked domain, then the domain, and last the mail tenant.
 
     Our own account is never removed: a domain that holds it stops the removal before anything is removed.
     """
@@ -29,7 +29,7 @@ def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     accounts = {domain.id: _removable(mail, domain) for domain in domains}
     for domain in domains:
         _empty(step, mail, domain, accounts[domain.id])
-    for domain in domains:  # now nobody in one of them has an alias in another
+    for domain in domains:  # only after all were emptied: an account may have an alias in another domain
         _delete(step, mail, domain)
     for tenant in _mail_tenants(step, mail):
         delete_mail_tenant(step, mail, tenant.id, tenant.name)
@@ -42,7 +42,7 @@ def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
 
 
 def delete_domain(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
-    """Remove a mail domain whose marker was read just now, with all that is in it. Raises PermanentError("in_use")."""
+    """Remove a mail domain whose marker was read just now, with its contents. Raises PermanentError("in_use")."""
     _empty(recorder, mail, domain, _removable(mail, domain))
     _delete(recorder, mail, domain)
 
@@ -53,7 +53,7 @@ def delete_mail_tenant(recorder: ChangeRecorder, mail: StalwartClient, id_: str,
 
 
 def _mail_tenants(step: StepContext, mail: StalwartClient) -> list[MailTenant]:
-    """Return the tenant's mail tenants; one on record is read although none is made any more, as without a licence."""
+    """Return the tenant's mail tenants; include one on record even if the platform now creates none."""
     may_be = mail.links_tenants() or step.remote("stalwartTenantId")
     return mail.list_tenants(step.tenant.id) if may_be else []
 
@@ -65,7 +65,7 @@ def _removable(mail: StalwartClient, domain: MailDomain) -> list[Account]:
         if account.is_ours:
             raise PermanentError(
                 "in_use",
-                f"The platform's own account {account.address} lives in the domain {domain.name}, so nothing of the "
+                f"The platform's own account {account.address} is in the domain {domain.name}, so nothing of the "
                 "domain was removed. Give the platform an account in a domain that is no tenant's.",
             )
     return accounts
@@ -90,10 +90,10 @@ def _delete(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) 
 
 
 def _remove_domain(mail: StalwartClient, domain: MailDomain) -> None:
-    # before the domain, as a key that is left over would refuse the mail of the name's next owner
+    # before the domain, because a remaining key would refuse the mail of the domain's next owner
     held = mail.rule.keys()
     ids = [id_ for name in domain.names for id_ in held.get(name, ())]
-    # without keys too: an attempt that ended in between may have left a removed one in force
+    # also without keys: an interrupted attempt may have removed one without loading the change
     if ids or mail.rule.may_open():
         mail.rule.remove_keys(ids)
     for _ in range(ROUNDS):
@@ -104,11 +104,11 @@ def _remove_domain(mail: StalwartClient, domain: MailDomain) -> None:
         # an object of the domain may be referred to itself, such as a group by its members
         behind = [other for one in in_the_way for other in mail.contents.remove(str(one["object"]), str(one["id"]))]
         _require_own(mail, domain, behind)
-    raise TemporaryError("not_ready", f"Something new keeps referring to the domain {domain.name}.")
+    raise TemporaryError("not_ready", f"New objects keep referring to the domain {domain.name}.")
 
 
 def _require_own(mail: StalwartClient, domain: MailDomain, found: Sequence[Object]) -> None:
-    """Require that all of it is the domain's own. An account elsewhere with an alias in the domain is not.
+    """Require that all objects belong to the domain. An account of another domain with an alias in this one does not.
 
     Raises PermanentError("in_use").
     """

@@ -30,7 +30,7 @@ KEYS = 5
 def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure that customer and subscription exist and are on record.
 
-    A subscription that has ended or will end stays so: that was somebody's decision.
+    A subscription that has ended or will end stays so: a person decided that.
     """
     known = _on_record(step, billing)
     if known is not None and _has_ended(known):
@@ -40,7 +40,7 @@ def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
 
 
 def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
-    """Ensure the same for a tenant that is restored: continue a subscription that was to end, replace an ended one."""
+    """Ensure the same for a restored tenant: continue a subscription that was to end, or replace an ended one."""
     known = _on_record(step, billing)
     live = known if known is not None and not _has_ended(known) else _by_marker(step, billing)
     if live is not None and live.ends_with_period:
@@ -50,7 +50,7 @@ def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
 
 
 def close_billing(step: StepContext, billing: StripeClient) -> Outcome:
-    """Let the subscription end with the paid period."""
+    """End the subscription with the paid period."""
     live = _live(step, billing)
     if live is None:
         return skipped("nothing_there")
@@ -108,7 +108,7 @@ def _ensure_customer(step: StepContext, billing: StripeClient, live: BilledSubsc
 
 
 def _ensure_tax_id(step: StepContext, billing: StripeClient, customer: Customer) -> dict[str, str]:
-    """Ensure that the customer has the tenant's VAT id as its tax id, and return a note when it has not.
+    """Ensure that the customer has the tenant's VAT id as its tax id, and return a note if Stripe rejects it.
 
     An id that Stripe rejects does not stop billing: the invoices lack it, and the operation says so.
     """

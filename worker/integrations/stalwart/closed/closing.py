@@ -1,6 +1,6 @@
 """Close a tenant's mail and open it again: no account can sign in, and no new mail is accepted.
 
-Closing keeps everything. Sessions of IMAP and SMTP that are open at that moment go on until they disconnect.
+Closing keeps everything. IMAP and SMTP sessions that are already open continue until they disconnect.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomai
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     """Require the tenant's marker on every domain that is on record and exists.
 
-    One whose marker was overwritten cannot be proven the tenant's, so it was left as it is, and that must not pass
-    for closed or removed. Raises PermanentError("taken").
+    A domain without the marker is not proven to be the tenant's, so it was not changed; the step must not report it as
+    closed or removed. Raises PermanentError("taken").
     """
     on_record = _ids_on_record(step)
     others = [
@@ -163,12 +163,12 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
         for one in every
         if one.id in on_record and (owner := step.signer.tenant_id(one.description)) != step.tenant.id
     ]
-    # one with another tenant's marker that is on that tenant's record is on this one's by mistake
+    # a domain with another tenant's marker and on that tenant's record is on this record by mistake
     bare = [one.name for one, owner in others if owner is None or not step.is_anothers(one.id)]
     if bare:
         raise PermanentError(
             "taken",
-            f"{', '.join(bare)} in Stalwart: the tenant's ownership marker is gone; put it back into the description.",
+            f"{', '.join(bare)} in Stalwart: the tenant's ownership marker is missing; put it into the description.",
         )
 
 
@@ -176,7 +176,7 @@ def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, account
     open_now = [one for one in accounts if one.kind == "User" and not one.is_ours and one.may(SIGN_IN)]
     if not open_now:
         return
-    # on record before it is done, so that every locked account can be unlocked again
+    # record first, so that every locked account can be unlocked again
     record.add(LOCKED, [one.id for one in open_now])
     run_all(
         partial(

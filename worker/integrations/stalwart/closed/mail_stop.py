@@ -1,9 +1,9 @@
 """Stop new mail to domains, by the better of two ways, and accept it again.
 
-Refused: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used where our account
-may, and no other rule rewrites recipients. Returned: every account and group loses the permission to receive, so that
-RCPT is answered 250 and the sender gets a failure notice; lists and catch-all addresses, which go on expanding, are
-moved out of reach.
+Refuse: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used if our account has
+the permissions and no other rule rewrites recipients. Return: every account and group loses the permission to receive,
+so that RCPT is answered 250 and the sender gets a failure notice; lists and catch-all addresses, which would still
+expand, are moved to unguessable addresses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.integrations.stalwart.contents import RECEIVE, Account
 from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
 from worker.integrations.step_context import StepContext, run_all
 
-#: how long the server may take until a key is in force, in seconds
+#: maximum time until the server applies a key, in seconds
 TIMEOUT = 2.0
 PAUSE = 0.2
 READ_BACK = "Stalwart's rule and the keys of the domains were read back"
@@ -50,7 +50,7 @@ def stop_mail(
         except PermanentError as problem:
             if problem.reason == BREAKER_REASON:
                 raise
-            why = f"Stalwart could not put the rule in force: {problem.detail}"
+            why = f"Stalwart could not apply the rule: {problem.detail}"
     _return(step, mail, record, domains)
     if step.is_plan:
         return {}
@@ -81,7 +81,7 @@ def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domai
         names = [name for name in domain.names if name in held or name in record.held(OPENING)]
         if not names:
             continue
-        # on record until the key is out of force: an attempt that ends in between leaves no key to be found
+        # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
         record.add(OPENING, names)
         ids = [id_ for name in names for id_ in held.get(name, ())]
         step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
@@ -101,7 +101,7 @@ def _refuse(
         return {}
     if state is RuleState.OURS and not lacking and all(domain.id in settled for domain in domains):
         return {"mail": "refused", "mail_verified": READ_BACK}
-    # an attempt that ended before this may have left the rule written and not in force
+    # an interrupted attempt may have written the rule without loading it
     mail.rule.reload()
     names = [name for domain in domains for name in domain.names]
     missing = sorted(set(names) - set(mail.rule.keys()))
@@ -133,14 +133,14 @@ def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
 
 
 def _return(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
-    # read anew: some have lost the permission to sign in since they were read
+    # read again: some have lost the permission to sign in since
     receiving = [
         account
         for domain in domains
         for account in mail.contents.accounts(domain.id)
         if not account.is_ours and account.may(RECEIVE)
     ]
-    # on record before it is done, so that it can be undone
+    # record first, so that it can be undone
     record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
     run_all(
         [

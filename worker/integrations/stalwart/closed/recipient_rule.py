@@ -1,7 +1,7 @@
 """Refuse mail to a domain at SMTP time: a lookup key for each domain, and one rule that rewrites their recipients.
 
-The rule sends recipients of a domain with a key to an address that nobody may relay to, so RCPT is refused with
-`550 5.1.2 Relay not allowed.`. The rule is written once for the whole server, and only where no other rule is set.
+The rule sends recipients of a domain with a key to an address without permission to relay, so RCPT is refused with
+`550 5.1.2 Relay not allowed.`. The rule is written once for the whole server, and only if it has no other rule.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMESPACE = "dezky-suspended"
 BRANCH = {"if": f"key_exists('{NAMESPACE}', rcpt_domain)", "then": "'suspended@suspended.invalid'"}
 RULE = {"match": {"0": BRANCH}, "else": "false"}
 READING = frozenset({"sysMemoryLookupKeyGet", "sysMemoryLookupKeyQuery"})
-#: remedy that reopens a domain
+#: permissions that are needed to reopen a domain
 OPENING = READING | {"sysMemoryLookupKeyDestroy", "sysActionCreate", "actionReloadLookupStores"}
 NEEDED = OPENING | {
     "sysMemoryLookupKeyCreate",
@@ -60,7 +60,7 @@ class RecipientRule:
         self._jmap.update("MtaStageRcpt", "singleton", {"rewrite": RULE})
 
     def keys(self) -> dict[str, list[str]]:
-        """Return the ids of the keys by domain name; empty where we may not read them, and so wrote none."""
+        """Return the ids of the keys by domain name; empty if we may not read them, since we then wrote none."""
         if not self._facts.may(READING):
             return {}
         found: dict[str, list[str]] = {}
@@ -77,13 +77,13 @@ class RecipientRule:
         return self._facts.may(OPENING)
 
     def remove_keys(self, ids: Iterable[str]) -> None:
-        """Remove keys, and take them out of force."""
+        """Remove keys, and make the server load the change."""
         for id_ in ids:
             self._jmap.destroy("MemoryLookupKey", id_)
         self._act("ReloadLookupStores")
 
     def reload(self) -> None:
-        """Put the rule and the keys in force. Raises Refused when the server cannot reload its settings."""
+        """Make the server load the rule and the keys. Raises PermanentError when it cannot reload its settings."""
         self._act("ReloadSettings")
         self._act("ReloadLookupStores")
 

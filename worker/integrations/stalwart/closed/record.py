@@ -1,4 +1,4 @@
-"""Keep on record which objects we closed, so that only these are opened again."""
+"""Record the objects that we closed, so that only these are opened again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.integrations.outcomes import TemporaryError
 from worker.integrations.step_context import StepContext
 
 LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
-#: names whose keys are being removed: a key that is gone stays in force until the lookup stores are reloaded
+#: names whose keys are being removed: a removed key still applies until the lookup stores are reloaded
 OPENING = "stalwartOpening"
 
 
@@ -27,7 +27,7 @@ class ClosedRecord:
         self._held[field] |= set(objects)
         if not self._save(field):
             raise TemporaryError(
-                "not_ready", "A newer operation of the tenant was accepted, and goes by what it finds."
+                "not_ready", "A newer operation of the tenant was accepted and continues from the present state."
             )
 
     def keep(self, field: str, objects: Collection[str]) -> None:

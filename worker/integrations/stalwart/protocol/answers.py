@@ -10,7 +10,7 @@ from worker.integrations.stalwart.protocol.batching import Object
 #: characters of the server's own text that a message repeats at most
 MAX_TEXT_LENGTH = 200
 _MAPS = ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
-#: a store that does not answer, which is also how a lost race for a unique key is told: read again, then decide
+#: errors of an unavailable store, and of a lost race for a unique key: read again, then decide
 _TEMPORARY = frozenset({"serverUnavailable", "serverPartialFail", "serverFail"})
 _UNKNOWN = frozenset({"unknownMethod", "unsupportedFilter", "unsupportedSort"})
 _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
@@ -45,7 +45,7 @@ def checked_responses(body: Object, count: int) -> list[Any]:
     """Return the method responses of a request with so many calls. Raises TemporaryError("unexpected_answer")."""
     responses = body.get("methodResponses")
     if not isinstance(responses, list) or len(responses) != count:
-        raise _odd("A method was left unanswered.")
+        raise _odd("A method has no response.")
     if not all(isinstance(one, list) and len(one) > 1 and isinstance(one[1], dict) for one in responses):
         raise _odd("A method's answer has another shape.")
     return responses
@@ -77,8 +77,8 @@ def object_fault(error: Object | None) -> Fault:
     if type_ == "notFound":
         return NotFound()
     if type_ == "invalidForeignKey":
-        # its target vanished between two calls, or belongs to another tenant: start over and read
-        return TemporaryError("upstream_error", "An object it depends on was not there.")
+        # its target was deleted between two calls, or belongs to another tenant: start again with a read
+        return TemporaryError("upstream_error", "An object that it refers to does not exist.")
     if type_ == "rateLimit":
         return TemporaryError("throttled", "Too many objects of this kind were made lately.")
     return PermanentError(_REASONS.get(type_, "invalid"), f"Stalwart refused the object as {type_}{_words(error)}.")

@@ -23,8 +23,8 @@ Call = tuple[str, Object]
 #: sends calls with their ids, and whether the request may be repeated; returns a response for each call
 Send = Callable[[list[list[Any]], bool], list[Any]]
 
-#: faults of a whole request that tell nothing about its calls: one tenant's call may have caused them. Refused
-#: credentials and a short wait hold for each
+#: faults of a shared request that one tenant's call may have caused, so each call is repeated alone. Refused
+#: credentials and a short wait concern all calls
 _OF_THE_WHOLE = frozenset(
     {"unreachable", "timeout", "upstream_error", "unexpected_answer", "invalid", "missing_permission"}
 )
@@ -91,7 +91,7 @@ class SharedRequests:
         return pending.result()
 
     def _next_group(self, pending: _Pending) -> list[_Pending]:
-        """Wait for our turn, and return what goes into our request; nothing when there is an answer instead."""
+        """Wait until this thread may send, and return the calls to send; empty if they were answered meanwhile."""
         left = remaining(float("inf"))
         in_time = pending.woken.wait(None if left == float("inf") else max(0.0, left))
         with self._lock:
@@ -105,7 +105,7 @@ class SharedRequests:
             return []
 
     def _is_short_of_time(self) -> bool:
-        """Return whether this thread has less time than a whole request: its end would cut the others off too."""
+        """Return whether this thread has less time than a request: its deadline would end the others' calls too."""
         return remaining(self._call_seconds) < self._call_seconds
 
     def _wake_first(self) -> None:
@@ -129,10 +129,10 @@ class SharedRequests:
     def _give_up(self, pending: _Pending) -> None:
         pending.is_over = True
         if pending.is_sent:
-            raise TemporaryError("timeout", "The attempt's time was up before the answer.")
+            raise TemporaryError("timeout", "The attempt's deadline passed before the response.")
         self._waiting.remove(pending)
         self._wake_first()
-        raise TemporaryError("timeout", "The attempt's time was up before a request was free.")
+        raise TemporaryError("timeout", "The attempt's deadline passed while it waited for a free request.")
 
     def _send_for(self, group: list[_Pending]) -> None:
         fault: Fault | None = None
@@ -162,12 +162,12 @@ class SharedRequests:
             start += len(pending.calls)
 
     def _split(self, group: list[_Pending], fault: Fault) -> None:
-        """Send each alone, before all that came later: one bad call or lost answer must not fail the others."""
+        """Queue each call alone at the front, so that one bad call or lost response does not fail the others."""
         if fault.reason == "invalid":
-            # the server's limits may be set lower than its defaults: half as many calls go together from here on
+            # the server's limits may be set lower than its defaults: send half as many calls together from now on
             refused = sum(len(pending.calls) for pending in group)
             self._max_calls = min(self._max_calls, refused // 2)
-            log.warning("jmap.sharing_refused", calls=refused, most_from_now_on=self._max_calls)
+            log.warning("jmap.sharing_refused", calls=refused, max_calls=self._max_calls)
         remaining_ones = [pending for pending in group if not pending.is_over]
         for pending in remaining_ones:
             pending.is_alone, pending.is_sent = True, False

@@ -1,7 +1,7 @@
 """Speak JMAP as Stalwart 0.16 does for management, and translate its three levels of errors.
 
 A request can fail as HTTP, a method inside it as an "error" response, and each object of a /set on its own; the last
-two come with status 200. Every id that was sent must be accounted for: one that does not parse is dropped silently.
+two come with status 200. The response must name every id that was sent: the server silently drops malformed ones.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Jmap:
         )
         self._numbers = itertools.count()
         #: whether the server accepted our account at the last request; None before the first
-        self._was_let_in: bool | None = None
+        self._is_accepted: bool | None = None
         self._sign_in = threading.Lock()
 
     def read(self, *calls: Call) -> list[Object]:
@@ -81,7 +81,7 @@ class Jmap:
         return found
 
     def _all_ids(self, kind: str, query: Object) -> list[str]:
-        """Return all ids, newest first. One query gives the oldest part without saying so: ask until none is left."""
+        """Return all ids, newest first. A query silently returns only the oldest part: repeat it until none is left."""
         ids: list[str] = []
         while True:
             (answer,) = self.read((f"x:{kind}/query", query | ({"anchor": ids[0]} if ids else {})))
@@ -94,10 +94,10 @@ class Jmap:
     ) -> str:
         """Create an object and return its id. Raises KeyTaken.
 
-        `then`: kinds and bodies of objects to create after it in the same round trip, by a reference to it. Whether
-        they were created is for a later read to tell.
+        `then`: kinds and bodies of objects to create after it in the same round trip, by a reference to it. A later read
+        must verify these.
         """
-        # never the same twice: in a shared request it would refer to another caller's object
+        # unique, because in a shared request a repeated one would be another caller's object
         new = f"new{next(self._numbers)}"
         first = (f"x:{kind}/set", {"create": {new: body}})
         later = [(f"x:{one}/set", {"create": {f"{new}-{n}": made}}) for n, (one, made) in enumerate(then(f"#{new}"))]
@@ -127,7 +127,7 @@ class Jmap:
         raise object_fault(error)
 
     def account(self) -> Object:
-        """Return what the server tells about our account: edition and permissions."""
+        """Return the server's edition and our account's permissions."""
         return self._got("/api/account").fields()
 
     def own_account(self) -> str:
@@ -138,13 +138,13 @@ class Jmap:
         primary = self._got(SESSION).fields().get("primaryAccounts")
         found = primary.get(MANAGEMENT) if isinstance(primary, dict) else None
         if not isinstance(found, str) or not found:
-            raise TemporaryError("unexpected_answer", "The session does not tell which account is ours.")
+            raise TemporaryError("unexpected_answer", "The session does not name our account.")
         return found
 
     def _got(self, path: str) -> ApiResponse:
         answer = self._api.call("GET", path)
         # these belong to no tenant, so a refusal concerns our account
-        self._was_let_in = answer.status not in (401, 403)
+        self._is_accepted = answer.status not in (401, 403)
         if answer.status != 200:
             raise self._http_fault(answer)
         return answer
@@ -168,7 +168,7 @@ class Jmap:
         answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
         if answer.status != 200:
             raise self._http_fault(answer)
-        self._was_let_in = True
+        self._is_accepted = True
         return answer
 
     def _http_fault(self, answer: ApiResponse) -> Fault:
@@ -189,12 +189,12 @@ class Jmap:
     def _unauthorized(self) -> PermanentError:
         """Distinguish refused credentials from one refused request, as `_forbidden` does.
 
-        Once after they were let in: Stalwart bans an address for good after many failed sign-ins.
+        It tests them only once after they worked: Stalwart bans an address for good after many failed sign-ins.
         """
         with self._sign_in:
-            if self._was_let_in is not False:
-                self._was_let_in = self._api.call("GET", SESSION).status == 200
-            if self._was_let_in:
+            if self._is_accepted is not False:
+                self._is_accepted = self._api.call("GET", SESSION).status == 200
+            if self._is_accepted:
                 return PermanentError("missing_permission", ONE_REQUEST.format(401))
             return PermanentError("bad_credentials")
 
