@@ -60,7 +60,7 @@ class Response(Generic[T]):
 
     @property
     def replayed(self) -> bool:
-        """True if the API repeated its first response because the idempotency key had been used before."""
+        """Return whether the API repeated its first response because the idempotency key had been used before."""
         return self.headers.get("Idempotency-Replayed") == "true"
 
 
@@ -84,7 +84,7 @@ class Connection:
 
     @property
     def is_unavailable(self) -> bool:
-        """True if the API has never answered, or not for longer than a restart takes."""
+        """Return whether the API never answered, or has not for longer than a restart takes."""
         return time.monotonic() - self._succeeded_at > MAX_UNAVAILABLE_SECONDS
 
     def get(

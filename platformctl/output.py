@@ -51,7 +51,7 @@ class Output:
 
     @property
     def is_data(self) -> bool:
-        """True if the output is for a program: complete records and no sentences."""
+        """Return whether the output is for a program: complete records and no sentences."""
         return self.format in ("json", "yaml", "name")
 
     def records(self, records: Iterable[Record], shown: Sequence[Column]) -> None:

@@ -107,7 +107,7 @@ class TokenSettings(BaseSettings):
 
     @property
     def accepts_tokens(self) -> bool:
-        """True if an issuer and an audience are configured; without them the API refuses every token."""
+        """Return whether an issuer and an audience are configured; without them the API refuses every token."""
         return bool(self.oidc_issuers and self.oidc_audiences)
 
 

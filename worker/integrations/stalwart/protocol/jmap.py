@@ -94,8 +94,8 @@ class Jmap:
     ) -> str:
         """Create an object and return its id. Raises KeyTaken.
 
-        `then`: kinds and bodies of objects to create after it in the same round trip, by a reference to it. A later read
-        must verify these.
+        `then`: kinds and bodies of objects to create after it in the same round trip, by a reference to it. A later
+        read must verify these.
         """
         # unique, because in a shared request a repeated one would be another caller's object
         new = f"new{next(self._numbers)}"

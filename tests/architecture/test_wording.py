@@ -1,0 +1,70 @@
+"""Docstrings are summaries in the field's terms, and name only exceptions that exist."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("api", "worker", "shared", "client", "console", "platformctl", "serving", "sandbox", "tools")
+#: starts of a docstring that is no summary, or whose subject is a clause
+RIDDLES = re.compile(
+    r"(What|Whether|Whoever|Whatever|Those|That which|Raises|How|Who|Where|Which|Why|Tell whether|True if)\b"
+)
+#: own words for limits and time limits; the field says MAX_, MIN_ and TIMEOUT
+LIMITS = re.compile(r"(MOST|LONGEST|LARGEST|BIGGEST|SHORTEST|SMALLEST|FEWEST|LEAST)(_|$)|.*PATIENCE")
+RAISED = re.compile(r"\b[Rr]aises? ([A-Z]\w+)")
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _trees() -> dict[Path, ast.Module]:
+    files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    return {path.relative_to(ROOT): ast.parse(path.read_text()) for path in files}
+
+
+TREES = _trees()
+
+
+def _docstrings() -> Iterator[tuple[Path, str]]:
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, Documented) and (text := ast.get_docstring(node)):
+                yield path, text
+
+
+def _known_names() -> set[str]:
+    """Return all names that the code defines, imports or reads from a module."""
+    known = set(dir(builtins))
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                known.add(node.name)
+            elif isinstance(node, ast.alias):
+                known.add(node.asname or node.name)
+            elif isinstance(node, ast.Attribute):
+                known.add(node.attr)
+    return known
+
+
+def test_a_docstring_starts_with_a_summary() -> None:
+    assert [f"{path}: {text.splitlines()[0]}" for path, text in _docstrings() if RIDDLES.match(text)] == []
+
+
+def test_an_exception_that_a_docstring_names_exists() -> None:
+    known = _known_names()
+    unknown = [f"{path}: {name}" for path, text in _docstrings() for name in RAISED.findall(text) if name not in known]
+    assert unknown == []
+
+
+def test_a_limit_is_named_by_the_terms_of_the_field() -> None:
+    constants = [
+        f"{path}: {node.id}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and LIMITS.match(node.id)
+    ]
+    assert constants == []
