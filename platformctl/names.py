@@ -31,7 +31,7 @@ class Names:
         self._known: dict[str, dict[str, str]] = {kind: {} for kind in CALLED}
 
     def learn(self, kind: str, ids: Iterable[str]) -> None:
-        """Read the names of tenants or users in few requests. One that is gone or may not be seen keeps its id."""
+        """Read the names of tenants or users in few requests. A deleted or invisible one is shown by its id."""
         if kind not in CALLED:
             return
         known = self._known[kind]

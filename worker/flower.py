@@ -1,6 +1,6 @@
 """Start Flower with every page behind its login: `python -m worker.flower --port=5555`.
 
-Flower leaves `/metrics` and `/healthcheck` open to everybody, whatever its login. Here they ask for it as well, and
+Flower leaves `/metrics` and `/healthcheck` open to everybody, even with a login. Here they require it as well, and
 Flower does not start without one.
 """
 

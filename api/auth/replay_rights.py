@@ -26,7 +26,7 @@ class ReplayRights:
         return sorted(rights_snapshot(found)) if found is not None else []
 
     def require(self, kept: Collection[str], location: str | None) -> None:
-        """Raise UnknownUser, Forbidden when a right is gone, or NotFound when the tenant is no longer the caller's.
+        """Raise UnknownUser, Forbidden when a right was revoked, or NotFound when the tenant is no longer the caller's.
 
         `location`: the header of the stored response.
         """

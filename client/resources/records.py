@@ -70,7 +70,7 @@ def segment(text: str) -> str:
 
 
 def _params(filters: dict[str, Any]) -> dict[str, Any]:
-    """Return filters as the API names them: `step__ocis` stands for `step.ocis`, and booleans are lower case."""
+    """Return filters as the API names them: `step__ocis` becomes `step.ocis`, and booleans are lower case."""
     return {name.replace("__", "."): _text(value) for name, value in filters.items()}
 
 

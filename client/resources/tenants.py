@@ -57,7 +57,7 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         return self._post(slug, "unpause", key=key)
 
     def receipt(self, slug: str) -> Response[Receipt]:
-        """Read the record of what a purge removed."""
+        """Read the purge receipt: all objects that the purge removed."""
         return self._connection.get(self._at(slug, "receipt"), kind=dict)
 
     def export(self, slug: str) -> Response[Export]:

@@ -156,7 +156,7 @@ def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Raise SignInRefused for what the provider refuses, ProviderUnreachable for what cannot be read."""
+    """Raise SignInRefused for a refusal of the provider, ProviderUnreachable for an unreadable response."""
     try:
         yield
     except OAuthError as problem:

@@ -65,7 +65,7 @@ def layered(
     kinds: Sequence[tuple[str, str]],
     unit: str = "",
 ) -> Chart:
-    """Build a chart of columns that stand before each other; `kinds` are (class, word) from the front to the back."""
+    """Build a chart of overlapping columns; `kinds` are (class, word) from the front to the back."""
     top = max((max(values.values(), default=0) for _, values in columns), default=0)
     bars = [
         bar
@@ -77,7 +77,7 @@ def layered(
 
 
 def _bar(place: int, count: int, base: float, value: float, top: float, kind: str, title: str) -> Bar | None:
-    """Return the bar of a value that stands on `base`, None if there is nothing to draw."""
+    """Return the bar of a value above `base`, None if its height is zero."""
     if not value:
         return None
     step, tall = WIDTH / count, value / top * HEIGHT

@@ -159,7 +159,7 @@ def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def differences(event: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """List what an event changed: field, before, after."""
+    """List the changes of an event: field, before, after."""
     before, after = event.get("before") or {}, event.get("after") or {}
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):

@@ -74,7 +74,7 @@ def apply_command(session: Session, /, paths: tuple[str, ...], dry_run: bool, wa
 
 
 def _compared(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Manifest, Comparison | None, int | None]]:
-    """Yield each document with its comparison, or with the exit code of what went wrong, which is told."""
+    """Yield each document with its comparison, or with the exit code of a failure, which is printed."""
     for manifest in manifests:
         try:
             yield manifest, compare(session, manifest), None

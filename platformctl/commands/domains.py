@@ -140,7 +140,7 @@ def _a_labels(domain: str) -> str:
 
 
 def _end_with(domain: DomainRecord) -> None:
-    """End the program with the exit code that says what the check found."""
+    """Exit with the code for the result of the check."""
     context = click.get_current_context()
     if "checkRequestedAt" in domain:
         say("Not checked yet; see later with: platformctl domains list")

@@ -133,7 +133,7 @@ def purge(session: Session, /, slug: str, yes: bool, key: str, wait: bool, timeo
 @click.argument("slug", type=SLUG)
 @with_session
 def receipt(session: Session, /, slug: str) -> None:
-    """Show what a purge removed, when, and how its absence was verified.
+    """Show the receipt of a purge: removed objects, time, and verification of their absence.
 
     \b
     Examples:

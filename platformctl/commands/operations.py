@@ -70,7 +70,7 @@ def list_operations(
 @click.argument("operation", type=OPERATION)
 @with_session
 def show(session: Session, /, operation: str) -> None:
-    """Show an operation with its steps, as it stands. Exit code 0 however that is.
+    """Show an operation with its steps. The exit code is 0 for every status.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def watch(session: Session, /, operation: str, timeout: float) -> None:
 @waited
 @with_session
 def cancel(session: Session, /, operation: str, key: str, wait: bool, timeout: float) -> None:
-    """Stop what has not run yet. With --wait: until the steps that run have ended too.
+    """Skip steps that have not run. With --wait: wait until running steps have ended too.
 
     \b
     Examples:

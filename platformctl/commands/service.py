@@ -35,7 +35,7 @@ METHODS = click.Choice(["GET", "POST", "PATCH", "DELETE"], case_sensitive=False)
 @click.command(cls=Command)
 @with_session
 def status(session: Session, /) -> None:
-    """Show what is wrong now: which tenants, since when, why, and what to do. Exit code 1 if anything is.
+    """Show current problems: tenants, time, reason and remedy. Exit code 1 if there are any.
 
     \b
     Examples:
@@ -163,7 +163,7 @@ def _print_headers(response: Response[Any]) -> None:
 
 
 def _print_data(session: Session, data: Any) -> None:
-    """Print JSON whatever it is; tables are for records that are known."""
+    """Print any JSON; tables are for known kinds of records."""
     if session.settings.output in ("yaml", "name"):
         session.out.data(data)
     else:

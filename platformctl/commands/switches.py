@@ -136,7 +136,7 @@ def show_quota(session: Session, /) -> None:
 @repeatable
 @with_session
 def allow(session: Session, /, count: int, yes: bool, key: str) -> None:
-    """Allow so many more purges than the quota. Nothing brings those tenants' data back.
+    """Allow more purges than the quota. Their data cannot be restored.
 
     \b
     Examples:

@@ -113,7 +113,7 @@ def _is_optional(hint: Any) -> bool:
 
 
 def _reader(hint: Any, name: str) -> _Read | None:
-    """Return the function that makes a field's value of what is stored; None for what is stored as it is."""
+    """Return the function that converts a stored value to the field's; None if both are equal."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         (one,) = [part for part in parts if part is not type(None)]

@@ -1,6 +1,6 @@
 """Numbered migrations of stored documents, run at start under a lock in the database.
 
-Old and new processes run together during a deployment, so a change of what is stored takes two releases. The first one
+Old and new processes run together during a deployment, so a change of stored data takes two releases. The first one
 *expands*: code reads both forms and writes both, and a migration writes the new form beside the old one. The next one
 *contracts*: code knows the new form only, and a migration removes the old one. A migration may be interrupted at any
 point and run again, and must change nothing the second time.
@@ -81,7 +81,7 @@ class Migrator:
         return done
 
     def missing(self) -> list[Migration]:
-        """Return what was not applied yet, in order."""
+        """Return the migrations that were not applied yet, in order."""
         known = set(self.applied())
         return [one for one in self._migrations if one.number not in known]
 

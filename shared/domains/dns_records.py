@@ -1,4 +1,4 @@
-"""DNS records as values, judged by what the values that DNS returns mean to their readers."""
+"""DNS records as values, compared with DNS by their meaning for the software that reads them."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _lenient(type_: str, value: str) -> str:
 
 
 def _is_rival(record: Record, other: str) -> bool:
-    """Return whether another value stands in the record's place: any of its type, but of texts only its kind."""
+    """Return whether another value takes the record's place: any of its type, but of texts only its kind."""
     return record.type != "TXT" or _kind(record.value) == _kind(unpasted(other))
 
 

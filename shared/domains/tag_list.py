@@ -33,7 +33,7 @@ def first_tag(tags: dict[str, str]) -> tuple[str, str]:
 def unpasted(text: str) -> str:
     """Return what a text means that was pasted from a zone file: its quotes and backslashes removed.
 
-    Its readers do not do that, so a record that needs it does not work; but it tells what somebody wanted to publish.
+    Its readers do not do that, so a record that needs it does not work; but it shows what its owner wanted to publish.
     """
     stripped = text.strip()
     joined = "".join(CHUNK.findall(stripped)) if stripped.startswith(('"', '\\"')) else stripped

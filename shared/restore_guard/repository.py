@@ -18,7 +18,7 @@ KEY = "epoch"
 class Epoch:
     """The database's own position. `database_id` is also in its backups.
 
-    `is_accepted`: the database is right whatever the high-water mark says, as an operator ended observe-only mode.
+    `is_accepted`: the database is right regardless of the high-water mark, as an operator ended observe-only mode.
     """
 
     database_id: str
@@ -59,7 +59,7 @@ class RestoreGuardRepository:
         return _epoch(row) if row else None
 
     def accept(self, session: Transaction) -> None:
-        """Accept this database, whatever the high-water mark says."""
+        """Accept this database regardless of the high-water mark."""
         self._rows.update_one({"_id": KEY}, {"$set": {"forgiven": True}}, session=session)
 
     def complete_acceptance(self, number: int) -> None:

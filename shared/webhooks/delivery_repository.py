@@ -75,7 +75,7 @@ class DeliveryRepository:
         )
 
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
-        """Insert a test delivery that stands for no event."""
+        """Insert a test delivery without an event."""
         row = _new(webhook_id, ObjectId(), PING, request_id)
         with translate_errors():
             found = self._rows.find_one_and_update(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from shared.events.model import Author, NewEvent
 
-#: action of a test delivery; it stands for no event
+#: action of a test delivery, which has no event
 PING = "webhook.ping"
 #: fields that events show; not the URL, which may contain a secret of the receiver
 EVENT_FIELDS = ("host", "actions", "enabled")

@@ -218,7 +218,7 @@ def test_a_fault_that_concerns_every_call_is_not_repeated_per_call(line: Line, p
 
 def test_a_call_that_times_out_before_it_is_sent_is_dropped_and_delays_no_other(line: Line) -> None:
     first, late, last = line.ask("a"), line.ask("late", seconds=0.05), line.ask("b")
-    with pytest.raises(TemporaryError, match="before a request was free"):
+    with pytest.raises(TemporaryError, match="waited for a free request"):
         late.result(timeout=10)
     line.answer(2)
     assert (told(first), told(last)) == (["a"], ["b"])
@@ -239,7 +239,7 @@ def test_a_caller_that_gave_up_a_failing_request_delays_no_other(line: Line) -> 
     line.sharing._call_seconds = 0.2
     first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)
     line.answer()
-    with pytest.raises(TemporaryError, match="before the answer"):
+    with pytest.raises(TemporaryError, match="before the response"):
         hasty.result(timeout=10)
     line.faults = {2: TemporaryError("unreachable")}
     line.answer(3)

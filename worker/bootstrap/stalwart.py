@@ -61,7 +61,7 @@ class _Admin:
         self._api = api
 
     def ensure(self, kind: str, key: dict[str, Any], rest: dict[str, Any]) -> str:
-        """Return the id of the object with this key, made if it is not there."""
+        """Return the id of the object with this key; create it if it is missing."""
         found = self._call(f"x:{kind}/query", {"filter": key})["ids"]
         return str(found[0]) if found else str(self.create(kind, key | rest)["id"])
 

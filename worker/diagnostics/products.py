@@ -46,7 +46,7 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
 
 
 def write_checks(problems: ProblemRepository, clients: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what the record says of our rights to write: trying them would change something outside."""
+    """Yield checks of our rights to write from recorded outcomes, because a test would change something outside."""
     try:
         counts = problems.count(None)
     except StoreUnavailable:

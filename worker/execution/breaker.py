@@ -98,7 +98,7 @@ class Breaker:
             self._switches.release_probe(integration)
 
     def report(self, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None = None) -> None:
-        """Record what an attempt's outcome says about the integration. `tenant`: None for a job."""
+        """Record the meaning of an attempt's outcome for the integration's health. `tenant`: None for a job."""
         signal = health_signal(outcome)
         if signal is HealthSignal.HEALTHY:
             self._on_success(integration, permit, tenant)

@@ -95,7 +95,7 @@ class IntegrationResponse(ResponseModel):
         return {**vars(switch), "paused": switch.pause is not None, "breaker": switch}
 
     def checked_by(self, run: Diagnosis | None) -> IntegrationResponse:
-        """Return the same with what a diagnostics run found."""
+        """Return the same with the result of a diagnostics run."""
         return self.model_copy(update={"reachability": ReachabilityResponse.found_by(run, self.name)})
 
 

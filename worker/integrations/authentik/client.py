@@ -80,7 +80,7 @@ class AuthentikClient:
         self._call("PATCH", f"{GROUPS}{group_id}/", json={"parents": list(parent_ids)}, repeatable=True)
 
     def delete_group(self, group_id: str) -> None:
-        """Delete a group. Raises NotFound when it is already gone."""
+        """Delete a group. Raises NotFound when it does not exist."""
         self._call("DELETE", f"{GROUPS}{group_id}/")
 
     def add_member(self, group_id: str, user_id: int) -> None:
@@ -121,7 +121,7 @@ class AuthentikClient:
         return [one for one in found if one.owned_tenant_id == tenant_id]
 
     def get_person(self, person_id: int) -> Person:
-        """Return a user. Raises NotFound; PermanentError("missing_permission") when our account may see nobody."""
+        """Return a user. Raises NotFound; PermanentError("missing_permission") when our account may not see users."""
         return read_person(self._call("GET", f"{USERS}{person_id}/").json())
 
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:

@@ -53,7 +53,7 @@ def delete_group(recorder: ChangeRecorder, identity: AuthentikClient, group: Gro
 
 
 def find_group(step: StepContext, identity: AuthentikClient) -> Group | None:
-    """Return the tenant's group, if there is one. Raises PermanentError("taken") for somebody else's of its name."""
+    """Return the tenant's group, if there is one. Raises PermanentError("taken") for a foreign group of its name."""
     return _by_id(step, identity) or _by_name(step.tenant, identity)
 
 
@@ -86,7 +86,7 @@ def group_marker(tenant: Tenant) -> dict[str, Any]:
 
 
 def _on_record(step: StepContext, identity: AuthentikClient) -> Group | None:
-    """Return the group on record, also when it is not ours any more; None when it is gone."""
+    """Return the group on record, even without our marker; None when it was deleted."""
     group_id = step.remote("authentikGroupId")
     if group_id is None:
         return None

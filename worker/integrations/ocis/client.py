@@ -106,7 +106,7 @@ class OcisClient:
         return list(found.values())
 
     def find_space(self, space_id: str) -> Space | None:
-        """Return a space, or None, which is also the answer with the storage down or our role gone."""
+        """Return a space, or None, which is also the response while the storage is down or our role is missing."""
         answer = self._call("GET", f"{GRAPH}/drives/{space_id}", params=WITH_MEMBERS, hand_back=(404,))
         return None if answer.status == 404 else space_of(answer.parsed(DRIVE))
 
@@ -195,7 +195,7 @@ class OcisClient:
         self._graph.call("DELETE", f"{GRAPH}/groups/{group_id}", repeatable=True, hand_back=(404,))
 
     def _call(self, method: str, path: str, **options: Any) -> ApiResponse:
-        """Send a request. A refusal for want of a role counts once the role was read again and stayed away."""
+        """Send a request. A refusal for a missing role counts only if the role is still missing when read again."""
         try:
             return self._graph.call(method, path, **options)
         except NoRole:

@@ -17,7 +17,7 @@ MAX_NAME_LENGTH = 255
 def create_space(step: StepContext, files: OcisClient) -> Space:
     """Create a space; after an unclear answer, return the one that turns out to exist.
 
-    The id is put on record before anything else can fail: only it tells which of two spaces was the second.
+    The id is recorded before anything else can fail: only it shows which of two spaces was the second.
     """
     tenant = step.tenant
     try:
@@ -47,8 +47,8 @@ def description(step: StepContext) -> str:
 def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
     """Handle a space that our account is no member of. Raises unless this is a plan.
 
-    A request to create a space that fails half-way leaves one without members, whom nobody can add any more. It is
-    disabled and kept, and the next attempt creates another. A space that may ever have held anything is left as it is:
+    A request to create a space that fails half-way leaves one without members, to which no account can add any. It is
+    disabled and kept, and the next attempt creates another. A space that may have contents is not changed:
     then somebody removed our account, and an operator has to put it back.
     """
     _require_locked_out(space, files)

@@ -2,7 +2,7 @@
 
 In OCIS no name is unique and a list may wrongly be empty, so a space is the tenant's by the id on record or by its
 ownership marker. Except in a tenant's first attempt, a space is created only after a list that proves that the
-storage answered shows none. Ensuring never purges a space that may ever have held anything. Closing and removing act on
+storage answered shows none. Ensuring never purges a space that may have had contents. Closing and removing act on
 the space on record and on every space with the marker: a request that was given up may have had its effect later.
 """
 
@@ -140,9 +140,9 @@ def _known(step: StepContext, files: OcisClient) -> Space | None:
 def _settled(step: StepContext, files: OcisClient, new_id: str | None) -> Space | None:
     """Return the space that an earlier attempt created, once it is seen to be the only one.
 
-    Otherwise the older one stays and the second one is removed, if it is seen to be empty with nobody but us in it. A
-    search may have found none because the storage was down at that moment, or because an earlier request to create one,
-    given up by us, had its effect only later.
+    Otherwise the older one stays and the second one is removed, if it is verified to be empty, with us as its only
+    member. A search may have found none because the storage was down at that moment, or because an earlier request to
+    create one succeeded only after we had stopped waiting for it.
     """
     second, first = find_created(step, files, new_id)
     if second is None or first is None:

@@ -46,7 +46,7 @@ class StalwartClient:
     # -- tenants
 
     def version(self) -> str:
-        """Return the server's edition: it tells no version to accounts such as ours."""
+        """Return the server's edition: accounts such as ours cannot read its version."""
         return self._facts.edition
 
     def links_tenants(self) -> bool:
@@ -56,7 +56,7 @@ class StalwartClient:
         return self._tenants == "require"
 
     def list_tenants(self, token: str) -> list[MailTenant]:
-        """Return the tenants whose name ends with this word; the customer chose what stands before it."""
+        """Return the tenants whose name ends with this word; the customer chose the text before it."""
         _, answer = self._jmap.read(
             ("x:Tenant/query", {"filter": {"text": token}}),
             ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
@@ -131,7 +131,7 @@ class StalwartClient:
         tenant_id: str | None = None,
         is_enabled: bool | None = None,
     ) -> None:
-        """Change what is given, and have the server make the DKIM keys of both algorithms."""
+        """Change the given fields, and let the server create the DKIM keys of both algorithms."""
         given = {"description": description, "memberTenantId": tenant_id, "isEnabled": is_enabled}
         patch: Object = {key: value for key, value in given.items() if value is not None}
         if domain.algorithms is None:
@@ -145,7 +145,7 @@ class StalwartClient:
         self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 
     def read_setup(self, domain: str, domain_id: str) -> MailSetup:
-        """Read what the domain has so far."""
+        """Read the domain's present set-up."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
             ("x:DkimSignature/get", {**_found_by("x:DkimSignature/query"), "properties": ["id", "@type", "stage"]}),
@@ -188,7 +188,7 @@ def _owned(body: Object, tenant_id: str | None) -> Object:
 
 
 def _postmaster(domain: str, domain_id: str) -> Object:
-    """Return a group account: it has an address and receives mail, but no credentials, so nobody can sign in to it."""
+    """Return a group account: it has an address and receives mail, but no credentials for a sign-in."""
     return {
         "@type": "Group",
         "name": POSTMASTER,

@@ -1,4 +1,4 @@
-"""Read and change what a mail domain holds: accounts, groups, mailing lists, DKIM keys."""
+"""Read and change the contents of a mail domain: accounts, groups, mailing lists, DKIM keys."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, s
 
 
 def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailSetup:
-    """Return what a plan can know: nothing of a domain that does not exist, and of missing keys that they come."""
+    """Return the set-up that a dry run can predict: none for a new domain; missing keys count as created."""
     seen = mail.read_setup(domain.name, domain.id) if domain.id else MailSetup(False, True, ())
     if domain.id and not seen.has_keys:
         step.change(f"have DKIM keys made for {domain.name}", lambda: None, None)

@@ -40,7 +40,7 @@ class ServerFacts:
         return permissions <= self._known().permissions
 
     def own_account(self) -> str:
-        """Return the id of the account that our credentials belong to. Raises TemporaryError when it is not told."""
+        """Return the id of the account of our credentials. Raises TemporaryError when the session lacks it."""
         with self._lock:
             if self._own_account is None:
                 self._own_account = self._jmap.own_account()
