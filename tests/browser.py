@@ -1,4 +1,4 @@
-"""One real browser for a test process: a second driver in the same process cannot start beside the first."""
+"""One browser per test process: a second driver cannot start in the same process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers for the whole run: one MongoDB, started by the controlling process, and one Valkey for each worker."""
+"""Servers for the whole run: one MongoDB, started by the controlling process, and one Valkey per worker."""
 
 from __future__ import annotations
 
@@ -90,32 +90,32 @@ def mongodb_uri() -> str:
 
 
 @pytest.fixture(scope="session")
-def sweeper(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
+def cleaner(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
     """A client that cleans up after tests; opening one takes longer than the cleaning."""
     with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def worker_database(sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
+def worker_database(cleaner: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
-    sweeper.drop_database(name)
+    cleaner.drop_database(name)
 
 
 @pytest.fixture
-def database_name(worker_database: str, sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
+def database_name(worker_database: str, cleaner: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     """Return an empty database; it keeps its indexes, because creating them costs more than a small test."""
     yield worker_database
-    for name in _filled(sweeper[worker_database]):
-        sweeper[worker_database][name].delete_many({})
+    for name in _filled(cleaner[worker_database]):
+        cleaner[worker_database][name].delete_many({})
 
 
 def _filled(database: Database[dict[str, object]]) -> list[str]:
     """Return the collections that are not empty, by one query."""
     names = database.list_collection_names()
-    looks = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
-    found = database.aggregate([{"$documents": []}, *({"$unionWith": look} for look in looks)])
+    queries = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
+    found = database.aggregate([{"$documents": []}, *({"$unionWith": query} for query in queries)])
     return [str(row["name"]) for row in found]
 
 
@@ -132,7 +132,7 @@ def worker_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(worker_valkey: str) -> str:
-    """An empty broker."""
+    """Yield the URL of an empty broker."""
     with redis.Redis.from_url(worker_valkey) as client:
         client.flushall()
     return worker_valkey

@@ -86,5 +86,5 @@ def _become(module: str, arguments: Sequence[str], log: str, env: Mapping[str, s
     for stream in (sys.stdout, sys.stderr):
         cast("TextIO", stream).reconfigure(write_through=True)  # type: ignore[attr-defined]
     sys.argv = [module, *arguments]
-    sys.modules.pop(module, None)  # it was imported already, and is run as `__main__` now
+    sys.modules.pop(module, None)  # it is already imported and runs as `__main__` now
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -96,8 +96,8 @@ class PlatformFixture:
     # -- for the scheduler
 
     def make_orphan_job(self) -> OrphanScanJob:
-        watch = open_orphan_scanner(self.store, self.settings)
-        return OrphanScanJob(watch, open_breaker(self.store, self.settings), self.clients, self.settings)
+        scanner = open_orphan_scanner(self.store, self.settings)
+        return OrphanScanJob(scanner, open_breaker(self.store, self.settings), self.clients, self.settings)
 
     def run_orphan_jobs(self) -> None:
         """Run all orphan scans and removals that are due."""

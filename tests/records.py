@@ -40,7 +40,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture(scope="session")
 def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str) -> None:
-    """Create the indexes once; tests leave them."""
+    """Create the indexes once; tests keep them."""
     settings = read_settings(mongodb_uri=mongodb_uri, mongodb_database=worker_database, redis_url=worker_valkey)
     opened = open_repositories(settings)
     opened.make_indexes()

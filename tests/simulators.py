@@ -90,7 +90,7 @@ def fates(stalwart: StalwartSimulator) -> dict[str, str]:
 
 
 class Saved(dict[str, Any]):
-    """The fields that steps saved."""
+    """Return the fields that steps saved."""
 
     def __call__(self, **fields: Any) -> bool:
         self.update(fields)
@@ -104,7 +104,7 @@ def saved() -> Saved:
 
 @pytest.fixture
 def work(saved: Saved) -> Callable[..., StepContext]:
-    """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record.
+    """Create a step's context for a tenant: `work("ocis", name="Acme")`; saved values are on record.
 
     `elsewhere`: ids of objects that other tenants' records name.
     """

@@ -1,4 +1,4 @@
-"""Build what a release consists of, from one version: `python -m tools.release`."""
+"""Build the artifacts of a release from one version: `python -m tools.release`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Client:
 
 
 class Issuer:
-    """The identity provider, for making right and wrong tokens."""
+    """The identity provider, which makes valid and invalid tokens."""
 
     def __init__(self, simulator: AuthentikSimulator) -> None:
         self.simulator = simulator
@@ -95,7 +95,7 @@ Serve = Callable[[Settings], str]
 
 
 class ServedApi:
-    """An API on a port of its own."""
+    """An API on its own port."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -111,7 +111,7 @@ class ServedApi:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve an API of the test's own with these settings; gives its URL."""
+    """Serve a separate API with these settings; return its URL."""
     running: list[ServedApi] = []
 
     def start(settings: Settings) -> str:
@@ -136,27 +136,27 @@ def worker_apis() -> Iterator[list[ServedApi]]:
 def api_url(api_settings: Settings, worker_apis: list[ServedApi], store: Repositories) -> str:
     """Return the URL of an API with these settings, which earlier tests may have used too: over an empty database.
 
-    A test of what a process remembers or forgets, such as keys or limits, uses `serve` or `fresh_api_url`.
+    A test of a process's memory, such as keys or limits, uses `serve` or `fresh_api_url`.
     """
     served = next((one for one in worker_apis if one.settings == api_settings), None)
     if served is None:
         worker_apis.append(served := ServedApi(api_settings))
     # other applications of this process log otherwise
     configure_logs(api_settings.log_level, api_settings.log_format)
-    # what the process has just read of breakers and pauses is of an earlier test
+    # the process's cached breakers and pauses are of an earlier test
     served.app.extensions["control_plane"].switches._switches._cached = None
     return served.url
 
 
 @pytest.fixture
 def fresh_api_url(api_settings: Settings, serve: Serve, store: Repositories) -> str:
-    """Return the URL of an API of the test's own, which has fetched no keys yet."""
+    """Return the URL of a separate API, which has fetched no keys yet."""
     return serve(api_settings)
 
 
 @pytest.fixture
 def as_(api_url: str, issuer: Issuer) -> Callable[..., Client]:
-    """A client for somebody who has called /users/me: `as_("admin")`, `as_("member", "portal", "tenant-acme")`."""
+    """Return a client of a user who has called /users/me: `as_("admin")`, `as_("member", "portal", "tenant-acme")`."""
 
     def sign_in(username: str, slug: str = "operator", *groups: str) -> Client:
         if groups:

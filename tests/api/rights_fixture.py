@@ -1,4 +1,4 @@
-"""A fixture with a caller of every kind, for tests of who may do what."""
+"""A fixture with a caller of every kind, for tests of permissions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = ("authentik", "stalwart", "ocis")
 
 
 def finish(store: Repositories, operation_id: str, *steps: str) -> None:
-    """Do the workers' part."""
+    """End the operation as workers would."""
     for step in steps or STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
@@ -30,7 +30,7 @@ def finish(store: Repositories, operation_id: str, *steps: str) -> None:
 
 @dataclass(frozen=True)
 class RightsFixture:
-    """Tenant acme belongs to the partner reseller, tenant beta to nobody. `people`: kind of caller to their client."""
+    """Tenant acme belongs to the partner reseller, beta to no partner. `people`: kind of caller to their client."""
 
     people: dict[str, Client]
     ids: dict[str, str]

@@ -1,4 +1,4 @@
-"""Names are checked while a form is filled in: free or not, and nothing else is told."""
+"""Forms check if a name is available; the answer tells nothing else."""
 
 from __future__ import annotations
 

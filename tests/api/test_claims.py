@@ -1,4 +1,4 @@
-"""Claims that no issuer should make: each is a 401 or cleaned, never a fault of ours."""
+"""Invalid claims: each is a 401 or cleaned, never an internal error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.api.test_tokens import me
 
 
 def signed(issuer: Issuer, text: str) -> str:
-    """A token with a good signature over claims that are written by hand."""
+    """Sign claims that are written by hand."""
     key = issuer.simulator.oidc.key_of("operator")
     return jws.serialize_compact({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, text.encode("utf-8"), key)
 

@@ -108,7 +108,7 @@ def test_a_key_is_usable_again_after_the_process_of_its_first_request_died(
     rows.update_one({"_id": row["_id"]}, {"$unset": unset, "$set": {"leaseUntil": row["expiresAt"]}})
     assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "idempotency_key_in_progress"
     rows.update_one({"_id": row["_id"]}, [{"$set": {"leaseUntil": "$$NOW"}}])
-    # what the dead process had committed is not done twice: unique names prevent it
+    # the committed change of the dead process is not made twice: unique names prevent it
     assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "slug_taken"
 
 
@@ -291,7 +291,7 @@ def test_a_cancelled_operation_stops_and_lets_the_next_one_start(rights: RightsF
     assert {(step["status"], step["reason"]) for step in cancelled.json()["steps"]} == {("error", "cancelled")}
     assert root("POST", f"/operations/{operation}/cancel").json()["status"] == "cancelled"
     assert store.operations.claim(operation, "stalwart", 99, 60) is None
-    # the attempt under way ends after all, and changes nothing
+    # the running attempt ends and changes nothing
     late = store.operations.record(claim, ok())
     assert late is not None
     assert late.step("ocis").status == "error"

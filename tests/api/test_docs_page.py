@@ -1,4 +1,4 @@
-"""The description's page in a real browser: it shows every tag and loads nothing from elsewhere."""
+"""The description's page in a real browser: it shows every tag and loads nothing from other hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Domains over HTTP: what to publish, how it stands, and having it checked. The API itself never speaks DNS."""
+"""Domains over HTTP: records to publish, their state, and requested checks. The API sends no DNS queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.simulators.dns.server import DnsSimulator
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
-from tests.domains.conftest import ZONE, World
+from tests.domains.conftest import ZONE, DomainFixture
 from tests.domains.test_check_job import until
 from tests.simulators import fault, publish
 
@@ -33,20 +33,22 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: Dn
 
 
 @pytest.fixture
-def world(api_settings: Settings, store: Repositories, dispatcher: Any, dns: DnsSimulator, admin: Any) -> World:
-    return World(api_settings, store, dispatcher, dns, admin)
+def fixture(
+    api_settings: Settings, store: Repositories, dispatcher: Any, dns: DnsSimulator, admin: Any
+) -> DomainFixture:
+    return DomainFixture(api_settings, store, dispatcher, dns, admin)
 
 
 @contextmanager
-def sweeping(world: World) -> Iterator[None]:
-    """Run the domain checks of a scheduler while the block runs."""
+def running_checks(fixture: DomainFixture) -> Iterator[None]:
+    """Run the domain check job until the block ends."""
     stop = threading.Event()
 
     def run() -> None:
-        looks = world.looks()
+        job = fixture.job()
         while not stop.wait(0.05):
-            looks.run_once()
-        looks.close()
+            job.run_once()
+        job.close()
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -86,12 +88,12 @@ def test_before_the_first_check_only_the_proof_to_publish_is_shown(root: Client)
     assert {"verifiedAt", "checkedAt", "fault", "checkRequestedAt"} & set(first) == set()
 
 
-def test_every_record_is_returned_with_its_last_dns_answer(root: Client, world: World) -> None:
+def test_every_record_is_returned_with_its_last_dns_answer(root: Client, fixture: DomainFixture) -> None:
     new(root)
-    world.furnish()
-    world.publish_proof()
-    publish(world.dns, ("acme.test", "MX", "5 elsewhere.test."), ("acme.test", "TXT", "v=spf1 mx -all"))
-    world.look()
+    fixture.save_mail_records()
+    fixture.publish_proof()
+    publish(fixture.dns, ("acme.test", "MX", "5 elsewhere.test."), ("acme.test", "TXT", "v=spf1 mx -all"))
+    fixture.check()
     (domain,) = root("GET", "/tenants/acme/domains").json()
     shown = {one["type"] if one["purpose"] == "mail" else "proof": one for one in domain["records"]}
     assert {name: one["presence"] for name, one in shown.items()} == {
@@ -113,7 +115,9 @@ def test_every_record_is_returned_with_its_last_dns_answer(root: Client, world: 
     assert (domain["state"], "verifiedAt" in domain) == ("degraded", True)
 
 
-def test_a_check_is_recorded_at_once_and_the_api_itself_asks_nothing_of_dns(root: Client, world: World) -> None:
+def test_a_check_is_recorded_at_once_and_the_api_itself_asks_nothing_of_dns(
+    root: Client, fixture: DomainFixture
+) -> None:
     new(root)
     answer = root("POST", "/tenants/acme/domains/acme.test/verify", headers={"X-Request-Id": "order-9"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (202, "1")
@@ -121,16 +125,16 @@ def test_a_check_is_recorded_at_once_and_the_api_itself_asks_nothing_of_dns(root
     assert "nextCheckAt" not in answer.json()
     again = root("POST", "/tenants/acme/domains/ACME.test/verify?wait=0.3")
     assert (again.status_code, again.json()["checkRequestedAt"]) == (202, answer.json()["checkRequestedAt"])
-    assert list(world.dns.journal) == []
-    assert world.store.domain_checks.claim(60)
+    assert list(fixture.dns.journal) == []
+    assert fixture.store.domain_checks.claim(60)
     events = [one for one in root("GET", "/events").json() if one["action"] == "domain.check_requested"]
     assert [(one["requestId"], one["after"]["domain"]) for one in events] == [("order-9", "acme.test")]
 
 
-def test_waiting_answers_when_the_check_is_done(root: Client, world: World) -> None:
+def test_waiting_answers_when_the_check_is_done(root: Client, fixture: DomainFixture) -> None:
     new(root)
-    publish_all(world.dns, root("GET", "/tenants/acme/domains").json()[0])
-    with sweeping(world):
+    publish_all(fixture.dns, root("GET", "/tenants/acme/domains").json()[0])
+    with running_checks(fixture):
         answer = root("POST", "/tenants/acme/domains/acme.test/verify?wait=30", headers={"X-Request-Id": "order-9"})
     assert (answer.status_code, answer.json()["state"]) == (202, "verified")
     assert "Retry-After" not in answer.headers
@@ -140,22 +144,22 @@ def test_waiting_answers_when_the_check_is_done(root: Client, world: World) -> N
     assert event["requestId"] == "order-9"
 
 
-def test_a_check_right_after_another_is_refused_with_the_time_to_wait(root: Client, world: World) -> None:
+def test_a_check_right_after_another_is_refused_with_the_time_to_wait(root: Client, fixture: DomainFixture) -> None:
     new(root)
-    with sweeping(world):
+    with running_checks(fixture):
         assert root("POST", "/tenants/acme/domains/acme.test/verify?wait=30").status_code == 202
         refused = root("POST", "/tenants/acme/domains/acme.test/verify")
     assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (429, "checked_recently", True)
     assert 1 <= int(refused.headers["Retry-After"]) <= 5
-    assert len(world.dns.journal) == 1
-    world.age("claimedAt", 1)
+    assert len(fixture.dns.journal) == 1
+    fixture.age("claimedAt", 1)
     assert root("POST", "/tenants/acme/domains/acme.test/verify").status_code == 202
 
 
-def test_silence_of_dns_is_reported_as_a_timeout(root: Client, world: World) -> None:
+def test_silence_of_dns_is_reported_as_a_timeout(root: Client, fixture: DomainFixture) -> None:
     new(root)
-    fault(world.dns, kind="servfail")
-    with sweeping(world):
+    fault(fixture.dns, kind="servfail")
+    with running_checks(fixture):
         root("POST", "/tenants/acme/domains/acme.test/verify?wait=30")
     (domain,) = root("GET", "/tenants/acme/domains").json()
     assert (domain["state"], domain["fault"]) == ("unverified", "upstream_error")
@@ -184,21 +188,21 @@ def test_a_domain_of_another_tenant_is_not_found(root: Client, domain: str) -> N
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_domains_follow_a_change_of_the_tenant(root: Client, world: World) -> None:
+def test_domains_follow_a_change_of_the_tenant(root: Client, fixture: DomainFixture) -> None:
     new(root)
-    world.finish()
+    fixture.finish()
     assert root("PATCH", "/tenants/acme", json={"domains": ["acme.org"]}).status_code == 202
     assert [one["domain"] for one in root("GET", "/tenants/acme/domains").json()] == ["acme.org"]
 
 
-def test_an_idempotency_key_asks_once_and_a_refusal_is_not_kept(root: Client, world: World) -> None:
+def test_an_idempotency_key_asks_once_and_a_refusal_is_not_kept(root: Client, fixture: DomainFixture) -> None:
     new(root)
     headers = {"Idempotency-Key": "check-1"}
     first = root("POST", "/tenants/acme/domains/acme.test/verify", headers=headers)
     assert first.status_code == 202
-    world.look()
+    fixture.check()
     assert root("POST", "/tenants/acme/domains/acme.test/verify", headers=headers).headers["Idempotency-Replayed"]
     headers = {"Idempotency-Key": "check-2"}
     assert root("POST", "/tenants/acme/domains/acme.test/verify", headers=headers).status_code == 429
-    world.age("claimedAt", 1)
+    fixture.age("claimedAt", 1)
     assert root("POST", "/tenants/acme/domains/acme.test/verify", headers=headers).status_code == 202

@@ -1,4 +1,4 @@
-"""Emergency tokens: an administrator gets in while the identity provider is down, for minutes, and it is on record."""
+"""Emergency tokens: an administrator's recorded access for minutes while the identity provider is down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event log over HTTP: complete, in order, scoped, outliving what it tells of, and without secrets."""
+"""The event log over HTTP: complete, ordered, scoped, kept after its objects are deleted, and without secrets."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_follower_misses_nothing_and_sees_nothing_twice_while_many_write(root:
     followed: list[str] = []
     address = link(root("GET", "/events?limit=200").headers["Link"], "prev")
 
-    def look() -> None:
+    def read_feed() -> None:
         nonlocal address
         assert address is not None
         answer = root("GET", address)
@@ -124,8 +124,8 @@ def test_a_follower_misses_nothing_and_sees_nothing_twice_while_many_write(root:
     with ThreadPoolExecutor(6) as pool:
         made = [pool.submit(root, "POST", "/partners", json={"slug": f"p{n}x", "name": "P"}) for n in range(40)]
         while not all(one.done() for one in made):
-            look()
-    look()
+            read_feed()
+    read_feed()
     assert sorted(followed) == sorted(f"p{n}x" for n in range(40))
 
 

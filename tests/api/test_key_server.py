@@ -1,4 +1,4 @@
-"""Test how an API fetches its issuers' keys: rotated, unknown, unavailable, and what is no key set."""
+"""Test how an API fetches its issuers' keys: rotated, unknown, unavailable, and responses that are no key set."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_an_unknown_key_id_is_fetched_once_and_then_answered_503_during_the_cool
             True,
         )
         assert 1 <= int(answer.headers["Retry-After"]) <= 10
-    looks = [entry for entry in issuer.simulator.journal if entry["path"].endswith("/jwks/")]
-    assert len(looks) == 1
+    fetches = [entry for entry in issuer.simulator.journal if entry["path"].endswith("/jwks/")]
+    assert len(fetches) == 1
 
 
 def test_a_token_of_one_issuers_key_under_another_issuers_name_is_refused(fresh_api_url: str, issuer: Issuer) -> None:
@@ -57,7 +57,7 @@ def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
     issuer.simulator.oidc.rotate_key("operator")
     token = issuer.token("admin", jti="after rotation")
     fault(issuer.simulator, kind="status", status=502, path="jwks", count=1)
-    for cool_down in (0.0, 10.0):  # asked for, and in the time in which nobody is asked again
+    for cool_down in (0.0, 10.0):  # with a fetch, and during the cool-down without one
         monkeypatch.setattr("api.auth.jwks.COOL_DOWN", cool_down)
         answer = me(fresh_api_url, token)
         assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")

@@ -155,7 +155,7 @@ def test_a_proxys_temporary_answer_costs_no_key(
 
 
 class Gate:
-    """A key server that answers when it is told to."""
+    """A key server that answers on command."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -237,7 +237,7 @@ def test_an_audience_that_is_bound_to_an_issuer_is_good_with_that_issuer_only(
     bound = f"operator=operator@{issuer.url('operator')},portal=portal"
     url = serve(make_settings(oidc_issuers=issuers, oidc_audiences=bound))
     assert me(url, issuer.token("admin", "operator")).json()["platformAdmin"] is True
-    # the portal's issuer may not speak for the operator's application, though its signature is good
+    # the portal's issuer may not sign tokens of the operator's application, although its signature is valid
     crossed = issuer.token("admin", "portal", aud="operator")
     assert me(url, crossed).json()["code"] == "invalid_token"
     assert me(url, issuer.token("admin", "operator", aud="portal")).status_code == 200

@@ -47,7 +47,7 @@ def test_in_quarantine_its_removal_is_a_conflict(admin: Client, rights: RightsFi
 def test_a_removable_orphan_is_removed_later_and_records_who_requested_it(
     admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
-    # its quarantine is over already when it is seen for the second time
+    # its quarantine has already ended at the second scan
     store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
     store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
     found = store.orphans.find(rights.ids["orphan"])

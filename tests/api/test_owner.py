@@ -1,4 +1,4 @@
-"""Test a tenant's owner from the request to the account in Authentik: given, corrected, invited again, let go."""
+"""Test a tenant's owner from the request to the account in Authentik: set, corrected, invited again, removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLGA = {"email": "olga@acme.test", "name": "Olga"}
 
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture], authentik: AuthentikSimulator) -> PlatformFixture:
-    """The workers' part, with an Authentik that can invite."""
+    """Workers with an Authentik that can send invitations."""
     authentik.state.invitations.set_recovery_flow()
     return make_platform(authentik_email_stage=authentik.state.invitations.add_email_stage())
 
@@ -39,7 +39,7 @@ def mails(authentik: AuthentikSimulator) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("email", "said"),
+    ("email", "message"),
     [
         ("\u00f6lga@acme.test", "not an e-mail address"),
         (f"{'o' * 64}@{'a' * 60}.{'b' * 40}.test", "at most 150"),
@@ -50,13 +50,13 @@ def mails(authentik: AuthentikSimulator) -> list[str]:
     ],
 )
 def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(
-    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator, email: str, said: str
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator, email: str, message: str
 ) -> None:
     refused = create(root, owner={**OLGA, "email": email})
     assert refused.status_code == 400
     [flaw] = refused.json()["errors"]
     assert flaw["pointer"] == "/owner/email"
-    assert said in flaw["detail"]
+    assert message in flaw["detail"]
     assert root("GET", "/tenants/acme").status_code == 404
     assert create(root).status_code == 201
     refused = root("PATCH", "/tenants/acme", json={"owner": {"email": email}})

@@ -1,4 +1,4 @@
-"""The API's first moments: no rule that is an index holds before the index is there, so nothing is recorded."""
+"""The API's start: unique rules need their indexes, so nothing is recorded before these exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fresh(api_settings: Settings, mongodb_uri: str) -> Iterator[Settings]:
 
 @pytest.fixture
 def in_the_way(fresh: Settings, mongodb_uri: str) -> Iterator[ClientSession]:
-    """An open transaction, for which the making of indexes has to wait."""
+    """Hold a transaction open, which delays the creation of indexes."""
     with (
         pymongo.MongoClient[dict[str, object]](mongodb_uri) as client,
         client.start_session() as session,

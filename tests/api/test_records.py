@@ -1,4 +1,4 @@
-"""Users, partners and subscriptions over HTTP, and what a patch does to a tenant."""
+"""Users, partners and subscriptions over HTTP, and patches of a tenant."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_first_calls_at_once_make_one_record_and_change_nothing_of_it(root: Clie
         answers = list(pool.map(lambda client: client("GET", "/users/me"), clients))
     assert {(answer.status_code, answer.headers["ETag"]) for answer in answers} == {(200, '"1"')}
     user = answers[0].json()["_id"]
-    told = [event["action"] for event in root("GET", "/events").json() if event.get("actor") == user]
-    assert told == ["user.created"]
+    reported = [event["action"] for event in root("GET", "/events").json() if event.get("actor") == user]
+    assert reported == ["user.created"]
 
 
 def test_a_token_without_name_and_address_keeps_the_recorded_ones(root: Client, issuer: Issuer) -> None:

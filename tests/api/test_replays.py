@@ -1,4 +1,4 @@
-"""Idempotent answers are shown again by the rights of today."""
+"""Idempotent responses are replayed only within the caller's current rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may what, route by route: made from the route map, so a route without a row here fails."""
+"""Permissions of every route, generated from the route map: a route without a row here fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.app import create_app
 from shared.config.settings import Settings
 from tests.api.rights_fixture import RightsFixture
 
-#: the callers of each column; `admin` may everything and is checked to
+#: the callers of each column; `admin` may do everything, and that is checked too
 CALLERS = ("nobody", "stranger", "member", "owner", "reseller", "misplaced", "admin")
 MAY = "may"
 
@@ -19,14 +19,14 @@ Row = tuple[dict[str, Any] | None, tuple[str | int, ...]]
 
 def row(*expected: str | int, body: dict[str, Any] | None = None) -> Row:
     """Answers for stranger (owner of another tenant), member, owner, partner's administrator, and a platform
-    administrator at the portal's door. Without a token it is always 401; at the right door always allowed."""
+    administrator with a token for the portal. A call without a token is a 401; one for operators is allowed."""
     return body, (401, *expected, MAY)
 
 
 EVERYBODY = (MAY,) * 5
 CANCEL_NOTHING = {"action": "cancel", "selector": {"tenants": ["missing"]}}
 URL = "https://hooks.acme.test/"
-#: method and route, with a further case after a space: its row. The order matters: what destroys comes last.
+#: method and route, with a further case after a space: its row. The order matters: destructive routes come last.
 TABLE: dict[str, Row] = {
     "GET /me": row(*EVERYBODY),
     "GET /users/me": row(*EVERYBODY),
@@ -109,7 +109,7 @@ TABLE: dict[str, Row] = {
     "POST /observe-only": row(403, 403, 403, 403, 403, body={"reason": "a restore"}),
     "DELETE /observe-only": row(403, 403, 403, 403, 403),
     "GET /webhooks": row(*EVERYBODY),
-    # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
+    # by default a partner's administrator creates the partner's webhook; only the platform has one like it
     "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),
     "POST /webhooks tenant": row(409, 403, MAY, MAY, 409, body={"url": URL, "tenantId": "acme"}),
     "POST /webhooks partner": row(403, 403, 403, 403, 403, body={"url": URL, "partnerId": "0" * 24}),
@@ -124,7 +124,7 @@ TABLE: dict[str, Row] = {
     "DELETE /subscriptions/<id:subscription_id>": row(403, 403, 403, 403, 403),
     "DELETE /partners/<id:partner_id>": row(403, 403, 403, 403, 403),
 }
-#: believed by the sender's signature over each body, not by a token
+#: authenticated by the sender's signature over each body, not by a token
 SIGNED = {"POST /stripe/events"}
 PUBLIC = {"GET /health", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"}
 #: files of the page, whose names are in the address
@@ -245,7 +245,7 @@ def test_a_role_that_a_tenants_owner_granted_is_valid_in_that_tenant_only(rights
     assert rights.people["owner"]("PATCH", colleague, json={"role": "owner"}).status_code == 200
     root = rights.people["admin"]
     both = [rights.ids["acme"], rights.ids["beta"]]
-    # the platform adds a second tenant without giving a role anew
+    # the platform adds a second tenant without a new role
     assert root("PATCH", colleague, json={"tenantIds": both}).status_code == 200
     stranger = rights.people["stranger"]
     assert stranger("GET", colleague).status_code == 200

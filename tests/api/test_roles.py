@@ -1,4 +1,4 @@
-"""Roles belong to tenants: who gives them, who sees them; and support, which reads and changes nothing."""
+"""Roles belong to tenants: granting and reading them, and support, which reads and changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.api.test_rights import MAY, TABLE, path_of
 
 @pytest.fixture
 def both(rights: RightsFixture) -> str:
-    """Somebody who is a member of acme and of beta; the address of their record."""
+    """Create a member of acme and of beta; return the path of their record."""
     tenant_ids = [rights.ids["acme"], rights.ids["beta"]]
     return "/users/" + rights.made(
         "both", "/users", authentikSubjectId="b", email="b@acme.test", name="B", tenantIds=tenant_ids
@@ -105,8 +105,8 @@ def support(rights: RightsFixture) -> Client:
 
 def test_support_reads_what_an_administrator_reads_and_changes_nothing(rights: RightsFixture, support: Client) -> None:
     expected = {name: MAY if name.startswith("GET ") else 403 for name in TABLE}
-    expected["GET /tenants/<slug>/receipt"] = 404  # as for everybody: nothing was purged
-    expected["POST /bulk-operations"] = MAY  # a dry run, which finds no tenant that support may steer
+    expected["GET /tenants/<slug>/receipt"] = 404  # as for every caller: nothing was purged
+    expected["POST /bulk-operations"] = MAY  # a dry run, which finds no tenant that support may change
     seen: dict[str, str | int] = {}
     before = rights.people["admin"]("GET", "/events?limit=1").text
     for name, (body, _) in TABLE.items():
@@ -125,7 +125,7 @@ def test_support_reads_what_an_administrator_reads_and_changes_nothing(rights: R
 def test_support_at_the_portal_reads_nothing_of_others(rights: RightsFixture, support: Client) -> None:
     portal = rights.sign_in("helper", "portal", "staff")
     assert portal("GET", "/tenants").json() == []
-    # a token says nothing of a role that administrators give
+    # a token does not contain a role that administrators grant
     assert portal("GET", "/users/me").json()["platformRole"] == "support"
 
 
@@ -149,7 +149,7 @@ def test_an_owner_who_signs_in_before_their_tenant_is_complete_becomes_its_owner
     rights.rows["tenants"].update_one({"slug": "gamma"}, {"$set": {"ownerSubject": "olga"}})
     finish(store, made["operation"]["id"], "authentik", "stalwart", "ocis", "access")
     assert root("GET", address).json()["roles"] == {made["_id"]: "owner"}
-    # what somebody changes later stays so
+    # a later change stays
     assert root("PATCH", address, json={"roles": {made["_id"]: "member"}}).status_code == 200
     again = root("POST", "/tenants/gamma/reconcile").json()["operation"]
     finish(store, again["id"], *(step["name"] for step in again["steps"]))

@@ -1,4 +1,4 @@
-"""What is wrong now, all operations and their summary over HTTP."""
+"""Current problems, all operations and their summary over HTTP."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_open_breakers_and_pauses_are_shown_and_a_pause_by_itself_is_no_problem(
     admin("POST", "/tenants/acme/pause", json={"reason": "an investigation"})
     found = admin("GET", "/status").json()
     assert found["ok"] is True
-    told = [(one.get("integration"), one.get("tenant"), one["reason"]) for one in found["pauses"]]
-    assert told == [("ocis", None, "upgrade"), (None, "acme", "an investigation")]
+    reported = [(one.get("integration"), one.get("tenant"), one["reason"]) for one in found["pauses"]]
+    assert reported == [("ocis", None, "upgrade"), (None, "acme", "an investigation")]
     theirs = rights.people["stranger"]("GET", "/status").json()
     assert [one.get("tenant") for one in theirs["pauses"]] == [None]
 

@@ -1,4 +1,4 @@
-"""Tenants over HTTP: what a client sends, and exactly what it gets back."""
+"""Tenants over HTTP: requests and their exact responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEPS = ("authentik", "stalwart", "ocis")
 
 
 def close(store: Repositories, operation_id: str) -> None:
-    """Do the workers' part, up to where one dies between the last step and what its end means for the tenant."""
+    """End every step without settling the operation, as a worker that dies after the last step."""
     for step in STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
@@ -33,7 +33,7 @@ def close(store: Repositories, operation_id: str) -> None:
 
 
 def finish(store: Repositories, operation_id: str) -> None:
-    """Do the workers' part."""
+    """End the operation as workers would."""
     close(store, operation_id)
     open_settlement(store).settle(operation_id)
 

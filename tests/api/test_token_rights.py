@@ -1,4 +1,4 @@
-"""What a token adds to its person's record, and what it takes from a request."""
+"""Rights that a token adds to its person's record, and rights that it removes from a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OLDER, APPLIED, NEWER = NOW - 40, NOW - 20, NOW
 
 @pytest.fixture
 def with_token(issuer: Issuer, api_url: str) -> Callable[..., Client]:
-    """A client with a token of this time and these groups; None: a token without the claim."""
+    """Return a client with a token of this time and these groups; None: a token without the claim."""
 
     def make(username: str, slug: str, issued_at: int, *groups: str | None) -> Client:
         claim = None if groups == (None,) else list(groups)
@@ -32,7 +32,7 @@ def with_token(issuer: Issuer, api_url: str) -> Callable[..., Client]:
 def owner(rights: RightsFixture, with_token: Callable[..., Client]) -> Client:
     """The owner of acme, whose token of APPLIED was applied to the record."""
     client = with_token("owner", "portal", APPLIED, "tenant-acme")
-    # the rights signs people in by tokens of now
+    # the rights fixture signs people in with current tokens
     rights.rows["users"].update_one({"email": "owner@people.test"}, {"$set": {"tokenIssuedAt": APPLIED}})
     assert client("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
     return client
@@ -78,7 +78,7 @@ def test_an_older_token_changes_nothing_on_the_record(rights: RightsFixture, own
     for older in (with_token("owner", "portal", OLDER), with_token("owner", "portal", OLDER, ADMINS, "tenant-beta")):
         me = older("GET", "/users/me").json()
         assert (me["tenantIds"], me["platformAdmin"]) == ([rights.ids["acme"]], False)
-    # one that is newer and says the same counts too: what came before it is older from then on
+    # a newer token with the same groups counts too: tokens from before it are older from then on
     assert with_token("owner", "portal", NEWER, "tenant-acme")("GET", "/users/me").status_code == 200
     assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
@@ -88,7 +88,7 @@ def test_an_older_token_does_not_restore_a_role_that_an_administrator_revoked(
 ) -> None:
     changed = root("PATCH", f"/users/{rights.ids['owner']}", json={"tenantIds": []})
     assert changed.json()["tenantIds"] == []
-    # the very token that once gave it, and one from between
+    # the token that granted it, and one from between
     for client in (owner, with_token("owner", "portal", APPLIED + 10, "tenant-acme")):
         assert client("GET", "/users/me").json()["tenantIds"] == []
         assert client("GET", "/tenants/acme").status_code == 404

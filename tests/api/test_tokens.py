@@ -1,4 +1,4 @@
-"""Which tokens are accepted."""
+"""Accepted and refused tokens."""
 
 from __future__ import annotations
 

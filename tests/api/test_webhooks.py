@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: what a client sends, and exactly what it gets back."""
+"""Webhooks over HTTP: requests and their exact responses."""
 
 from __future__ import annotations
 

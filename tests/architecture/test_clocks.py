@@ -1,4 +1,4 @@
-"""No process's clock decides anything that is stored or compared with the database's times: who reads one is listed."""
+"""No process's clock decides a value that is stored or compared with database times: uses of clocks are listed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.time(?:_ns)?|time)\(\)|datetime\.now\(")
-#: file: why it may read its own clock
+#: file to the reason why it may read its own clock
 MAY: Mapping[str, str] = {
     "api/http/rate_limits.py": "the library that counts requests says by the wall clock when a window ends",
     "api/auth/claims.py": "an issuer says by the wall clock how long a token is good",

@@ -1,4 +1,4 @@
-"""Laws of docs/explanation/architecture.md that no import contract can say."""
+"""Rules of docs/explanation/architecture.md that import contracts cannot express."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "worker", "shared", "serving", "sandbox", "tools", "client", "platformctl", "console")
-#: who may repeat a request: each has its reason under "Where retries live"
+#: modules that may repeat a request: each has its reason under "Where retries live"
 REPEATING = {"worker/http/session.py", "worker/integrations/stalwart/protocol/jmap.py"}
 # no request: the metrics' files of a process that is just starting
 READING_AGAIN = {"shared/metrics/exposition.py"}
 
 
 def modules() -> dict[str, ast.Module]:
-    """Dotted name to parsed source."""
+    """Return dotted names with their parsed sources."""
     found = {}
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
@@ -25,7 +25,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """All that a module imports anywhere: at its top, within functions, for the type checker only."""
+    """Return a module's imports: at its top, within functions, and for the type checker only."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
@@ -35,7 +35,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 def circle(imports: Mapping[str, set[str]]) -> list[str]:
-    """A way from a module back to itself, or nothing."""
+    """Return an import cycle through a module, or nothing."""
     done: set[str] = set()
 
     def follow(name: str, way: list[str]) -> list[str]:

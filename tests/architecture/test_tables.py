@@ -1,4 +1,4 @@
-"""Facts that no import shows: every row of one table has its counterpart in the others."""
+"""Consistency of tables: every row of one table has its counterpart in the others."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Tenancy:
         return self.plane.tenants.create(NewTenant(slug, slug.title(), plan), self.admin)
 
     def run(self, view: TenantView, times: int = 8, client: StripeClient | None = None) -> Operation:
-        """Do the workers' part until the operation ends, waiting for nothing; each step is tried so often at most."""
+        """Run the operation's steps until it ends, without waits and with at most so many attempts each."""
         assert view.operation is not None
         runner = self.make({"billing": client or self.client})
         for _ in range(times):
@@ -51,7 +51,7 @@ class Tenancy:
         return self.seen(view)
 
     def finish(self, view: TenantView) -> Operation:
-        """The same with the waits that were asked for."""
+        """Run the operation's steps with the delays of their retries."""
         give_up = time.monotonic() + 60
         while self.run(view, times=1).is_open:
             assert time.monotonic() < give_up, self.seen(view)
@@ -83,14 +83,14 @@ class Tenancy:
     def tenant(self, slug: str = "acme") -> TenantView:
         return self.plane.tenants.get(slug, self.admin)
 
-    def look(self) -> None:
-        """What the sweep does about subscriptions, to its end."""
-        looks = open_billing_sync_job(self.store, self.client, self.settings)
-        looks.run_once()
-        looks.close()
+    def sync(self) -> None:
+        """Run the billing sync job once."""
+        job = open_billing_sync_job(self.store, self.client, self.settings)
+        job.run_once()
+        job.close()
 
     def events(self, view: TenantView, action: str) -> list[Any]:
-        """The tenant's events of this action, oldest first."""
+        """Return the tenant's events of this action, oldest first."""
         while self.store.events.has_unnumbered():
             self.store.connection.transaction(self.store.events.number)
         feed = self.store.events.following((view.tenant.id,), 0, None, 500)

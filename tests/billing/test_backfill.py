@@ -25,9 +25,9 @@ def backfill(tenancy: Tenancy, dispatcher: Dispatcher, per_minute: float = 6000)
 
 
 def ended(tenancy: Tenancy, view: TenantView) -> TenantView:
-    """A tenant set up by workers that have no integration at all."""
+    """Create a tenant with workers that have no integration."""
     runner = tenancy.make({})
-    for _ in range(2):  # phases
+    for _ in range(2):  # stages
         operation = tenancy.seen(view)
         for step in operation.steps:
             runner.run(operation.id, step.name, operation.dispatch)
@@ -118,7 +118,7 @@ def test_a_tenant_that_another_scheduler_backfilled_is_not_reconciled_again(
     work, done = backfill(tenancy, dispatcher), []
 
     class Slow(Dispatcher):
-        """Its sweep is held up after its first tenant, and another does the second meanwhile."""
+        """Delay the job after its first tenant, while another backfills the second."""
 
         def publish(self, operation: Operation) -> bool:
             done.append(operation.tenant_slug)

@@ -23,14 +23,14 @@ from worker.integrations.stripe.models import BilledSubscription
 
 @pytest.fixture
 def address(billing_settings: Settings, tenancy: Tenancy, serve: Serve) -> str:  # noqa: F811
-    """Where the API takes events; `tenancy` has made the indexes."""
+    """Return the API's URL for events; `tenancy` has created the indexes."""
     return f"{serve(billing_settings)}/stripe/events"
 
 
 @pytest.fixture
 def view(tenancy: Tenancy) -> TenantView:
     made = tenancy.set_up()
-    tenancy.look()
+    tenancy.sync()
     return made
 
 
@@ -40,9 +40,11 @@ def send(address: str, body: bytes, secret: str = SECRET, at: float | None = Non
 
 
 def event(tenancy: Tenancy, status: str) -> bytes:
-    """Set a status in Stripe; the body of the event that tells of it."""
-    told = control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status=status)
-    found: dict[str, Any] = tenancy.server.outbox.events[told if isinstance(told, str) else told["result"]]
+    """Set a status in Stripe; return the body of its event."""
+    event_body = control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status=status)
+    found: dict[str, Any] = tenancy.server.outbox.events[
+        event_body if isinstance(event_body, str) else event_body["result"]
+    ]
     return json.dumps(found).encode()
 
 
@@ -51,7 +53,7 @@ def test_a_stripe_event_changes_the_status_and_records_our_event(
 ) -> None:
     assert send(address, event(tenancy, "active")) == 200
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
-    tenancy.look()
+    tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
     last = tenancy.events(view, "subscription.changed")[-1]
     assert (last.before, last.after["status"]) == ({"status": "past_due"}, "active")
@@ -65,7 +67,7 @@ def test_doubled_and_reordered_events_end_at_stripes_current_state(
     before = len(tenancy.events(view, "subscription.changed"))
     for body in (third, first, second, first, third, second):
         assert send(address, body) == 200
-        tenancy.look()
+        tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
     assert len(tenancy.events(view, "subscription.changed")) == before + 1
 
@@ -84,18 +86,18 @@ def test_an_event_without_a_valid_signature_is_refused_and_changes_nothing(
     else:
         secret = "whsec_of_somebody_else" if how == "forged" else SECRET
         assert send(address, body, secret, time.time() - (400 if how == "old" else 0)) == 403
-    tenancy.look()
+    tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
 
 
 def test_unknown_subscriptions_and_event_types_are_accepted_and_change_nothing(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
-    told = json.loads(event(tenancy, "past_due"))
-    told["data"]["object"]["id"] = "sub_of_nobody"
-    assert send(address, json.dumps(told).encode()) == 200
-    told |= {"type": "charge.succeeded", "data": {"object": {"object": "charge", "id": "ch_1"}}}
-    assert send(address, json.dumps(told).encode()) == 200
+    event_body = json.loads(event(tenancy, "past_due"))
+    event_body["data"]["object"]["id"] = "sub_of_nobody"
+    assert send(address, json.dumps(event_body).encode()) == 200
+    event_body |= {"type": "charge.succeeded", "data": {"object": {"object": "charge", "id": "ch_1"}}}
+    assert send(address, json.dumps(event_body).encode()) == 200
     assert tenancy.store.billing_syncs.claim(60) is None
 
 
@@ -112,13 +114,13 @@ def test_a_sync_that_fails_is_retried_and_one_whose_process_died_is_due_again(
     assert died is not None
     time.sleep(0.06)
     fault(tenancy.server, kind="status", status=500, path="/v1/subscriptions", count=1)
-    tenancy.look()
+    tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
     assert tenancy.store.billing_syncs.claim(60) is None
     give_up = time.monotonic() + 30
     while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
         assert time.monotonic() < give_up
-        tenancy.look()
+        tenancy.sync()
         time.sleep(0.1)
 
 
@@ -129,7 +131,7 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
     claim = tenancy.store.billing_syncs.claim(60)
     assert claim is not None
     assert send(address, event(tenancy, "canceled")) == 200
-    tenancy.look()
+    tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
     assert (
         tenancy.store.connection.transaction(lambda session: tenancy.store.billing_syncs.end(claim, session)) is False
@@ -137,7 +139,7 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
 
 
 class Overtaken:
-    """A client that lets something happen between what it has read of a subscription and whoever reads it."""
+    """A client that runs a function between its read of a subscription and the return."""
 
     def __init__(self, tenancy: Tenancy, meanwhile: Callable[[], None]) -> None:
         self._client = tenancy.client
@@ -157,11 +159,11 @@ def test_a_step_that_read_before_an_event_does_not_overwrite_it(
 ) -> None:
     def paid() -> None:
         assert send(address, event(tenancy, "active")) == 200
-        tenancy.look()
+        tenancy.sync()
         assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 
     assert tenancy.billed(tenancy.reconcile(), client=cast(Any, Overtaken(tenancy, paid))).status == "ok"
-    tenancy.look()
+    tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 
 
@@ -175,6 +177,6 @@ def test_the_simulators_own_events_arrive_and_its_forged_ones_do_not(
     give_up = time.monotonic() + 30
     while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
         assert time.monotonic() < give_up, tenancy.server.outbox.deliveries
-        tenancy.look()
+        tenancy.sync()
         time.sleep(0.05)
     assert 403 in {one["status"] for one in tenancy.server.outbox.deliveries}

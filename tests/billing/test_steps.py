@@ -150,7 +150,7 @@ def test_a_foreign_subscription_on_record_is_not_changed(tenancy: Tenancy) -> No
     assert (step.status, step.reason) == ("error", "taken")
 
 
-# -- Stripe in trouble
+# -- faults of Stripe
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/subscriptions"])

@@ -131,10 +131,10 @@ def test_logs_and_messages_contain_neither_the_key_nor_stripes_error_texts(
     caplog.set_level(logging.INFO)
     with pytest.raises(PermanentError) as caught:
         subscribe(stripe, "cus_secret_of_another")
-    told = caplog.text + str(caught.value) + repr(caught.value.__cause__)
-    assert "cus_secret_of_another" not in told
-    assert KEY not in told
-    assert "price_" not in told
+    reported = caplog.text + str(caught.value) + repr(caught.value.__cause__)
+    assert "cus_secret_of_another" not in reported
+    assert KEY not in reported
+    assert "price_" not in reported
 
 
 def test_calls_carry_the_request_id_and_ignore_the_environments_proxy(

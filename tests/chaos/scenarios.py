@@ -106,12 +106,12 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/path/test_whole_path.py::test_malformed_messages_do_not_stop_a_worker",
         "tests/chaos/test_messages.py::test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation",
     ),
-    "a deploy: old and new workers together, told to stop in the middle of a step": (
+    "a deployment: old and new workers together, stopped in the middle of a step": (
         "tests/path/test_machine.py::test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt",
         "tests/path/test_machine.py::test_a_step_that_an_old_worker_does_not_know_waits_for_a_new_one",
         "tests/worker/test_newer_build.py::test_unknown_steps_are_neither_claimed_nor_deferred",
     ),
-    "a worker is killed with a handful of messages taken": (
+    "a worker is killed with prefetched messages": (
         "tests/chaos/test_broker.py::test_a_worker_killed_with_prefetched_messages_loses_none",
     ),
 }

@@ -1,4 +1,4 @@
-"""Check each further way to break an invariant, and the sentence that tells of it."""
+"""Check that each further way to break an invariant is reported with its sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def never_settle(made: Given) -> None:
     made["operations"][1]["settled"] = False
 
 
-def tell_of_what_was_refused(made: Given) -> None:
+def log_a_refused_delete(made: Given) -> None:
     made["entries"].append(LoggedRequest("acme", "delete", "request-2", "refused", 409, "operation_in_progress"))
 
 
@@ -31,7 +31,7 @@ def answer_with_another(made: Given) -> None:
     made["entries"][1] = LoggedRequest("acme", "suspend", "request-2", "accepted", 202, None, FIRST)
 
 
-def tell_of_no_operation(made: Given) -> None:
+def add_an_event_of_no_operation(made: Given) -> None:
     made["events"].append(event("operation.failed", "request-9", "6b058a725d1747cfeba27b99"))
 
 
@@ -53,7 +53,7 @@ def purge(made: Given) -> None:
 
 
 def activate(made: Given) -> None:
-    """In the log only: everything in the products is still closed."""
+    """Activate the tenant in the database only: the products stay closed."""
     owner = {"owner": {"email": "owner@acme.test"}}
     first = made["entries"][0]
     made["entries"][:] = [replace(first, body={**first.body, **owner})]
@@ -69,21 +69,21 @@ def activate_and_remove_the_domain(made: Given) -> None:
     made["products"]["stalwart"]["Domain"].clear()
 
 
-def let_a_stranger_in(made: Given) -> None:
+def open_everything_to_a_stranger(made: Given) -> None:
     activate(made)
     opened = {"acme": {STRANGER: True, MEMBER: True}}
     change_effects(made, opened=opened, files=opened)
 
 
-def let_nobody_sign_in(made: Given) -> None:
+def fail_every_sign_in(made: Given) -> None:
     change_effects(made, groups={"acme": None})
 
 
-def deliver_mail_to_a_domain_that_left(made: Given) -> None:
+def deliver_mail_to_a_removed_domain(made: Given) -> None:
     change_effects(made, mail={"acme-b.test": "delivered"})
 
 
-def leave_somebody_in(made: Given) -> None:
+def keep_a_member(made: Given) -> None:
     made["products"]["authentik"]["groups"][0]["members"] = ["owner@acme.test"]
 
 
@@ -115,13 +115,13 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (wait_for_nothing, "acme is pending without an error"),
         (never_settle, "was never settled"),
-        (tell_of_what_was_refused, "was refused (operation_in_progress) and has an event"),
+        (log_a_refused_delete, "was refused (operation_in_progress) and has an event"),
         (answer_with_another, "was answered with provision"),
-        (tell_of_no_operation, "which does not exist"),
+        (add_an_event_of_no_operation, "which does not exist"),
         (show_an_older_operation, "does not show its latest operation"),
         (count_a_generation_twice, "have the generations [1, 1]"),
         (forget_the_tenant, "was accepted and is not on record"),
@@ -142,14 +142,14 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
         (activate_without_a_member, "no mail was sent to acme.test"),
         (activate_and_remove_the_domain, "has the mail domains [], but should have ['acme.test']"),
         (activate_and_rename_the_space, "its space is Acme before"),
-        (let_a_stranger_in, "acme should be active; a stranger can open its application"),
-        (let_a_stranger_in, "acme should be active; a stranger can reach its files"),
-        (let_nobody_sign_in, "its member cannot sign in"),
+        (open_everything_to_a_stranger, "acme should be active; a stranger can open its application"),
+        (open_everything_to_a_stranger, "acme should be active; a stranger can reach its files"),
+        (fail_every_sign_in, "its member cannot sign in"),
         (
-            deliver_mail_to_a_domain_that_left,
+            deliver_mail_to_a_removed_domain,
             "mail to acme-b.test, which is no domain of an active tenant, was delivered",
         ),
-        (leave_somebody_in, "its group has the members ['owner@acme.test'], not []"),
+        (keep_a_member, "its group has the members ['owner@acme.test'], not []"),
         (make_the_owner_twice, "has 2 accounts for its owner"),
         (make_a_domain_twice, "has a mail domain twice"),
         (make_a_second_space, "has 2 spaces"),
@@ -158,7 +158,7 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
     ],
     ids=lambda one: one.__name__ if callable(one) else "",
 )
-def test_each_violation_is_reported(change: Any, said: str) -> None:
+def test_each_violation_is_reported(change: Any, message: str) -> None:
     made = given()
     change(made)
-    assert said in "\n".join(sentence for told in broken(Evidence(**made)).values() for sentence in told)
+    assert message in "\n".join(sentence for sentences in broken(Evidence(**made)).values() for sentence in sentences)

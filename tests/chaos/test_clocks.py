@@ -31,9 +31,9 @@ print(json.dumps([one if isinstance(one, float) else one.replace(tzinfo=UTC).tim
 def test_every_wall_clock_of_a_shifted_process_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "clocks.py").write_text(CLOCKS)
     command = [sys.executable, "-m", "tools.chaos.platform.wrong_clock", str(2 * HOURS), "clocks"]
-    told = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)
+    clocks = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)
     now = datetime.now(UTC).timestamp()
-    assert all(HOURS < told - now < 3 * HOURS for told in json.loads(told.stdout))
+    assert all(HOURS < clocks - now < 3 * HOURS for clocks in json.loads(clocks.stdout))
 
 
 def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(

@@ -81,7 +81,7 @@ def issue_a_token_with_the_group(made: Given) -> None:
     change_effects(made, groups={"acme": ("tenant-acme",)})
 
 
-def let_a_stranger_into_the_application(made: Given) -> None:
+def open_the_application_to_a_stranger(made: Given) -> None:
     change_effects(made, opened={"acme": {STRANGER: True}})
 
 
@@ -129,7 +129,7 @@ CHANGES = (
         write_in_the_wrong_order,
     ),
     *(deliver_mail, leave_a_mail_account_open, issue_a_token_with_the_group),
-    *(let_a_stranger_into_the_application, leave_files_reachable),
+    *(open_the_application_to_a_stranger, leave_files_reachable),
     *(leave_a_message, answer_500, end_a_worker),
 )
 

@@ -76,11 +76,11 @@ def test_a_message_from_before_a_lost_lease_has_no_effect_on_a_newer_attempt(
     ended = [step_of(platform, "acme", name) for name in ("authentik", "stalwart")]
     worker.kill()
     worker.wait(10)
-    sweep = platform.start_scheduler()
+    scheduler = platform.start_scheduler()
     until(lambda: broker.llen("ocis"))
-    # from here on nothing is sent again
-    sweep.terminate()
-    sweep.wait(10)
+    # from now on nothing is published again
+    scheduler.terminate()
+    scheduler.wait(10)
     broker.delete("unacked", "unacked_index")
     new = taken_out(broker)
 
@@ -117,5 +117,5 @@ def test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation(
     until(ended_supervised, seconds=90)
     assert platform.tenant("acme").tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")
-    # each message can end a worker once: it is taken out of its queue before it is read
+    # each message can end a worker once: the worker removes it from its queue before reading
     assert len(workers) <= 1 + len(MALFORMED)

@@ -18,8 +18,8 @@ def test_each_scenario_names_tests_that_exist(named: str) -> None:
 
 
 def test_each_file_of_tests_in_this_folder_has_a_scenario() -> None:
-    told = {test.partition("::")[0] for tests in SCENARIOS.values() for test in tests}
+    named = {test.partition("::")[0] for tests in SCENARIOS.values() for test in tests}
     there = {f"tests/chaos/{path.name}" for path in Path(__file__).parent.glob("test_*.py")}
-    assert there - told == {
+    assert there - named == {
         f"tests/chaos/test_{name}.py" for name in ("scenarios", "invariants", "broken_invariants", "plan")
     }

@@ -11,7 +11,7 @@ from tests.platformctl.conftest import Workers, workers  # noqa: F401
 
 @pytest.fixture
 def platform(api_url: str, issuer: Issuer) -> Platform:  # noqa: F811
-    """A platform administrator's."""
+    """Return a platform administrator's client."""
     made = Platform(api_url, issuer.token("admin"))
     made.users.me()
     return made

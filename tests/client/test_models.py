@@ -53,7 +53,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/webhooks"): inputs.NewWebhook,
     ("patch", "/webhooks/{webhook_id}"): inputs.WebhookChanges,
 }
-#: what a product knows a tenant by comes and goes with the product's integration
+#: a tenant's id in a product comes and goes with the product's integration
 REMOTE = {name for names in INTEGRATIONS.values() for name in names}
 JSON_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 
@@ -75,7 +75,7 @@ class Description:
         return self.resolved(content["application/json"]["schema"])
 
     def resolved(self, schema: Schema) -> Schema:
-        """Without references, and without the null that stands for absence."""
+        """Resolve references and drop the null that means absence."""
         if "$ref" in schema:
             return self.resolved(self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
         choices = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]

@@ -1,4 +1,4 @@
-"""Signing a person in by device code, as Authentik answers when it does not go well."""
+"""Sign-in by device code under Authentik's error responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def found(issuer: Issuer) -> SignInIssuer:
 
 @pytest.fixture
 def approved(authentik: AuthentikSimulator) -> Sleep:
-    """Instead of sleeping, a person approves the code; nobody waits."""
+    """Replace sleeping: a person approves the code at once."""
 
     def approve(_: float) -> None:
         for code in list(authentik.oidc.grants._devices.values()):

@@ -1,4 +1,4 @@
-"""The console before a whole platform, started once: API, worker, scheduler as processes, simulators in this one."""
+"""The console with a whole platform, started once: API, worker, scheduler as processes, simulators in this one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ SECRET, KEY = "client-secret-that-must-never-be-logged", "key-that-must-never-be
 
 
 @dataclass
-class World:
-    """The served platform with its console, and its people."""
+class ConsoleFixture:
+    """A running platform with its console and its users."""
 
     platform: Platform
     authentik: AuthentikSimulator
@@ -52,18 +52,18 @@ class World:
         return self.settings.url
 
     def person(self, username: str, *groups: str) -> str:
-        """Somebody who can sign in."""
+        """Create a user who can sign in."""
         name, email = username.replace("-", " ").title(), f"{username}@people.test"
         self.authentik.ensure_person(username, "app-password", name, email, groups, password=password_of(username))
         return username
 
     def token(self, username: str) -> str:
-        """An access token of the person's, as the console's client gets it."""
+        """Return an access token of the person, as the console's client gets it."""
         given: dict[str, Any] = self.authentik.sign_in(username, "dezky-console")
         return str(given["access_token"])
 
     def call(self, method: str, path: str, username: str = "admin", **options: Any) -> Any:
-        """Ask the API directly."""
+        """Call the API directly."""
         headers = {"Authorization": f"Bearer {self.token(username)}"}
         give_up = time.monotonic() + 20
         while True:
@@ -75,7 +75,7 @@ class World:
         return answer.json() if answer.content else None
 
     def tenant(self, slug: str, **fields: Any) -> dict[str, Any]:
-        """A tenant that is set up."""
+        """Create a tenant and wait until it is active."""
         body = {"slug": slug, "name": f"{slug.title()} GmbH", "domains": [f"{slug}.test"], **fields}
         made: dict[str, Any] = self.call("POST", "/tenants", json=body, params={"wait": 20})
         return made
@@ -84,7 +84,7 @@ class World:
         return SignIns(self.redis, Vault([KEY]), timedelta(hours=12), timedelta(hours=4))
 
     def sign_in_id(self, cookie: str) -> str:
-        """The sign-in that a cookie names."""
+        """Return the session of a cookie."""
         serializer = self.app.session_interface.get_signing_serializer(self.app)  # type: ignore[attr-defined]
         return str(serializer.loads(cookie)["sign_in"])
 
@@ -114,7 +114,7 @@ def products(console_port: int) -> Iterator[tuple[AuthentikSimulator, StalwartSi
 
 @pytest.fixture(scope="session")
 def sessions_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """Other tests clear the run's shared one while this platform works on."""
+    """Start a separate Redis: other tests clear the shared one while this platform runs."""
     valkey = Valkey(tmp_path_factory.mktemp("console-valkey"))
     valkey.start()
     yield valkey
@@ -125,7 +125,7 @@ def sessions_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey
 def platform(
     tmp_path_factory: pytest.TempPathFactory,
     mongodb_uri: str,
-    sweeper: MongoClient[dict[str, object]],
+    cleaner: MongoClient[dict[str, object]],
     worker_database: str,
     sessions_valkey: Valkey,
     products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
@@ -143,7 +143,7 @@ def platform(
     )
     yield made
     made.close()
-    sweeper.drop_database(f"{worker_database}_console")
+    cleaner.drop_database(f"{worker_database}_console")
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +163,7 @@ def console_settings(console_port: int, sessions_valkey: Valkey) -> Callable[...
 
 
 @pytest.fixture(scope="session")
-def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) -> Iterator[World]:
+def console(platform: Platform, console_settings: Callable[..., ConsoleSettings]) -> Iterator[ConsoleFixture]:
     platform.start_worker()
     platform.start_scheduler()
     api_url = platform.start_api()
@@ -175,7 +175,7 @@ def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) 
     thread.start()
     platform.until_ready(api_url)
     redis = Redis.from_url(settings.redis_url.get_secret_value())
-    made = World(platform, platform.authentik, settings, app, api_url, redis)
+    made = ConsoleFixture(platform, platform.authentik, settings, app, api_url, redis)
     made.person("admin", ADMINS)
     made.call("GET", "/users/me")
     yield made
@@ -187,13 +187,13 @@ def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) 
 class People:
     """Opens pages for people; each signs in once, and their later pages share that session."""
 
-    def __init__(self, browser: Browser, world: World) -> None:
-        self._browser, self._world = browser, world
+    def __init__(self, browser: Browser, console: ConsoleFixture) -> None:
+        self._browser, self._world = browser, console
         self._states: dict[str, Any] = {}
         self._contexts: list[BrowserContext] = []
 
     def page(self, username: str | None, path: str | None = "/", **options: Any) -> Page:
-        """A page of somebody who is signed in; of nobody when there is no name."""
+        """Open a page of a signed-in user; of an anonymous visitor without a name."""
         state = self._state(username) if username else None
         context = self._context(storage_state=state, **options)
         page = context.new_page()
@@ -202,7 +202,7 @@ class People:
         return page
 
     def signed_in(self, username: str, path: str = "/", **options: Any) -> Page:
-        """A page with a sign-in of its own, which the test may end."""
+        """Open a page with its own session, which the test may end."""
         page = self._context(**options).new_page()
         sign_in(page, username, path)
         return page
@@ -224,7 +224,7 @@ class People:
 
 
 def sign_in(page: Page, username: str, path: str = "/", password: str | None = None) -> None:
-    """Go to a page and sign in on the way."""
+    """Open a page and sign in when redirected."""
     page.goto(path)
     if page.get_by_role("link", name="Sign in").count():
         page.get_by_role("link", name="Sign in").click()
@@ -236,8 +236,8 @@ def sign_in(page: Page, username: str, path: str = "/", password: str | None = N
 
 
 @pytest.fixture(scope="session")
-def signed_in_people(browser: Browser, world: World) -> People:
-    return People(browser, world)
+def signed_in_people(browser: Browser, console: ConsoleFixture) -> People:
+    return People(browser, console)
 
 
 @pytest.fixture

@@ -6,45 +6,45 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import SECONDS
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 
 SOON = 20 * SECONDS
 
 
 @pytest.fixture(scope="module")
-def dora(world: World) -> str:
+def dora(console: ConsoleFixture) -> str:
     """A tenant with a domain."""
-    world.tenant("dora")
+    console.tenant("dora")
     return "/tenants/dora/domains"
 
 
-def records(world: World) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = world.call("GET", "/tenants/dora/domains")[0]["records"]
+def records(console: ConsoleFixture) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = console.call("GET", "/tenants/dora/domains")[0]["records"]
     return found
 
 
-def test_each_record_is_copied_by_a_button_of_its_own(people: People, world: World, dora: str) -> None:
+def test_each_record_is_copied_by_a_button_of_its_own(people: People, console: ConsoleFixture, dora: str) -> None:
     page = people.page("admin", dora)
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.url)
-    record = next(one for one in records(world) if one["type"] == "MX")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=console.url)
+    record = next(one for one in records(console) if one["type"] == "MX")
     for part in ("name", "value"):
         page.get_by_role("button", name=f"Copy the {part} of MX {record['name']}").click()
         expect(page.locator("#said")).to_have_text("Copied.")
         assert page.evaluate("navigator.clipboard.readText()") == record[part]
 
 
-def test_the_zone_file_contains_every_record(people: People, world: World, dora: str) -> None:
+def test_the_zone_file_contains_every_record(people: People, console: ConsoleFixture, dora: str) -> None:
     page = people.page("admin", dora)
     with page.expect_download() as started:
         page.get_by_role("link", name="Zone file").click()
     assert started.value.suggested_filename == "dora.test.zone"
     text = started.value.path().read_text()
     lines = [line for line in text.splitlines() if " IN " in line]
-    assert len(lines) == len(records(world))
+    assert len(lines) == len(records(console))
     assert any(line.startswith("dora.test. ") and " IN MX " in line for line in lines)
 
 
-def test_a_requested_check_shows_the_time_and_answer_of_dns(people: People, world: World, dora: str) -> None:
+def test_a_requested_check_shows_the_time_and_answer_of_dns(people: People, console: ConsoleFixture, dora: str) -> None:
     page = people.page("admin", dora)
     page.get_by_role("button", name="Check dora.test now").click()
     expect(page.get_by_text("DNS was asked for dora.test.")).to_be_visible(timeout=SOON)
@@ -54,7 +54,7 @@ def test_a_requested_check_shows_the_time_and_answer_of_dns(people: People, worl
 
 
 def test_recommended_records_stay_unfolded_while_the_page_renews_itself(
-    people: People, world: World, dora: str
+    people: People, console: ConsoleFixture, dora: str
 ) -> None:
     page = people.page("admin", dora)
     folded = page.locator("details.more").first
@@ -71,7 +71,7 @@ def fill_domain(page: Page, domain: str) -> None:
 
 
 def test_a_domain_is_added_refused_at_its_field_and_removed_by_its_name(
-    people: People, world: World, dora: str
+    people: People, console: ConsoleFixture, dora: str
 ) -> None:
     page = people.page("admin", dora)
     fill_domain(page, "no domain")
@@ -87,4 +87,4 @@ def test_a_domain_is_added_refused_at_its_field_and_removed_by_its_name(
     page.get_by_label("Type second-dora.test to confirm").fill("second-dora.test")
     button.click()
     expect(page.get_by_text("second-dora.test is being removed.")).to_be_visible()
-    assert world.call("GET", "/tenants/dora")["domains"] == ["dora.test"]
+    assert console.call("GET", "/tenants/dora")["domains"] == ["dora.test"]

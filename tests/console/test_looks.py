@@ -1,4 +1,4 @@
-"""Every page in light and dark, on a phone and on a wide screen: readable, complete, and from nowhere else."""
+"""Every page in light and dark, on a phone and a wide screen: accessible, complete, without other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Response
 
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 from tests.simulators import fault
 
 SERIOUS = ("serious", "critical")
@@ -23,23 +23,23 @@ AXE = Axe()
 
 
 @pytest.fixture(scope="module")
-def places(world: World) -> dict[str, str]:
-    """A page of every kind, with something on it: name to path."""
-    partner = world.call("POST", "/partners", json={"slug": "lookers", "name": "Lookers Ltd"})
-    tenant = world.tenant("lena", owner={"email": "lena@lena.test", "name": "Lena"}, partnerId=partner["_id"])
-    world.tenant("lost")
-    world.tenant("l" * 32, name=f"{'Donaudampfschifffahrt' * 4} GmbH", domains=[f"{'d' * 60}.{'e' * 60}.test"])
-    world.call("DELETE", "/tenants/lost", params={"wait": 20})
-    plan = world.call("POST", "/tenants/lena/reconcile", params={"mode": "plan", "wait": 20})
-    world.call("POST", "/integrations/billing/pause", json={"reason": "until the contract is signed"})
-    webhook = world.call("POST", "/webhooks", json={"url": f"{world.authentik.url}/hook", "actions": ["tenant.*"]})
-    world.call("POST", f"/webhooks/{webhook['_id']}/test", params={"wait": 5})
-    fault(world.platform.ocis, kind="status", status=400)
-    failed = world.tenant("lola")
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
-    me = world.call("GET", "/users/me")
-    run = world.call("POST", "/diagnostics")
-    bulk = world.call("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": ["lola"]}})
+def places(console: ConsoleFixture) -> dict[str, str]:
+    """Return a page of every kind with content, by name."""
+    partner = console.call("POST", "/partners", json={"slug": "lookers", "name": "Lookers Ltd"})
+    tenant = console.tenant("lena", owner={"email": "lena@lena.test", "name": "Lena"}, partnerId=partner["_id"])
+    console.tenant("lost")
+    console.tenant("l" * 32, name=f"{'Donaudampfschifffahrt' * 4} GmbH", domains=[f"{'d' * 60}.{'e' * 60}.test"])
+    console.call("DELETE", "/tenants/lost", params={"wait": 20})
+    plan = console.call("POST", "/tenants/lena/reconcile", params={"mode": "plan", "wait": 20})
+    console.call("POST", "/integrations/billing/pause", json={"reason": "until the contract is signed"})
+    webhook = console.call("POST", "/webhooks", json={"url": f"{console.authentik.url}/hook", "actions": ["tenant.*"]})
+    console.call("POST", f"/webhooks/{webhook['_id']}/test", params={"wait": 5})
+    fault(console.platform.ocis, kind="status", status=400)
+    failed = console.tenant("lola")
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
+    me = console.call("GET", "/users/me")
+    run = console.call("POST", "/diagnostics")
+    bulk = console.call("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": ["lola"]}})
     one = "/tenants/lena"
     return {
         "overview": "/",
@@ -81,8 +81,8 @@ def places(world: World) -> dict[str, str]:
     }
 
 
-class Watch:
-    """What a page loads, and what the browser complains of."""
+class PageWatcher:
+    """The requests of a page to other hosts and the browser's complaints."""
 
     def __init__(self, page: Page, own: str) -> None:
         self.own = own
@@ -99,13 +99,13 @@ class Watch:
 
 
 def overflow(page: Page) -> int:
-    """By how much the page is wider than its window."""
+    """Return by how many pixels the page is wider than its window."""
     wide: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return wide
 
 
 def scrolling(page: Page) -> list[str]:
-    """Tables that hide a part of themselves beyond the edge."""
+    """Return the tables that are wider than their frame."""
     found: list[str] = page.evaluate(
         """[...document.querySelectorAll(".scrolls")].filter((one) => one.scrollWidth > one.clientWidth + 1)
            .map((one) => one.getAttribute("aria-label"))"""
@@ -135,10 +135,10 @@ def serious(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def watched(people: People, world: World) -> Iterator[Page]:
-    """A page of the operator's that loads nothing from elsewhere and complains of nothing."""
+def watched(people: People, console: ConsoleFixture) -> Iterator[Page]:
+    """Yield an operator's page; require no request to other hosts and no complaint."""
     page = people.page("admin", "/")
-    watch = Watch(page, world.url)
+    watch = PageWatcher(page, console.url)
     yield page
     assert watch.foreign == []
     assert [one for one in watch.complaints if "404" not in one] == []
@@ -171,14 +171,14 @@ def test_every_page_fits_each_width_and_hides_no_part_of_a_table(watched: Page, 
     assert not faults, "\n".join(faults)
 
 
-def test_the_page_for_signed_out_visitors_fits_each_width(people: People, world: World) -> None:
+def test_the_page_for_signed_out_visitors_fits_each_width(people: People, console: ConsoleFixture) -> None:
     for theme in ("light", "dark"):
         page = people.page(None, "/auth/", color_scheme=theme, viewport={"width": 360, "height": HEIGHT})
         assert serious(page) == []
         assert overflow(page) == 0
 
 
-def test_on_a_phone_the_menu_opens_by_touch_and_without_script(people: People, world: World) -> None:
+def test_on_a_phone_the_menu_opens_by_touch_and_without_script(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/", viewport={"width": 360, "height": HEIGHT}, java_script_enabled=False)
     link = page.get_by_role("link", name="Integrations", exact=True)
     assert not link.is_visible()
@@ -187,7 +187,7 @@ def test_on_a_phone_the_menu_opens_by_touch_and_without_script(people: People, w
     assert page.get_by_role("heading", name="Integrations").is_visible()
 
 
-def test_colours_that_a_person_chose_override_the_system(people: People, world: World) -> None:
+def test_colours_that_a_person_chose_override_the_system(people: People, console: ConsoleFixture) -> None:
     page = people.signed_in("admin", "/tenants/?status=active", color_scheme="light")
     with page.expect_navigation():
         page.get_by_role("button", name="Dark").click()
@@ -201,7 +201,9 @@ def test_colours_that_a_person_chose_override_the_system(people: People, world: 
     assert not is_dark(page)
 
 
-def test_without_script_too_colours_follow_the_system_until_a_person_chooses(people: People, world: World) -> None:
+def test_without_script_too_colours_follow_the_system_until_a_person_chooses(
+    people: People, console: ConsoleFixture
+) -> None:
     page = people.page("admin", "/tenants/", java_script_enabled=False, color_scheme="dark")
     assert is_dark(page)
     chevron = "getComputedStyle(document.querySelector('.form-select')).backgroundImage"
@@ -212,7 +214,7 @@ def test_without_script_too_colours_follow_the_system_until_a_person_chooses(peo
 
 
 def test_times_are_ages_with_the_exact_time_on_hover_and_grow_while_the_page_is_open(
-    people: People, world: World, places: dict[str, str]
+    people: People, console: ConsoleFixture, places: dict[str, str]
 ) -> None:
     page = people.page("admin", "/tenants/lena")
     time = page.locator("dl time").first

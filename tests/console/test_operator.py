@@ -1,4 +1,4 @@
-"""An operator's day in a browser: a tenant from nothing to active, a fault repaired, a tenant's life, pauses."""
+"""An operator's work in a browser: create a tenant, repair a fault, suspend and delete, pause."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser import SECONDS
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 from tests.simulators import API_TOKEN, fault
 
 SOON = 20 * SECONDS
 
 
 @pytest.fixture(autouse=True)
-def healthy(world: World) -> Iterator[None]:
+def healthy(console: ConsoleFixture) -> Iterator[None]:
     yield
-    for product in (world.platform.authentik, world.platform.stalwart, world.platform.ocis):
+    for product in (console.platform.authentik, console.platform.stalwart, console.platform.ocis):
         requests.delete(f"{product.url}/__sim/faults", timeout=5)
 
 
@@ -31,8 +31,8 @@ def fill_new_tenant(page: Page, slug: str) -> None:
     page.get_by_label("Owner's e-mail address").fill(f"olivia@{slug}.test")
 
 
-def test_a_tenant_is_created_and_seen_turning_active_without_a_reload(people: People, world: World) -> None:
-    fault(world.platform.ocis, kind="latency", delay=1.5, count=2)
+def test_a_tenant_is_created_and_seen_turning_active_without_a_reload(people: People, console: ConsoleFixture) -> None:
+    fault(console.platform.ocis, kind="latency", delay=1.5, count=2)
     page = people.page("admin", "/tenants/new")
     fill_new_tenant(page, "livia")
     page.get_by_role("button", name="Create tenant").click()
@@ -42,13 +42,13 @@ def test_a_tenant_is_created_and_seen_turning_active_without_a_reload(people: Pe
     expect(state).to_contain_text("4 of 4 steps done", timeout=SOON)
     expect(state.locator(".state").first).to_have_text("Active")
     assert page.evaluate("window.wasNotReloaded")
-    assert world.platform.has_one_of_each("livia")
-    # what a screen reader is told
+    assert console.platform.has_one_of_each("livia")
+    # the text for screen readers
     expect(page.locator("#said")).to_contain_text("Livia GmbH is active")
 
 
-def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People, world: World) -> None:
-    world.tenant("tamara")
+def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People, console: ConsoleFixture) -> None:
+    console.tenant("tamara")
     page = people.page("admin", "/tenants/new")
     for label, bad, text, good in (
         ("Slug", "tamara", "Taken.", "tamara-two"),
@@ -63,7 +63,7 @@ def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People
         expect(told).to_have_text("Good.")
 
 
-def test_an_error_of_the_api_is_shown_at_its_field_and_the_input_stays(people: People, world: World) -> None:
+def test_an_error_of_the_api_is_shown_at_its_field_and_the_input_stays(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/tenants/new")
     fill_new_tenant(page, "admin")
     page.get_by_label("Domains").fill("good.test\nnot a domain")
@@ -77,9 +77,11 @@ def test_an_error_of_the_api_is_shown_at_its_field_and_the_input_stays(people: P
     expect(page.get_by_label("Name", exact=True)).to_have_value("Admin GmbH")
 
 
-def test_a_step_that_failed_shows_reason_and_remedy_and_is_green_after_a_retry(people: People, world: World) -> None:
-    fault(world.platform.ocis, kind="status", status=400)
-    made = world.tenant("rita")
+def test_a_step_that_failed_shows_reason_and_remedy_and_is_green_after_a_retry(
+    people: People, console: ConsoleFixture
+) -> None:
+    fault(console.platform.ocis, kind="status", status=400)
+    made = console.tenant("rita")
     assert made["provisioningStatus"]["ocis"] == "error"
     page = people.page("admin", "/tenants/rita")
     row = page.locator("#state tr", has_text="OCIS")
@@ -87,7 +89,7 @@ def test_a_step_that_failed_shows_reason_and_remedy_and_is_green_after_a_retry(p
     expect(row).to_contain_text("Failed")
     expect(row).to_contain_text(step["message"])
     expect(row).to_contain_text(step["remedy"])
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     row.get_by_role("button", name="Retry OCIS").click()
     expect(page.locator("#operation")).to_contain_text("steps done, succeeded", timeout=SOON)
     page.goto("/tenants/rita")
@@ -95,7 +97,7 @@ def test_a_step_that_failed_shows_reason_and_remedy_and_is_green_after_a_retry(p
 
 
 def press_until_focused(page: Page, wanted: str) -> None:
-    """Go on with the tabulator key until the focus is on the element; fails when it never comes there."""
+    """Press the tabulator key until the element has the focus; fail when it never has."""
     for _ in range(60):
         if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
             return
@@ -103,8 +105,8 @@ def press_until_focused(page: Page, wanted: str) -> None:
     pytest.fail(f"the tabulator key does not reach {wanted}")
 
 
-def test_a_tenant_is_created_repaired_and_suspended_by_keyboard_only(people: People, world: World) -> None:
-    fault(world.platform.ocis, kind="status", status=400)
+def test_a_tenant_is_created_repaired_and_suspended_by_keyboard_only(people: People, console: ConsoleFixture) -> None:
+    fault(console.platform.ocis, kind="status", status=400)
     page = people.page("admin", "/")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -119,7 +121,7 @@ def test_a_tenant_is_created_repaired_and_suspended_by_keyboard_only(people: Peo
     page.keyboard.press("Enter")
     row = page.locator("#state tr", has_text="OCIS")
     expect(row).to_contain_text("Failed", timeout=SOON)
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     expect(page.locator("#retry-ocis")).to_be_visible(timeout=SOON)
     press_until_focused(page, "#retry-ocis")
     page.keyboard.press("Enter")
@@ -137,9 +139,9 @@ def test_a_tenant_is_created_repaired_and_suspended_by_keyboard_only(people: Peo
 
 
 def test_a_tenant_is_suspended_resumed_deleted_and_restored_each_after_the_slug_was_typed(
-    people: People, world: World
+    people: People, console: ConsoleFixture
 ) -> None:
-    world.tenant("vera")
+    console.tenant("vera")
     page = people.page("admin", "/tenants/vera")
     for action, state in (("Suspend", "Suspended"), ("Resume", "Active"), ("Delete", "Deleted"), ("Restore", "Active")):
         page.get_by_role("link", name=f"{action} …").click()
@@ -156,34 +158,34 @@ def test_a_tenant_is_suspended_resumed_deleted_and_restored_each_after_the_slug_
         expect(page.locator("#state")).to_contain_text("succeeded", timeout=SOON)
 
 
-def test_without_script_only_the_right_confirmation_is_accepted(people: People, world: World) -> None:
-    world.tenant("nora")
+def test_without_script_only_the_right_confirmation_is_accepted(people: People, console: ConsoleFixture) -> None:
+    console.tenant("nora")
     page = people.page("admin", "/tenants/nora/do/delete", java_script_enabled=False)
     page.get_by_label("Type nora to confirm").fill("nor")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Type nora to confirm.", exact=True)).to_be_visible()
-    assert world.call("GET", "/tenants/nora")["status"] == "active"
+    assert console.call("GET", "/tenants/nora")["status"] == "active"
     page.get_by_label("Type nora to confirm").fill("nora")
     page.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/tenants/nora$"))
-    assert world.call("GET", "/tenants/nora")["status"] == "deleted"
+    assert console.call("GET", "/tenants/nora")["status"] == "deleted"
 
 
-def test_a_reconcile_shows_its_changes_before_it_makes_them(people: People, world: World) -> None:
-    world.tenant("rosa")
-    group = world.authentik.directory.groups_by_name["tenant-rosa"]
+def test_a_reconcile_shows_its_changes_before_it_makes_them(people: People, console: ConsoleFixture) -> None:
+    console.tenant("rosa")
+    group = console.authentik.directory.groups_by_name["tenant-rosa"]
     path, headers = f"/api/v3/core/groups/{group.pk}/", {"Authorization": f"Bearer {API_TOKEN}"}
-    requests.delete(world.authentik.url + path, headers=headers, timeout=5).raise_for_status()
+    requests.delete(console.authentik.url + path, headers=headers, timeout=5).raise_for_status()
     page = people.page("admin", "/tenants/rosa")
     page.get_by_role("button", name="Reconcile …").click()
     expect(page.locator("#plan")).to_contain_text("create the group tenant-rosa", timeout=SOON)
-    assert "tenant-rosa" not in world.authentik.directory.groups_by_name
+    assert "tenant-rosa" not in console.authentik.directory.groups_by_name
     page.get_by_role("button", name="Reconcile now").click()
     expect(page.locator("#state")).to_contain_text("steps done, succeeded", timeout=SOON)
-    assert "tenant-rosa" in world.authentik.directory.groups_by_name
+    assert "tenant-rosa" in console.authentik.directory.groups_by_name
 
 
-def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, world: World) -> None:
+def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/integrations/")
     row = page.locator("#integrations tr", has_text="OCIS")
     row.locator("summary").click()
@@ -195,12 +197,14 @@ def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, worl
     page.goto("/integrations/")
     row.get_by_role("button", name="Resume OCIS").click()
     expect(row).not_to_contain_text("maintenance")
-    assert not any(one["paused"] for one in world.call("GET", "/integrations") if one["name"] == "ocis")
+    assert not any(one["paused"] for one in console.call("GET", "/integrations") if one["name"] == "ocis")
 
 
-def test_the_overview_names_every_failing_tenant_with_reason_and_remedy(people: People, world: World) -> None:
-    fault(world.platform.ocis, kind="status", status=503)
-    world.call("POST", "/tenants", json={"slug": "tess", "name": "Tess"})
+def test_the_overview_names_every_failing_tenant_with_reason_and_remedy(
+    people: People, console: ConsoleFixture
+) -> None:
+    fault(console.platform.ocis, kind="status", status=503)
+    console.call("POST", "/tenants", json={"slug": "tess", "name": "Tess"})
     page = people.page("admin", "/")
     row = page.locator("#now tr", has_text="tess")
     expect(row).to_be_visible(timeout=SOON)
@@ -208,18 +212,18 @@ def test_the_overview_names_every_failing_tenant_with_reason_and_remedy(people: 
     expect(row.locator(".remedy")).not_to_be_empty()
 
 
-def test_failures_of_one_cause_are_repaired_together_after_a_dry_run(people: People, world: World) -> None:
-    fault(world.platform.ocis, kind="status", status=400)
+def test_failures_of_one_cause_are_repaired_together_after_a_dry_run(people: People, console: ConsoleFixture) -> None:
+    fault(console.platform.ocis, kind="status", status=400)
     slugs = ("bulka", "bulkb")
     for slug in slugs:
-        assert world.tenant(slug)["provisioningStatus"]["ocis"] == "error"
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+        assert console.tenant(slug)["provisioningStatus"]["ocis"] == "error"
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     page = people.page("admin", "/")
     page.locator("#now tr", has_text="bulka").get_by_role("button", name="Retry all: OCIS").click()
     expect(page.get_by_text("Nothing was changed yet.")).to_be_visible()
     for slug in slugs:
         expect(page.get_by_role("link", name=slug)).to_be_visible()
-        assert world.call("GET", f"/tenants/{slug}")["health"] == "degraded"
+        assert console.call("GET", f"/tenants/{slug}")["health"] == "degraded"
     page.locator("form button[type=submit]", has_text="Retry").click()
     expect(page.locator("#bulk")).to_contain_text("Finished", timeout=SOON)
     for slug in slugs:
@@ -227,9 +231,9 @@ def test_failures_of_one_cause_are_repaired_together_after_a_dry_run(people: Peo
         expect(page.locator("#state .state").first).to_have_text("Active", timeout=SOON)
 
 
-def test_tenants_that_were_chosen_in_the_list_are_reconciled_together(people: People, world: World) -> None:
+def test_tenants_that_were_chosen_in_the_list_are_reconciled_together(people: People, console: ConsoleFixture) -> None:
     for slug in ("pickone", "picktwo", "pickthree"):
-        world.tenant(slug)
+        console.tenant(slug)
     page = people.page("admin", "/tenants/?q=pick&sort=slug")
     names = page.locator("tbody a").all_inner_texts()
     assert names == ["Pickone GmbH", "Pickthree GmbH", "Picktwo GmbH"]
@@ -242,6 +246,6 @@ def test_tenants_that_were_chosen_in_the_list_are_reconciled_together(people: Pe
     expect(page.get_by_role("heading", name="Reconcile 2 tenants")).to_be_visible()
     page.get_by_role("button", name="Reconcile 2 tenants").click()
     expect(page.locator("#bulk")).to_contain_text("Finished", timeout=SOON)
-    actions = {slug: world.call("GET", f"/tenants/{slug}/operations")[0]["action"] for slug in ("pickone", "picktwo")}
+    actions = {slug: console.call("GET", f"/tenants/{slug}/operations")[0]["action"] for slug in ("pickone", "picktwo")}
     assert set(actions.values()) == {"reconcile"}
-    assert world.call("GET", "/tenants/pickthree/operations")[0]["action"] == "provision"
+    assert console.call("GET", "/tenants/pickthree/operations")[0]["action"] == "provision"

@@ -1,4 +1,4 @@
-"""Partners, owners and members: each sees and does what is theirs, whatever they send."""
+"""Partners, owners and members: each sees and changes only their own tenants, whatever they send."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 from tests.console.test_sign_in import cookie, with_cookie
 
 OPERATORS = ("/integrations/", "/partners/", "/orphans/")
 
 
 @pytest.fixture(scope="module")
-def theirs(world: World) -> dict[str, Any]:
-    """A partner with a tenant, and a tenant of nobody's with an owner and a member."""
-    partner = world.call("POST", "/partners", json={"slug": "reseller", "name": "Reseller"})
-    world.tenant("petra", partnerId=partner["_id"])
-    other = world.tenant("otto")
+def theirs(console: ConsoleFixture) -> dict[str, Any]:
+    """A partner with a tenant, and a tenant without partner with an owner and a member."""
+    partner = console.call("POST", "/partners", json={"slug": "reseller", "name": "Reseller"})
+    console.tenant("petra", partnerId=partner["_id"])
+    other = console.tenant("otto")
     for username, groups, rights in (
         ("reseller-admin", (), {"role": "admin", "partnerId": partner["_id"]}),
         ("otto-owner", ("tenant-otto",), {"role": "owner"}),
         ("otto-member", ("tenant-otto",), {}),
         ("helpdesk", (), {"platformRole": "support"}),
     ):
-        world.person(username, *groups)
-        record = world.call("GET", "/users/me", username)
+        console.person(username, *groups)
+        record = console.call("GET", "/users/me", username)
         if rights:
-            world.call("PATCH", f"/users/{record['_id']}", json=rights)
+            console.call("PATCH", f"/users/{record['_id']}", json=rights)
     return {"partner": partner, "otto": other}
 
 
@@ -38,17 +38,17 @@ def csrf_of(page: Page) -> str:
     return page.locator("input[name=csrf_token]").first.input_value()
 
 
-def posted(world: World, page: Page, path: str, **fields: str) -> requests.Response:
-    """A form that the page does not offer, with all that makes it genuine."""
+def posted(console: ConsoleFixture, page: Page, path: str, **fields: str) -> requests.Response:
+    """Send a form that the page does not offer, with a valid CSRF token."""
     form = {"csrf_token": csrf_of(page), **fields}
-    return with_cookie(cookie(page)).post(f"{world.url}{path}", data=form, timeout=30, allow_redirects=False)
+    return with_cookie(cookie(page)).post(f"{console.url}{path}", data=form, timeout=30, allow_redirects=False)
 
 
-def is_paused(world: World, integration: str) -> bool:
-    return any(one["paused"] for one in world.call("GET", "/integrations") if one["name"] == integration)
+def is_paused(console: ConsoleFixture, integration: str) -> bool:
+    return any(one["paused"] for one in console.call("GET", "/integrations") if one["name"] == integration)
 
 
-def test_a_partner_sees_their_own_tenants_only(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_partner_sees_their_own_tenants_only(people: People, console: ConsoleFixture, theirs: dict[str, Any]) -> None:
     page = people.page("reseller-admin", "/tenants/")
     expect(page.get_by_role("link", name="Petra GmbH")).to_be_visible()
     for path in ("/", "/tenants/", "/operations/", "/events/", "/users/"):
@@ -72,17 +72,19 @@ def test_a_partner_sees_their_own_tenants_only(people: People, world: World, the
     expect(page.get_by_role("link", name="Pause …")).to_have_count(0)
 
 
-def test_a_partners_new_tenant_belongs_to_the_partner(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_partners_new_tenant_belongs_to_the_partner(
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+) -> None:
     page = people.page("reseller-admin", "/tenants/new")
     page.get_by_label("Name", exact=True).fill("Paula GmbH")
     page.get_by_label("Slug").fill("paula")
     page.get_by_role("button", name="Create tenant").click()
     expect(page).to_have_url(re.compile("/tenants/paula$"))
-    assert world.call("GET", "/tenants/paula")["partnerId"] == theirs["partner"]["_id"]
+    assert console.call("GET", "/tenants/paula")["partnerId"] == theirs["partner"]["_id"]
 
 
 def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
-    people: People, world: World, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
 ) -> None:
     page = people.page("otto-member", "/")
     expect(page).to_have_url(re.compile("/tenants/otto$"))
@@ -101,21 +103,21 @@ def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
 
 
 def test_an_owner_changes_their_tenant_but_not_its_plan_or_status(
-    people: People, world: World, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
 ) -> None:
     page = people.page("otto-owner", "/tenants/otto/edit")
     expect(page.get_by_label("Plan")).to_have_count(0)
     page.get_by_label("Company").fill("Otto & Sons <b>GmbH</b>")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    assert world.call("GET", "/tenants/otto")["billingInfo"]["company"] == "Otto & Sons <b>GmbH</b>"
+    assert console.call("GET", "/tenants/otto")["billingInfo"]["company"] == "Otto & Sons <b>GmbH</b>"
     expect(page.get_by_role("button", name="Reconcile …")).to_be_visible()
     expect(page.get_by_role("link", name="Suspend …")).to_have_count(0)
 
 
 @pytest.fixture
 def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    """Forms that the console offers nobody but others."""
+    """Send forms that the console offers only to other roles."""
     operation = theirs["otto"]["operation"]["id"]
     confirmed = {"confirmation": "otto", "reason": "malice"}
     return [
@@ -134,20 +136,24 @@ def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
 
 @pytest.mark.parametrize("username", ["reseller-admin", "otto-member", "helpdesk"])
 def test_forms_that_were_not_offered_change_nothing(
-    people: People, world: World, theirs: dict[str, Any], attempts: list[tuple[str, dict[str, str]]], username: str
+    people: People,
+    console: ConsoleFixture,
+    theirs: dict[str, Any],
+    attempts: list[tuple[str, dict[str, str]]],
+    username: str,
 ) -> None:
     page = people.page(username, "/tenants/")
-    before = world.call("GET", "/tenants/otto")
+    before = console.call("GET", "/tenants/otto")
     for path, fields in attempts:
-        answer = posted(world, page, path, **fields)
+        answer = posted(console, page, path, **fields)
         assert answer.status_code in (303, 403, 404), (path, answer.status_code)
-    assert world.call("GET", "/tenants/otto") == before
-    assert not is_paused(world, "ocis")
-    assert not world.call("GET", "/observe-only")["observeOnly"]
+    assert console.call("GET", "/tenants/otto") == before
+    assert not is_paused(console, "ocis")
+    assert not console.call("GET", "/observe-only")["observeOnly"]
 
 
 def test_support_sees_an_operators_pages_without_any_change(
-    people: People, world: World, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
 ) -> None:
     page = people.page("helpdesk", "/")
     expect(page.get_by_role("heading", name="What is wrong now")).to_be_visible()
@@ -171,27 +177,35 @@ def test_support_sees_an_operators_pages_without_any_change(
         assert answer.status == 403, path
 
 
-def test_a_user_cannot_make_themselves_an_operator(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_user_cannot_make_themselves_an_operator(
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+) -> None:
     page = people.page("otto-owner", "/tenants/")
-    me = world.call("GET", "/users/me", "otto-owner")
-    answer = posted(world, page, f"/users/{me['_id']}", platformAdmin="yes", role="owner", name="O", email=me["email"])
+    me = console.call("GET", "/users/me", "otto-owner")
+    answer = posted(
+        console, page, f"/users/{me['_id']}", platformAdmin="yes", role="owner", name="O", email=me["email"]
+    )
     assert answer.status_code in (200, 303, 403)
-    assert not world.call("GET", f"/users/{me['_id']}")["platformAdmin"]
+    assert not console.call("GET", f"/users/{me['_id']}")["platformAdmin"]
 
 
-def test_a_form_of_one_session_is_none_of_anothers(people: People, world: World, theirs: dict[str, Any]) -> None:
+def test_a_form_of_one_session_is_none_of_anothers(
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+) -> None:
     mine, others = people.page("admin", "/"), people.page("otto-member", "/")
     form = {"csrf_token": csrf_of(others), "reason": "malice"}
-    answer = with_cookie(cookie(mine)).post(f"{world.url}/integrations/ocis/pause", data=form, timeout=10)
+    answer = with_cookie(cookie(mine)).post(f"{console.url}/integrations/ocis/pause", data=form, timeout=10)
     assert answer.status_code == 400
-    assert not is_paused(world, "ocis")
+    assert not is_paused(console, "ocis")
 
 
-def test_a_revoked_right_ends_in_an_open_session(people: People, world: World, theirs: dict[str, Any]) -> None:
-    world.person("demoted", "dezky-platform-admins")
+def test_a_revoked_right_ends_in_an_open_session(
+    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+) -> None:
+    console.person("demoted", "dezky-platform-admins")
     page = people.signed_in("demoted", "/integrations/")
-    record = world.call("GET", "/users/me", "demoted")
-    world.call("PATCH", f"/users/{record['_id']}", json={"platformAdmin": False})
+    record = console.call("GET", "/users/me", "demoted")
+    console.call("PATCH", f"/users/{record['_id']}", json={"platformAdmin": False})
     answer = page.goto("/integrations/")
     assert answer is not None
     assert answer.status == 403

@@ -11,21 +11,23 @@ import requests
 from playwright.sync_api import expect
 
 from tests.browser import SECONDS
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 from tests.simulators import fault
 
 SOON = 25 * SECONDS
 
 
 @pytest.fixture(autouse=True)
-def healthy(world: World) -> Iterator[None]:
+def healthy(console: ConsoleFixture) -> Iterator[None]:
     yield
-    for product in (world.platform.authentik, world.platform.stalwart, world.platform.ocis):
+    for product in (console.platform.authentik, console.platform.stalwart, console.platform.ocis):
         requests.delete(f"{product.url}/__sim/faults", timeout=5)
 
 
-def test_a_check_shows_reachability_version_and_latency_of_each_integration(people: People, world: World) -> None:
-    fault(world.platform.stalwart, kind="status", status=503)
+def test_a_check_shows_reachability_version_and_latency_of_each_integration(
+    people: People, console: ConsoleFixture
+) -> None:
+    fault(console.platform.stalwart, kind="status", status=503)
     page = people.page("admin", "/integrations/")
     page.get_by_role("button", name="Check now").click()
     failing = page.locator("#integrations tr", has_text="Stalwart")
@@ -48,13 +50,13 @@ def test_a_check_shows_reachability_version_and_latency_of_each_integration(peop
 
 
 def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confirmation(
-    people: People, world: World
+    people: People, console: ConsoleFixture
 ) -> None:
     page = people.page("admin", "/webhooks/new")
     page.get_by_label("Address").fill("not an address")
     page.get_by_role("button", name="Add webhook").click()
     expect(page.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
-    page.get_by_label("Address").fill(f"{world.authentik.url}/hook")
+    page.get_by_label("Address").fill(f"{console.authentik.url}/hook")
     page.get_by_label("Events").fill("tenant.*\noperation.failed")
     page.get_by_role("button", name="Add webhook").click()
     expect(page.get_by_text("It is shown this once.")).to_be_visible()
@@ -69,7 +71,7 @@ def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confir
     expect(page.get_by_text("Removed.")).to_be_visible()
 
 
-def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, world: World) -> None:
+def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/partners/new")
     page.get_by_label("Name").fill("Pavel Ltd")
     page.get_by_label("Slug").fill("NOT A SLUG")
@@ -96,9 +98,9 @@ def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, wo
     expect(page.get_by_text("Removed.")).to_be_visible()
 
 
-def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, world: World) -> None:
-    world.tenant("paul")
-    world.call("DELETE", "/tenants/paul", params={"wait": 20})
+def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, console: ConsoleFixture) -> None:
+    console.tenant("paul")
+    console.call("DELETE", "/tenants/paul", params={"wait": 20})
     page = people.page("admin", "/tenants/paul")
     page.get_by_role("link", name="Purge …").click()
     expect(page.get_by_text("Nothing brings it back.")).to_be_visible()
@@ -110,8 +112,8 @@ def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, world: Worl
     expect(page.get_by_role("heading", name="Receipt of the removal")).to_be_visible()
 
 
-def test_a_tenant_is_found_from_every_page(people: People, world: World) -> None:
-    world.tenant("fiona")
+def test_a_tenant_is_found_from_every_page(people: People, console: ConsoleFixture) -> None:
+    console.tenant("fiona")
     page = people.page("admin", "/events/")
     page.get_by_label("Find a tenant").fill("fion")
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""Headers, forged forms, what fails and how, logs."""
+"""Security headers, forged forms, error pages, and logs without secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from console.app import create_app
 from console.auth.session import FILES
 from console.settings import ConsoleSettings, SettingsError, read_settings
 from sandbox.processes import free_port
-from tests.console.conftest import KEY, SECRET, People, World
+from tests.console.conftest import KEY, SECRET, ConsoleFixture, People
 from tests.console.test_sign_in import cookie, with_cookie
 
 #: a value for each converter and name that a route may hold
@@ -31,14 +31,14 @@ UNPROTECTED = {"sign_out.back_channel"}
 
 
 @pytest.fixture(scope="module")
-def admin(world: World, signed_in_people: People) -> Iterator[requests.Session]:
+def admin(console: ConsoleFixture, signed_in_people: People) -> Iterator[requests.Session]:
     page = signed_in_people.signed_in("admin")
     yield with_cookie(cookie(page))
     signed_in_people.close()
 
 
 def posting(app: Flask) -> Iterator[tuple[str, str]]:
-    """Endpoint and a path of every route that changes something."""
+    """Return endpoint and path of every route that changes something."""
     adapter = app.url_map.bind("console.test")
     for rule in app.url_map.iter_rules():
         if "POST" in (rule.methods or ()):
@@ -46,32 +46,32 @@ def posting(app: Flask) -> Iterator[tuple[str, str]]:
             yield rule.endpoint, adapter.build(rule.endpoint, values, method="POST")
 
 
-def test_every_route_refuses_forms_from_other_sites(world: World, admin: requests.Session) -> None:
-    routes = [(endpoint, path) for endpoint, path in posting(world.app) if endpoint not in UNPROTECTED]
+def test_every_route_refuses_forms_from_other_sites(console: ConsoleFixture, admin: requests.Session) -> None:
+    routes = [(endpoint, path) for endpoint, path in posting(console.app) if endpoint not in UNPROTECTED]
     assert len(routes) > 20
     for endpoint, path in routes:
         for form in ({}, {"csrf_token": "made-up"}):
-            answer = admin.post(f"{world.url}{path}", data=form, timeout=10)
+            answer = admin.post(f"{console.url}{path}", data=form, timeout=10)
             assert (answer.status_code, "This form is not from this session" in answer.text) == (400, True), endpoint
 
 
-def test_every_page_wants_a_sign_in_but_for_those_that_are_named(world: World) -> None:
-    adapter = world.app.url_map.bind("console.test")
+def test_every_page_wants_a_sign_in_but_for_those_that_are_named(console: ConsoleFixture) -> None:
+    adapter = console.app.url_map.bind("console.test")
     open_to_all = set()
-    for rule in world.app.url_map.iter_rules():
+    for rule in console.app.url_map.iter_rules():
         if "GET" not in (rule.methods or ()) or rule.endpoint in FILES:
             continue
         values = {name: PLACES.get(name, "0" * 24) for name in rule.arguments}
         path = adapter.build(rule.endpoint, values, method="GET")
-        answer = requests.get(f"{world.url}{path}", timeout=10, allow_redirects=False)
+        answer = requests.get(f"{console.url}{path}", timeout=10, allow_redirects=False)
         if not (answer.status_code == 303 and "/auth/" in answer.headers["Location"]):
             open_to_all.add(rule.endpoint)
     assert open_to_all == {"sign_in.welcome", "sign_in.begin", "sign_in.callback", "health.live", "health.ready"}
 
 
 @pytest.mark.parametrize("path", ["/", "/auth/", "/tenants/", "/nothing/here", "/static/console.css", "/health/live"])
-def test_every_answer_carries_the_security_headers(world: World, admin: requests.Session, path: str) -> None:
-    headers = admin.get(f"{world.url}{path}", timeout=10).headers
+def test_every_answer_carries_the_security_headers(console: ConsoleFixture, admin: requests.Session, path: str) -> None:
+    headers = admin.get(f"{console.url}{path}", timeout=10).headers
     rules = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert rules["default-src"] == "'none'"
@@ -84,9 +84,9 @@ def test_every_answer_carries_the_security_headers(world: World, admin: requests
 
 
 def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(
-    console_settings: Callable[..., ConsoleSettings], world: World
+    console_settings: Callable[..., ConsoleSettings], console: ConsoleFixture
 ) -> None:
-    settings = console_settings(url="https://console.test", api_url=world.api_url, issuer=world.settings.issuer)
+    settings = console_settings(url="https://console.test", api_url=console.api_url, issuer=console.settings.issuer)
     client = create_app(settings).test_client()
     answer = client.get("/auth/sign-in", base_url="https://console.test")
     kept = answer.headers["Set-Cookie"]
@@ -106,7 +106,7 @@ def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(
     ids=["api", "redis", "provider"],
 )
 def test_an_unreachable_service_is_named_on_an_error_page(
-    world: World,
+    console: ConsoleFixture,
     people: People,
     console_settings: Callable[..., ConsoleSettings],
     changes: dict[str, str],
@@ -114,7 +114,7 @@ def test_an_unreachable_service_is_named_on_an_error_page(
 ) -> None:
     scheme = {"redis_url": "redis"}
     gone = {name: f"{scheme.get(name, 'http')}://127.0.0.1:{free_port()}" for name in changes}
-    given = {"api_url": world.api_url, "issuer": world.settings.issuer, **gone}
+    given = {"api_url": console.api_url, "issuer": console.settings.issuer, **gone}
     client = create_app(console_settings(**given)).test_client()
     value = cookie(people.page("admin", "/"))
     client.set_cookie("console", value)
@@ -126,18 +126,18 @@ def test_an_unreachable_service_is_named_on_an_error_page(
 
 
 def test_neither_logs_nor_pages_contain_a_token_a_code_or_a_secret(
-    world: World, people: People, capfd: pytest.CaptureFixture[str]
+    console: ConsoleFixture, people: People, capfd: pytest.CaptureFixture[str]
 ) -> None:
     page = people.signed_in("admin")
     value = cookie(page)
-    record = world.sign_ins().find(world.sign_in_id(value))
+    record = console.sign_ins().find(console.sign_in_id(value))
     assert record is not None
     page.goto("/tenants/")
     page.get_by_role("button", name="Sign out").click()
-    page.wait_for_url(re.compile(f"^{re.escape(world.url)}/"))
+    page.wait_for_url(re.compile(f"^{re.escape(console.url)}/"))
     written = "".join(capfd.readouterr())
     assert "signed_in" in written
-    # the development server of this test logs addresses itself; the console's own lines are judged
+    # the development server of this test logs URLs itself; only the console's own lines are checked
     lines = [line for line in written.splitlines() if "127.0.0.1 - -" not in line]
     text = page.content() + "\n".join(lines)
     for secret in (record.tokens.access, record.tokens.refresh, record.tokens.identity, record.id, value, SECRET, KEY):

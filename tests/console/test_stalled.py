@@ -22,7 +22,7 @@ STALLED = 60
 
 @pytest.fixture
 def served(sessions_valkey: Valkey, tmp_path: Path) -> Iterator[str]:
-    """The console as it is started in earnest; gives its URL."""
+    """Start the console as in production; yield its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {

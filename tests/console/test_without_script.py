@@ -1,4 +1,4 @@
-"""Without script everything works but live updates: the pages' forms and links do it all."""
+"""Without script everything but live updates works, by forms and links."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import People, World
+from tests.console.conftest import ConsoleFixture, People
 from tests.simulators import fault
 
 
 @pytest.fixture(autouse=True)
-def healthy(world: World) -> Iterator[None]:
+def healthy(console: ConsoleFixture) -> Iterator[None]:
     yield
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def plain(people: People) -> Page:
 
 
 def reload_until(page: Page, text: str) -> None:
-    """Reload, as a person without script does, until the page says so."""
+    """Reload, as a person without script does, until the page shows the text."""
     give_up = time.monotonic() + 45
     while time.monotonic() < give_up:
         if text in page.locator("main").inner_text():
@@ -36,7 +36,7 @@ def reload_until(page: Page, text: str) -> None:
     pytest.fail(f"{page.url} does not come to say {text!r}")
 
 
-def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, world: World) -> None:
+def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, console: ConsoleFixture) -> None:
     plain.get_by_role("link", name="New tenant").click()
     plain.get_by_label("Name", exact=True).fill("Simone GmbH")
     plain.get_by_label("Slug").fill("admin")
@@ -48,18 +48,18 @@ def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, world:
     reload_until(plain, "3 of 3 steps done")
 
 
-def test_a_failed_step_is_retried(plain: Page, world: World) -> None:
-    fault(world.platform.ocis, kind="status", status=400)
-    world.tenant("stella")
-    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+def test_a_failed_step_is_retried(plain: Page, console: ConsoleFixture) -> None:
+    fault(console.platform.ocis, kind="status", status=400)
+    console.tenant("stella")
+    requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     plain.goto("/tenants/stella")
     plain.get_by_role("button", name="Retry OCIS").click()
     reload_until(plain, "steps done, succeeded")
 
 
-def test_tenants_are_chosen_and_reconciled_together(plain: Page, world: World) -> None:
+def test_tenants_are_chosen_and_reconciled_together(plain: Page, console: ConsoleFixture) -> None:
     for slug in ("sventwo", "svenone"):
-        world.tenant(slug)
+        console.tenant(slug)
     plain.goto("/tenants/?q=sven")
     assert not plain.get_by_label("Select all on this page").is_visible()
     plain.get_by_label("Select Svenone GmbH").check()
@@ -67,12 +67,12 @@ def test_tenants_are_chosen_and_reconciled_together(plain: Page, world: World) -
     expect(plain.get_by_role("heading", name="Reconcile 1 tenant")).to_be_visible()
     plain.get_by_role("button", name="Reconcile 1 tenant").click()
     reload_until(plain, "Finished")
-    assert world.call("GET", "/tenants/svenone/operations")[0]["action"] == "reconcile"
-    assert world.call("GET", "/tenants/sventwo/operations")[0]["action"] == "provision"
+    assert console.call("GET", "/tenants/svenone/operations")[0]["action"] == "reconcile"
+    assert console.call("GET", "/tenants/sventwo/operations")[0]["action"] == "provision"
 
 
-def test_a_reconcile_shows_its_dry_run_first(plain: Page, world: World) -> None:
-    world.tenant("sonja")
+def test_a_reconcile_shows_its_dry_run_first(plain: Page, console: ConsoleFixture) -> None:
+    console.tenant("sonja")
     plain.goto("/tenants/sonja")
     plain.get_by_role("button", name="Reconcile …").click()
     reload_until(plain, "a reconcile would change nothing")
@@ -80,7 +80,7 @@ def test_a_reconcile_shows_its_dry_run_first(plain: Page, world: World) -> None:
     expect(plain).to_have_url(re.compile("/tenants/sonja$"))
 
 
-def test_an_integration_is_paused_and_resumed(plain: Page, world: World) -> None:
+def test_an_integration_is_paused_and_resumed(plain: Page, console: ConsoleFixture) -> None:
     plain.goto("/integrations/")
     row = plain.locator("#integrations tr", has_text="OCIS")
     row.locator("summary").click()
@@ -91,8 +91,8 @@ def test_an_integration_is_paused_and_resumed(plain: Page, world: World) -> None
     expect(row).not_to_contain_text("maintenance")
 
 
-def test_filters_find_and_colours_change(plain: Page, world: World) -> None:
-    world.tenant("saskia")
+def test_filters_find_and_colours_change(plain: Page, console: ConsoleFixture) -> None:
+    console.tenant("saskia")
     plain.goto("/tenants/")
     plain.get_by_text("More filters").click()
     plain.get_by_label("OCIS", exact=True).select_option(label="Failed")

@@ -25,7 +25,7 @@ class Prepared:
 
 
 class Made:
-    """Objects of Authentik made for a test, and their end: `made(path, **body)` gives the object."""
+    """Create objects of Authentik for a test and delete them at its end: `made(path, **body)` returns the object."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

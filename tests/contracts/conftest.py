@@ -180,7 +180,7 @@ def spaces(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
 
 @pytest.fixture
 def admin(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
-    """Yield an administrator of everything, who is another person."""
+    """Yield an administrator with all permissions, who is another person."""
     yield from _spaces(ocis_accounts["_ADMIN"])
 
 

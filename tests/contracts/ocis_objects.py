@@ -15,7 +15,7 @@ VIEWER = "a8d5fe5e-96e3-418d-825b-534dbdf22b99"
 EDITOR = "58c63c02-1d89-4572-916a-870abc5a1b7d"
 MANAGER = "312c0871-5ef7-4b3a-85b6-0e4074c64049"
 ROLE_IDS = {"viewer": VIEWER, "editor": EDITOR, "manager": MANAGER}
-#: both products show members when asked like this
+#: both products show members for this query
 EXPAND = {"$expand": "root($expand=permissions)"}
 PURGE, RESTORE = {"Purge": "T"}, {"Restore": "T"}
 
@@ -73,7 +73,7 @@ class Spaces:
         return self("PUT", f"{DAV}/{space}/{name}", data=content)
 
     def entries(self, space: str, below: str = DAV) -> int:
-        """Count what a folder holds; -1 when it is not shown."""
+        """Count the entries of a folder; -1 when it is not shown."""
         answer = self("PROPFIND", f"{below}/{space}", headers={"Depth": "1"})
         return len(re.findall(r"</(?:[\w-]+:)?response>", answer.text)) - 1 if answer.status_code == 207 else -1
 

@@ -1,4 +1,4 @@
-"""Send mail for the contract tests of Stalwart, and see what becomes of it."""
+"""Send mail for the contract tests of Stalwart and find out if it is delivered, returned or refused."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables of the properties of Stalwart 0.16, apart from the simulator, which is checked against them.
 
-A line: a name, then `required`, `server-set`, or the default as JSON. A variant says what it has beyond its kind.
+A line: a name, then `required`, `server-set`, or the default as JSON. A variant lists its additional properties.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Test what our client relies on in Authentik's API, and its traps.
+"""Test the behaviour of Authentik's API that our client relies on, and its pitfalls.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

@@ -1,4 +1,4 @@
-"""Test bindings of groups to applications, and what opens an application to everybody.
+"""Test bindings of groups to applications, and changes that open an application to all users.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

@@ -1,4 +1,4 @@
-"""Test device and refresh grants. A docstring quotes what was seen.
+"""Test device and refresh grants. Docstrings quote observations.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token). It admits 20 starts of
 a device an hour; the test that uses them up runs with AUTHENTIK_TEST_DEVICE_LIMIT=1 only.

@@ -1,4 +1,4 @@
-"""Test that the platform's own account may do all it needs. A docstring quotes what was seen.
+"""Test that the platform's own account may do all it needs. Docstrings quote observations.
 
 Against a real server: AUTHENTIK_TEST_LIMITED_TOKEN besides AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN.
 """

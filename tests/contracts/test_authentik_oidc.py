@@ -1,4 +1,4 @@
-"""Test the tokens and key sets of Authentik's providers. A docstring quotes what was seen there.
+"""Test the tokens and key sets of Authentik's providers. Docstrings quote observations.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

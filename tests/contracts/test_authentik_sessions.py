@@ -1,4 +1,4 @@
-"""Test sign-in to a web application and sign-out. A docstring quotes what was seen.
+"""Test sign-in to a web application and sign-out. Docstrings quote observations.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

@@ -1,4 +1,4 @@
-"""Disable, restore and purge a space in OCIS and OpenCloud: who may do and see it.
+"""Disable, restore and purge a space in OCIS and OpenCloud: permissions and visibility.
 
 Against a real server: set OCIS_TEST_URL and OCIS_TEST_TOKEN (a bearer), or OCIS_TEST_USERNAME and OCIS_TEST_PASSWORD
 (an app token), of an account with the role Space Admin; the same with OCIS_ADMIN_TEST_ (role Admin) and

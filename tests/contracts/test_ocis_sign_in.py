@@ -1,4 +1,4 @@
-"""Sign in to OCIS and OpenCloud with tokens of Authentik and with app tokens. Each test quotes what was seen.
+"""Sign in to OCIS and OpenCloud with tokens of Authentik and with app tokens. Each test quotes observations.
 
 Against real servers, besides the variables of `test_ocis.py`: OCIS_TEST_TOKEN_URL (Authentik's token endpoint),
 OCIS_TEST_CLIENT_ID (OCIS' own provider), OCIS_TEST_ACCOUNT and OCIS_TEST_APP_PASSWORD (a service account without an

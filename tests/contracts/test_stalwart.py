@@ -1,4 +1,4 @@
-"""Check the transport and the methods of Stalwart's management: what the client relies on, and the traps.
+"""Check the transport and the methods of Stalwart's management that the client relies on, and pitfalls.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.

@@ -31,7 +31,7 @@ def forwarded(jmap: Jmap) -> Iterator[None]:
 
 
 def at_once(server: Server, count: int) -> list[Any]:
-    """Requests that the server takes a while for, all at the same time."""
+    """Send slow requests, all at the same time."""
     body = {"using": USING, "methodCalls": [["x:Domain/query", {}, str(number)] for number in range(16)]}
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(lambda _: server("POST", "/jmap/", json=body), range(count)))

@@ -1,4 +1,4 @@
-"""Check what keeps mail out of an account or a domain of Stalwart, and what does not.
+"""Check which changes stop mail to an account or a domain of Stalwart, and which do not.
 
 Against a real server (0.16, not in recovery mode): as the other contract tests of Stalwart, and STALWART_TEST_SMTP
 (host:port that receives mail) and STALWART_TEST_SUBMISSION (host:port where accounts sign in).
@@ -26,7 +26,7 @@ RULE = {
 
 @pytest.fixture
 def rule(jmap: Jmap) -> Iterator[None]:
-    """The rule that refuses mail to domains with a key, taken away at the end."""
+    """Install the rule that refuses mail to domains with a key; remove it at the end."""
     before = jmap.get("MtaStageRcpt", "singleton", "rewrite")["rewrite"]
     if before.get("match"):
         pytest.skip("this server rewrites recipients by a rule of its own")
@@ -82,7 +82,7 @@ def test_a_list_still_expands_while_its_domains_accounts_are_closed(jmap: Jmap, 
     everybody = jmap.create("MailingList", name="all", domainId=domain, recipients=recipients)
     stalwart_smtp.send(f"all@{name}")
     until(lambda: used(jmap, bert) > 0)
-    # under another name nobody reaches it
+    # mail to the former name does not reach it
     assert jmap.change("MailingList", everybody, name="all.closed") is None
     assert stalwart_smtp.rcpt(f"all@{name}")[0] == 550
     assert jmap.change("MailingList", everybody, name="all") is None

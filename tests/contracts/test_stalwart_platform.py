@@ -1,4 +1,4 @@
-"""Run the platform's own steps against Stalwart with a limited key: what it may not do it must not need.
+"""Run the platform's own steps against Stalwart with a key that has only the needed permissions.
 
 Against a real server (0.16, not in recovery mode): as the other contract tests of Stalwart; STALWART_TEST_SMTP
 (host:port that receives mail) lets the steps prove over SMTP that mail is refused.
@@ -29,7 +29,7 @@ from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import StepContext
 
-#: what an administrator has and the platform never uses
+#: permissions of an administrator that the platform never uses
 UNUSED = ("impersonate", "unlimitedRequests", "sysRoleCreate", "sysSystemSettingsUpdate", "sysBlockedIpCreate")
 WorkFactory = Callable[..., StepContext]
 
@@ -43,7 +43,7 @@ def client(jmap: Jmap, secret: str, mail: Mail) -> StalwartClient:
 
 @pytest.fixture
 def limited(jmap: Jmap, stalwart_smtp: Mail) -> Iterator[StalwartClient]:
-    """The platform's client by a key that lacks what the platform must not need."""
+    """Return the platform's client with a key without the unneeded permissions."""
     before = jmap.get("MtaStageRcpt", "singleton", "rewrite")["rewrite"]
     if before.get("match") and before["match"].get("0") != BRANCH:
         pytest.skip("this server rewrites recipients by a rule of its own")
@@ -126,7 +126,7 @@ def test_our_own_account_is_found_and_never_locked(
     """Seen: the account that our key belongs to is `primaryAccounts["urn:stalwart:jmap"]` of the session."""
     account, secret = jmap.key()
     ours = client(jmap, secret, stalwart_smtp)
-    # the account's domain is given to the tenant, as somebody could do by hand
+    # the account's domain is assigned to the tenant, as an operator could do by hand
     domain_id = jmap.get("Account", account, "domainId")["domainId"]
     domain = jmap.get("Domain", domain_id, "name")["name"]
     step = work_for(work, domain)

@@ -1,4 +1,4 @@
-"""Check what every type of object in Stalwart has, needs and refuses, against its table.
+"""Check the present, required and refused properties of every type of object in Stalwart against its table.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.

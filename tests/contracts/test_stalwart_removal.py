@@ -1,4 +1,4 @@
-"""Check the removal of a tenant's mail: what blocks what, and the order.
+"""Check the removal of a tenant's mail: references that block it, and the order.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
@@ -25,7 +25,7 @@ def test_a_domain_is_destroyed_once_and_only_without_references(jmap: Jmap) -> N
 
 
 def linked(jmap: Jmap, kind: str, id_: str) -> list[tuple[str, str]]:
-    """List what keeps an object from being destroyed, as (type, id)."""
+    """List the objects that block the removal of an object, as (type, id)."""
     error = jmap.destroy(kind, id_)
     assert (error["type"], error["objectId"]) == ("objectIsLinked", {"object": kind, "id": id_})
     return sorted((one["object"], one["id"]) for one in error["linkedObjects"])

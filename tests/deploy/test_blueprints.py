@@ -1,4 +1,4 @@
-"""The blueprints give the platform's account the documented permissions, and front ends what the settings expect."""
+"""The blueprints give the platform's account its documented permissions and front ends their expected clients."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_role_has_the_permissions_that_the_documentation_lists() -> None:
 @pytest.mark.parametrize("client", sorted(PROVIDERS))
 def test_a_providers_tokens_are_such_as_the_api_and_ocis_accept(client: str) -> None:
     provider = PROVIDERS[client]
-    # without a key Authentik signs with the client's secret; another subject mode hides who owns a tenant
+    # without a key Authentik signs with the client's secret; another subject mode hides a tenant's owner
     assert provider["signing_key"]
     assert provider["issuer_mode"] == "per_provider"
     assert provider["sub_mode"] == "hashed_user_id"

@@ -1,4 +1,4 @@
-"""The bootstrap job: on products that were just started it makes what is missing, and the second time nothing."""
+"""The bootstrap job: on new products it creates missing objects, and the second time nothing."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_job_reads_and_writes_its_files_as_its_containers_user(
         for path in folder.iterdir():
             if (mounted / path.name).stat().st_size:
                 (mounted / path.name).write_text(path.read_text())
-        # a container is given files, so the folder's mode does not count there; each file's does
+        # a container mounts files, so only each file's mode counts there
         mounted.chmod(0o755)
         # modules are imported before, as this machine may keep them where that user cannot read
         program = f"import os, worker.bootstrap.__main__ as job; os.setgid({USER}); os.setuid({USER}); job.main()"

@@ -1,4 +1,4 @@
-"""The compose files agree with the specification, with each other, with the settings, and with what hardening asks."""
+"""The compose files agree with the specification, each other, the settings and the hardening rules."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_the_worker_reads_every_queue_and_is_given_time_to_stop(services: dict[s
     worker = services["worker"]
     command = worker["command"]
     assert set(command[command.index("-Q") + 1].split(",")) == set(QUEUES)
-    # what has begun ends within an attempt's time and a patient write
+    # a running step ends within an attempt's time and a slow write
     longest = Settings.model_fields["attempt_seconds"].default + ELECTION_SECONDS
     assert int(worker["stop_grace_period"].rstrip("s")) > longest
 

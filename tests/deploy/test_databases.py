@@ -1,4 +1,4 @@
-"""The containers' own scripts start MongoDB and Redis closed to everybody without a password, and end on a signal."""
+"""The containers' scripts start MongoDB and Redis with required passwords, and stop on a signal."""
 
 from __future__ import annotations
 

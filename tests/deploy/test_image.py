@@ -1,4 +1,4 @@
-"""The image holds what its commands need, from the lock, as a user without rights; the example environment is whole."""
+"""The image contains the dependencies of its commands from the lock file and runs as an unprivileged user."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ OBJECTS: list[dict[str, Any]] = [
     one for name in KUSTOMIZATION["resources"] for one in yaml.safe_load_all((BASE / name).read_text())
 ]
 DEPLOYMENTS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == "Deployment"}
-#: kubernetes versions that are looked after
+#: supported Kubernetes versions
 VERSIONS = ("1.32", "1.36")
 
 

@@ -1,4 +1,4 @@
-"""Alerts and dashboard ask for metrics and labels that the processes really serve, read by a real Prometheus parser."""
+"""Alerts and dashboard use metrics and labels that the processes serve, read by a Prometheus parser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHERS = {"le", "job", "instance"}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """(where, expression) of every alert and panel."""
+    """Return (place, expression) of every alert and panel."""
     for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
@@ -37,7 +37,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def scraped(port: int) -> dict[str, set[str]]:
-    """Sample name to the label names it was served with."""
+    """Return sample names with their label names."""
     text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
@@ -86,7 +86,7 @@ def test_every_expression_names_metrics_and_labels_that_are_served(platform: Pla
     for port in (*ports.values(), api_port):
         for name, labels in scraped(port).items():
             served.setdefault(name, set()).update(labels)
-    # these have no sample before the first of their kind; their definitions are what is checked
+    # these have no sample before their first event, so only their definitions are checked
     served |= {"dezky_leases_lost_total": {"integration"}, "dezky_webhook_deliveries_total": {"outcome"}}
     served |= {"dezky_scheduler_job_failures_total": {"scheduler_job"}}
     served |= {"dezky_certificate_expiry_timestamp_seconds": {"integration"}}
@@ -107,7 +107,7 @@ def api_port(platform: Platform) -> int:  # noqa: F811
     wait_for(lambda: answers(f"{url}/health/live"))
     for _ in range(20):
         assert requests.get(f"{url}/nowhere", timeout=10).status_code in (401, 503)
-    # whichever of the two processes answered
+    # any of the two processes answers
     assert value(port, "dezky_http_requests_total", route="unknown") == 20
     return port
 

@@ -1,4 +1,4 @@
-"""Preparing containers: secrets and certificates are made once, kept from others, and fit each other."""
+"""Preparation of containers: secrets and certificates are generated once, private and consistent."""
 
 from __future__ import annotations
 

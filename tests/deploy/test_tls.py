@@ -1,4 +1,4 @@
-"""TLS of the development root: a client that is told of it reaches every name, and no other client does."""
+"""TLS of the development root: a client that trusts it reaches every name, and no other client does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces go from a request over its task to the calls of the products when an exporter is set, else nothing is."""
+"""Traces lead from a request over its task to calls of products, and only with an exporter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Span:
 
 @pytest.fixture
 def collected() -> Iterator[tuple[str, list[Span]]]:
-    """An OTLP receiver's address, and the spans that came."""
+    """Yield an OTLP receiver's URL and its received spans."""
     spans: list[Span] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -62,7 +62,7 @@ def _span(service: str, span: Any) -> Span:
 
 
 def ancestors(spans: list[Span], span: Span) -> list[Span]:
-    """The span's parent, its parent, and so on up to the root."""
+    """Return the span's ancestors up to the root."""
     by_id = {one.id: one for one in spans}
     found = []
     while (parent := by_id.get(span.parent)) is not None:
@@ -91,7 +91,7 @@ def test_a_request_its_tasks_and_their_calls_of_the_products_are_one_trace(
     products = {"authentik.provision": platform.authentik.url, "ocis.provision": platform.ocis.url}
 
     def calls(task: str) -> list[Span]:
-        """Calls of the task's product that come from the task, which comes from the request."""
+        """Return the calls of the task's product whose ancestors are the task and the request."""
         found = []
         for span in list(spans):
             above = ancestors(list(spans), span)

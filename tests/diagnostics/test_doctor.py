@@ -1,4 +1,4 @@
-"""The doctor says what is wrong, what to do, and what is not configured; its runs are on record."""
+"""The doctor reports faults with remedies and unconfigured parts, and records its runs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_failing_check_has_a_remedy(make_platform: Callable[..., PlatformFixtu
     assert "tenants.search" in found[("mongodb", "indexes")].message
     assert all(found[key].remedy for key in failed), [found[key] for key in failed if not found[key].remedy]
     assert ("stalwart", "rights") not in failed
-    # a refusal is an answer, silence is none
+    # a refusal counts as an answer, a timeout does not
     assert found[("authentik", "version")].seconds is not None
     assert found[("ocis", "version")].seconds is None
 

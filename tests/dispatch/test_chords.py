@@ -41,7 +41,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def waiting(broker: redis.Redis, queue: str) -> list[Message]:
-    """The messages of a queue, the oldest first, with readable bodies."""
+    """Return the messages of a queue, oldest first, with readable bodies."""
     return [readable(text) for text in reversed(broker.lrange(queue, 0, -1))]
 
 
@@ -52,13 +52,13 @@ def readable(text: str | bytes) -> Message:
 
 
 def without_ids(message: Message) -> Message:
-    """What is left to compare when every id, which is new each time, has a name instead."""
+    """Replace every id, which is new each time, by a name, so that messages can be compared."""
     named = {name: name for name in ("id", "root_id", "group", "correlation_id", "reply_to", "delivery_tag")}
     headers, properties = ({key: named.get(key, value) for key, value in message[part].items()} for part in PARTS)
     arguments, keywords, embedded = message["body"]
     body = dict(embedded["chord"])
     body["options"] = {"queue": body["options"]["queue"]}
-    # the canvas leaves unsaid that results are to be ignored or not; there are none
+    # the canvas does not set whether results are ignored; there are none
     headers["ignore_result"] = bool(headers["ignore_result"])
     embedded = {**embedded, "chord": body}
     return {**message, "headers": headers, "properties": properties, "body": [arguments, keywords, embedded]}
@@ -122,7 +122,7 @@ def test_sending_costs_three_commands_and_keeps_one_connection(
     connections = len(broker.client_list())
     for _ in range(50):
         assert dispatcher.publish(view.operation)
-    # those of looking are counted too
+    # the commands of counting are counted too
     assert broker.info("stats")["total_commands_processed"] - before <= 50 * 3 + 3
     assert len(broker.client_list()) == connections
 
@@ -130,10 +130,10 @@ def test_sending_costs_three_commands_and_keeps_one_connection(
 def test_without_a_broker_publishing_returns_false_and_raises_nothing(create: Callable[..., TenantView]) -> None:
     view = create("acme")
     assert view.operation is not None
-    nobody = Dispatcher(BrokerAddress.of("redis://127.0.0.1:1/0"))
-    assert nobody.publish(view.operation) is False
-    assert nobody.is_up() is False
-    nobody.close()
+    unreachable = Dispatcher(BrokerAddress.of("redis://127.0.0.1:1/0"))
+    assert unreachable.publish(view.operation) is False
+    assert unreachable.is_up() is False
+    unreachable.close()
 
 
 def test_each_queue_of_the_contract_is_one_list(app: Celery, broker: redis.Redis) -> None:

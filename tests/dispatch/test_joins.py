@@ -37,7 +37,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def requests_of(app: Celery) -> list[Any]:
-    """What a worker hands to the backend for each part of one chord."""
+    """Return the requests that a worker passes to the backend for each part of one chord."""
     letters = make_chord_messages(
         app, [TaskCall(RUN_STEP, (ID, step, 1), step) for step in STEPS], TaskCall(FINALIZE, (ID,), CONTROL_QUEUE)
     )

@@ -1,4 +1,4 @@
-"""The look-up against a name server that behaves, and one that does not."""
+"""DNS lookups with a correct and a faulty name server."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_withdrawn_record_disappears_and_a_new_one_is_found(dns: DnsSimulator,
 def test_a_host_keeps_its_addresses_of_one_family_when_the_other_is_not_answered(
     dns: DnsSimulator, lookup: DnsLookup, kind: str, wanting: str
 ) -> None:
-    # some cannot tell an address that is not there from a question they do not know (RFC 4074)
+    # some servers do not distinguish an absent address from an unknown question (RFC 4074)
     publish(dns, ("hooks.acme.test", "A", "192.0.2.1"), ("hooks.acme.test", "AAAA", "2001:db8::1"))
     fault(dns, kind=kind, path=f" {wanting}$")
     started = time.monotonic()

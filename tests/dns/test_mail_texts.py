@@ -1,4 +1,4 @@
-"""DKIM keys, DMARC, MTA-STS and TLS reporting: what makes a difference to those who read them."""
+"""DKIM keys, DMARC, MTA-STS and TLS reporting: differences that matter to their readers."""
 
 from __future__ import annotations
 

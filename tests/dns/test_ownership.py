@@ -1,4 +1,4 @@
-"""Ownership: what proves it, and how a domain's state follows what is seen over time."""
+"""Domain ownership: its proofs, and the state that follows from checks over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of a Markdown document: found, run in order by one shell, and what each printed."""
+"""Find the examples of a Markdown document, run them in order in one shell, and collect their output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What the document shows after a command: a JSON body, or with `http` the whole answer. `line`: where it is."""
+    """The response that the document shows after a command: a JSON body, or with `http` all of it. `line`: its line."""
 
     language: str
     text: str
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Printed:
-    """What running one example left. `is_done`: the shell came to its end, with success."""
+    """The output of one example. `is_done`: the shell ended with success."""
 
     is_done: bool
     out: str = ""
@@ -43,7 +43,7 @@ class Printed:
 
 def read(document: str) -> list[Example]:
     """Every `sh` block with the `json` or `http` block that follows. Raises ValueError for an answer to nothing,
-    and for a curl command that stands in another kind of block, where nobody would run it."""
+    and for a curl command that stands in another kind of block, where no reader would run it."""
     found: list[Example] = []
     for language, text, line in _fences(document):
         if language == "sh":
@@ -69,7 +69,7 @@ def run(examples: Sequence[Example], folder: Path, environment: Mapping[str, str
     """
     script = folder / "examples.sh"
     script.write_text("set -eu -o pipefail\n" + "".join(map(_block, range(len(examples)), examples)))
-    # out of time: what it was at is told as unfinished
+    # timed out: the running example is reported as unfinished
     with contextlib.suppress(subprocess.TimeoutExpired):
         command = ["/usr/bin/env", "bash", str(script)]
         subprocess.run(command, cwd=folder, env=dict(environment), timeout=RUN_SECONDS, check=False)

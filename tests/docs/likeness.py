@@ -1,4 +1,4 @@
-"""Whether an answer is what a document shows: names and values must be the same, ids and times only of their kind."""
+"""Compare a response with a document: names and values must be equal, ids and times only of the same kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: what differs from run to run, as it is written, with the pattern that the other run's must match
+#: values that differ from run to run, as written, with the pattern that the other run's must match
 KINDS: dict[str, str] = {
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
     "uuid": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
@@ -15,19 +15,19 @@ KINDS: dict[str, str] = {
     "hex24": r"\b[0-9a-f]{24}\b",
     "left_out": "…",
 }
-#: the kinds that stand for one and the same thing wherever they are shown
+#: the kinds whose values are equal wherever they are shown
 NAMES = ("uuid", "hex24")
 ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in KINDS.items()))
 
 
 class Likeness:
-    """Compares a whole document's answers: an id that is shown twice must be one id in what was answered too."""
+    """Compares a whole document's responses: an id that is shown twice must be one id in the responses too."""
 
     def __init__(self) -> None:
         self._given_by_shown: dict[str, str] = {}
 
     def of_http(self, shown: str, given: str) -> Iterator[str]:
-        """The differences of a whole answer: its status line, the headers that are shown, its body if one is."""
+        """Return the differences of a whole response: status line, shown headers, and body if shown."""
         shown_head, _, shown_body = shown.partition("\n\n")
         given_head, _, given_body = given.replace("\r\n", "\n").partition("\n\n")
         shown_first, *shown_lines = shown_head.strip().split("\n")
@@ -42,7 +42,7 @@ class Likeness:
             yield f"a body is given and none is shown: {given_body[:200]}"
 
     def of_json(self, shown: str, given: str) -> Iterator[str]:
-        """The differences of a body, each with the place where it is. Fields that are not shown do not count."""
+        """Return the differences of a body with their places. Fields that are not shown do not count."""
         try:
             answered = json.loads(given)
         except ValueError:
@@ -82,7 +82,7 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _pattern(shown: str) -> str:
-    """What is shown as a pattern: one group for each thing that may differ, any text for what is left out."""
+    """Turn shown text into a pattern: a group for each value that may differ, any text for omitted parts."""
     parts: list[str] = []
     end = 0
     for found in ANY.finditer(shown):

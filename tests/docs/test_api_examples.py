@@ -1,4 +1,4 @@
-"""docs/reference/api.md does what it says: its examples are run, in order, on the real service."""
+"""The examples of docs/reference/api.md run in order on the real service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SURFACES = ("portal", "partner", "operator")
 
 @pytest.fixture
 def service(make_platform, redis_url: str, issuer: Issuer) -> tuple[Platform, str]:  # type: ignore[no-untyped-def] # noqa: F811
-    """The platform with its API, worker and sweep as processes; gives the API's URL too."""
+    """Start the platform with API, worker and scheduler as processes; yield the API's URL too."""
     issuers = ",".join(f"{issuer.url(one)}={issuer.url(one)}jwks/" for one in SURFACES)
     audiences = ",".join(f"{one}={one}" for one in SURFACES)
     platform = make_platform(redis_url, OIDC_ISSUERS=issuers, OIDC_AUDIENCES=audiences)
@@ -33,9 +33,9 @@ def service(make_platform, redis_url: str, issuer: Issuer) -> tuple[Platform, st
 
 @pytest.fixture
 def environment(service: tuple[Platform, str], issuer: Issuer, tmp_path: Path) -> dict[str, str]:  # noqa: F811
-    """What the document says its reader has."""
+    """Return the variables that the document assumes."""
     platform, api = service
-    # the group itself is the service's to make
+    # the service itself creates the group
     issuer.person("jordan")
     return {
         "PATH": os.environ["PATH"],
@@ -66,7 +66,7 @@ def test_every_example_answers_as_the_document_shows(environment: dict[str, str]
 
 
 def differences(example: Example, printed: Printed, likeness: Likeness) -> Iterator[tuple[int, str]]:
-    """What is not as shown, each with its line."""
+    """Return the differences to the document, each with its line."""
     if not printed.is_done:
         yield example.line, f"the shell ended here or before: {printed.err}{printed.out}"
         return

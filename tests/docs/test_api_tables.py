@@ -1,4 +1,4 @@
-"""The tables of docs/reference/api.md say what the service says: error codes, rights, filters."""
+"""The tables of docs/reference/api.md match the service: error codes, rights, filters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CASES = {
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of the document's table whose first column is called so, row by row."""
+    """Return the cells of the document's table with this first column, row by row."""
     text = (ROOT / "docs" / "reference" / "api.md").read_text()
     found = re.search(rf"^\| {re.escape(heading)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)", text, re.MULTILINE)
     assert found is not None, f"docs/reference/api.md has no table of {heading}"
@@ -48,7 +48,7 @@ def named(text: str) -> list[str]:
 
 
 def raised() -> Iterator[tuple[str, int, bool]]:
-    """What the API's own code refuses with, as it is written there: code, status, retryable."""
+    """Return the errors in the API's code: code, status, retryable."""
     for path in sorted((ROOT / "api").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

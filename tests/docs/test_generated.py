@@ -1,4 +1,4 @@
-"""The generated pages and .env.example are what the code says now, and their sources are whole."""
+"""The generated pages and .env.example match the code, and their sources are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as the answer that a document shows, and what does not."""
+"""Responses that match a document's example, and responses that do not."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-#: made on the first use, or on another machine; never part of the repository
+#: created on first use or on another machine; never part of the repository
 GENERATED = (
     *("deploy/compose/secrets", "deploy/compose/certificates", "deploy/compose/.env", "deploy/compose/authentik.env"),
     "docs/images/",
@@ -30,7 +30,7 @@ def named(path: Path) -> str:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that a page's headings have where it is shown."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -64,7 +64,7 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_module_that_a_page_runs_exists(page: Path) -> None:
-    # the changelog names what there was
+    # the changelog names former files
     names = MODULE.findall(page.read_text()) if page.name != "CHANGELOG.md" else []
     assert [name for name in names if importlib.util.find_spec(name) is None] == []
 

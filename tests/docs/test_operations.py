@@ -1,4 +1,4 @@
-"""The runbook and the command line's page say what the service says: every reason a row, every command a real one."""
+"""The runbook and the command line's page match the service: every reason has a row, every command exists."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def rows(text: str, *headings: str) -> list[list[str]]:
-    """The cells of the table with these first headings, row by row."""
+    """Return the cells of the table with these first headings, row by row."""
     head = r" \| ".join(map(re.escape, headings))
     found = re.search(rf"^\| {head} \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)", text, re.MULTILINE)
     assert found is not None, f"there is no table of {', '.join(headings)}"

@@ -1,4 +1,4 @@
-"""Where the broker is, told in a URL: what is understood, what is refused, and what never shows."""
+"""The broker's address as a URL: accepted and refused forms, and passwords that never appear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values are made of documents by the types of their fields."""
+"""Values are built from documents by the types of their fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a slug and a domain may be."""
+"""Valid and invalid slugs and domains."""
 
 from __future__ import annotations
 

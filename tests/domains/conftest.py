@@ -1,4 +1,4 @@
-"""Fixtures: a platform that requires proofs, DNS as its owner's hand can change it, and looks at the test's word."""
+"""Fixtures: a platform that requires domain proofs, DNS records that tests change, and checks on command."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ZONE = [
 ]
 
 
-class World:
-    """One tenant's domains, the service that watches them, and the hands that change things."""
+class DomainFixture:
+    """One tenant's domains, the service that checks them, and changes from outside."""
 
     def __init__(
         self, settings: Settings, store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
@@ -42,22 +42,22 @@ class World:
 
     # -- the service
 
-    def watch(self) -> DomainMonitor:
+    def monitor(self) -> DomainMonitor:
         return open_domain_monitor(self.store, open_starter(self.store, self.dispatcher, self.settings), self.settings)
 
-    def looks(self, slots: int = 8) -> DomainCheckJob:
+    def job(self, slots: int = 8) -> DomainCheckJob:
         lookup = DnsLookup(self.settings.dns_servers, lookup_seconds=self.settings.call_seconds)
-        return DomainCheckJob(self.watch(), lookup, self.settings, slots)
+        return DomainCheckJob(self.monitor(), lookup, self.settings, slots)
 
-    def look(self, name: str = "acme.test") -> TenantDomain:
-        """One look at a domain, due or not."""
+    def check(self, name: str = "acme.test") -> TenantDomain:
+        """Check a domain, due or not."""
         self.make_due(name)
-        looks = self.looks()
-        looks.run_once()
-        looks.close()
+        job = self.job()
+        job.run_once()
+        job.close()
         return self.domain(name)
 
-    # -- what is on record
+    # -- records
 
     def create(self, slug: str = "acme", *domains: str) -> Tenant:
         new = NewTenant(slug, slug.title(), "starter", domains or (f"{slug}.test",))
@@ -74,7 +74,7 @@ class World:
         return found
 
     def events(self, prefix: str = "domain.") -> list[tuple[str, Any, Any]]:
-        """(action, before, after), oldest first."""
+        """Return (action, before, after) of events, oldest first."""
         feed = self.plane.events.following(self.admin, None, 0, None, 200)
         return [(one.action, one.before, one.after) for one in feed.items if one.action.startswith(prefix)]
 
@@ -82,29 +82,29 @@ class World:
         return [action for action, _, _ in self.events()]
 
     def operations(self, slug: str = "acme") -> list[str]:
-        """Actions of a tenant's operations, oldest first."""
+        """Return the actions of a tenant's operations, oldest first."""
         page = self.plane.operations.page(slug, self.admin, 50, None)
         return [operation.action.value for operation in reversed(page.items)]
 
-    # -- hands
+    # -- changes from outside
 
     def make_due(self, name: str) -> None:
         self.rows.update_one({"domain": name}, [{"$set": {"dueAt": "$$NOW"}}])
 
     def age(self, field: str, days: float, name: str = "acme.test") -> None:
-        """Make one of a domain's times lie further back."""
+        """Move one of a domain's times into the past."""
         shifted = {"$subtract": [f"${field}", round(days * 86_400_000)]}
         self.rows.update_one({"domain": name}, [{"$set": {field: shifted}}])
 
     def proof(self, name: str = "acme.test") -> Record:
-        return self.watch().maker.record(self.domain(name).tenant_id, name)
+        return self.monitor().maker.record(self.domain(name).tenant_id, name)
 
     def publish_proof(self, name: str = "acme.test") -> None:
         record = self.proof(name)
         publish(self.dns, (record.name, record.type, record.value))
 
-    def furnish(self) -> None:
-        """What the mail step does: put the zone's records on the tenant."""
+    def save_mail_records(self) -> None:
+        """Save the zone's records on the tenant, as the mail step does."""
         tenant = self.tenant()
         assert self.store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": ZONE})
 
@@ -112,7 +112,7 @@ class World:
         publish(self.dns, *((one["name"], one["type"], one["value"]) for one in ZONE))
 
     def finish(self, slug: str = "acme") -> None:
-        """The workers' part: every step of the tenant's open operation is ok."""
+        """End every step of the tenant's open operation as ok."""
         operation = self.store.operations.find_open(self.tenant(slug).id)
         assert operation is not None
         for step in operation.steps:
@@ -123,16 +123,16 @@ class World:
 
 
 @pytest.fixture
-def make_world(
+def make_fixture(
     make_settings: Callable[..., Settings], store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
-) -> Callable[..., World]:
-    def make(**changes: Any) -> World:
+) -> Callable[..., DomainFixture]:
+    def make(**changes: Any) -> DomainFixture:
         given = {"domain_proof": "required", "dns_servers": dns.address, "call_seconds": 1.0}
-        return World(make_settings(**{**given, **changes}), store, dispatcher, dns, admin)
+        return DomainFixture(make_settings(**{**given, **changes}), store, dispatcher, dns, admin)
 
     return make
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
-    return make_world()
+def fixture(make_fixture: Callable[..., DomainFixture]) -> DomainFixture:
+    return make_fixture()

@@ -1,4 +1,4 @@
-"""Which domains a tenant may have, by who adds them, and which of them wait for a proof."""
+"""Decide by the caller's role which domains a tenant may have and which of them need a proof."""
 
 from __future__ import annotations
 
@@ -12,89 +12,89 @@ from shared.core.errors import ActionNotPossible, DomainOverlaps, DomainTaken
 from shared.core.naming import MAX_DOMAIN_LENGTH, domain_name
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant
-from tests.domains.conftest import World
+from tests.domains.conftest import DomainFixture
 from tests.records import EVERY_SURFACE
 
-MakeWorld = Callable[..., World]
+MakeFixture = Callable[..., DomainFixture]
 
 
 @pytest.fixture
-def world(make_world: MakeWorld) -> World:
-    return make_world(domain_proof="staff")
+def fixture(make_fixture: MakeFixture) -> DomainFixture:
+    return make_fixture(domain_proof="staff")
 
 
-def reseller(world: World, slug: str = "reseller") -> Actor:
-    """An administrator of a new partner."""
-    partner = world.plane.partners.create(slug, slug.title(), world.admin)
+def reseller(fixture: DomainFixture, slug: str = "reseller") -> Actor:
+    """Create a partner; return its administrator."""
+    partner = fixture.plane.partners.create(slug, slug.title(), fixture.admin)
     new = NewUser(slug, f"{slug}@people.test", slug.title())
     rights: UserChanges = {"role": Role.ADMIN, "partner_id": partner.id}
-    return Actor(world.plane.users.create(new, rights, world.admin), EVERY_SURFACE, "request-2")
+    return Actor(fixture.plane.users.create(new, rights, fixture.admin), EVERY_SURFACE, "request-2")
 
 
-def create(world: World, actor: Actor, slug: str, *domains: str) -> None:
-    world.plane.tenants.create(NewTenant(slug, slug.title(), "starter", domains), actor)
+def create(fixture: DomainFixture, actor: Actor, slug: str, *domains: str) -> None:
+    fixture.plane.tenants.create(NewTenant(slug, slug.title(), "starter", domains), actor)
 
 
-def needs_proof(world: World, slug: str) -> dict[str, bool]:
-    return {view.domain.name: view.domain.is_proof_required for view in world.plane.domains.list(slug, world.admin)}
+def needs_proof(fixture: DomainFixture, slug: str) -> dict[str, bool]:
+    return {view.domain.name: view.domain.is_proof_required for view in fixture.plane.domains.list(slug, fixture.admin)}
 
 
 @pytest.mark.parametrize(
     ("mode", "of_staff", "of_partner"), [("staff", False, True), ("required", True, True), ("off", False, False)]
 )
 def test_the_role_of_the_caller_decides_if_a_domain_needs_a_proof(
-    make_world: MakeWorld, mode: str, of_staff: bool, of_partner: bool
+    make_fixture: MakeFixture, mode: str, of_staff: bool, of_partner: bool
 ) -> None:
-    world = make_world(domain_proof=mode)
-    partner = reseller(world)
-    create(world, world.admin, "acme", "acme.test")
-    create(world, partner, "beta", "beta.test")
-    assert needs_proof(world, "acme") == {"acme.test": of_staff}
-    assert needs_proof(world, "beta") == {"beta.test": of_partner}
-    assert world.domain("beta.test").is_watched is of_partner
+    fixture = make_fixture(domain_proof=mode)
+    partner = reseller(fixture)
+    create(fixture, fixture.admin, "acme", "acme.test")
+    create(fixture, partner, "beta", "beta.test")
+    assert needs_proof(fixture, "acme") == {"acme.test": of_staff}
+    assert needs_proof(fixture, "beta") == {"beta.test": of_partner}
+    assert fixture.domain("beta.test").is_watched is of_partner
 
 
-def test_a_change_requires_proofs_only_for_added_domains(world: World) -> None:
-    partner = reseller(world)
-    create(world, partner, "beta", "beta.test")
-    world.finish("beta")
-    world.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test")}, world.admin, None)
-    world.finish("beta")
-    world.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test", "own.test")}, partner, None)
-    assert needs_proof(world, "beta") == {"beta.test": True, "staff.test": False, "own.test": True}
-    waiting = world.store.domains.unproven_of(world.tenant("beta").id, is_always_required=False)
+def test_a_change_requires_proofs_only_for_added_domains(fixture: DomainFixture) -> None:
+    partner = reseller(fixture)
+    create(fixture, partner, "beta", "beta.test")
+    fixture.finish("beta")
+    fixture.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test")}, fixture.admin, None)
+    fixture.finish("beta")
+    fixture.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test", "own.test")}, partner, None)
+    assert needs_proof(fixture, "beta") == {"beta.test": True, "staff.test": False, "own.test": True}
+    waiting = fixture.store.domains.unproven_of(fixture.tenant("beta").id, is_always_required=False)
     assert waiting == {"beta.test", "own.test"}
 
 
-def test_a_proof_releases_a_domain_and_starts_its_reconcile(world: World) -> None:
-    create(world, reseller(world), "acme", "acme.test")
-    world.finish()
-    world.publish_proof()
-    assert world.look().ownership.is_proven
-    assert world.store.domains.unproven_of(world.tenant().id, is_always_required=False) == frozenset()
-    assert world.watch().start_reconciles() == 1
+def test_a_proof_releases_a_domain_and_starts_its_reconcile(fixture: DomainFixture) -> None:
+    create(fixture, reseller(fixture), "acme", "acme.test")
+    fixture.finish()
+    fixture.publish_proof()
+    assert fixture.check().ownership.is_proven
+    assert fixture.store.domains.unproven_of(fixture.tenant().id, is_always_required=False) == frozenset()
+    assert fixture.monitor().start_reconciles() == 1
 
 
-def test_without_marker_keys_only_domains_that_need_a_proof_are_refused(make_world: MakeWorld) -> None:
-    world = make_world(domain_proof="staff", stamp_keys="")
-    partner = reseller(world)
-    create(world, world.admin, "acme", "acme.test")
-    create(world, partner, "empty")
+def test_without_marker_keys_only_domains_that_need_a_proof_are_refused(make_fixture: MakeFixture) -> None:
+    fixture = make_fixture(domain_proof="staff", stamp_keys="")
+    partner = reseller(fixture)
+    create(fixture, fixture.admin, "acme", "acme.test")
+    create(fixture, partner, "empty")
     with pytest.raises(ActionNotPossible, match="STAMP_KEYS"):
-        create(world, partner, "beta", "beta.test")
-    assert world.store.tenants.find("beta") is None
+        create(fixture, partner, "beta", "beta.test")
+    assert fixture.store.tenants.find("beta") is None
 
 
-def test_domains_of_an_earlier_version_need_no_proof_unless_one_was_required(make_world: MakeWorld) -> None:
-    world = make_world(domain_proof="required")
-    create(world, world.admin, "acme", "acme.test", "asked.test")
-    world.rows.update_many({}, {"$unset": {"proofRequired": "", "registrable": ""}})
-    world.rows.update_one({"domain": "acme.test"}, {"$set": {"askedAt": None}})
-    tenant_id = world.tenant().id
-    assert world.store.domains.unproven_of(tenant_id, is_always_required=True) == {"asked.test"}
-    assert world.store.domains.unproven_of(tenant_id, is_always_required=False) == frozenset()
-    world.plane.readiness.prepare()
-    assert needs_proof(world, "acme") == {"acme.test": False, "asked.test": True}
+def test_domains_of_an_earlier_version_need_no_proof_unless_one_was_required(make_fixture: MakeFixture) -> None:
+    fixture = make_fixture(domain_proof="required")
+    create(fixture, fixture.admin, "acme", "acme.test", "asked.test")
+    fixture.rows.update_many({}, {"$unset": {"proofRequired": "", "registrable": ""}})
+    fixture.rows.update_one({"domain": "acme.test"}, {"$set": {"askedAt": None}})
+    tenant_id = fixture.tenant().id
+    assert fixture.store.domains.unproven_of(tenant_id, is_always_required=True) == {"asked.test"}
+    assert fixture.store.domains.unproven_of(tenant_id, is_always_required=False) == frozenset()
+    fixture.plane.readiness.prepare()
+    assert needs_proof(fixture, "acme") == {"acme.test": False, "asked.test": True}
 
 
 @pytest.mark.parametrize(
@@ -106,51 +106,53 @@ def test_domains_of_an_earlier_version_need_no_proof_unless_one_was_required(mak
         ("b.acme.co.uk", "acme.co.uk"),
     ],
 )
-def test_only_staff_add_a_parent_or_subdomain_of_another_tenants_domain(world: World, known: str, added: str) -> None:
-    partner = reseller(world)
-    create(world, partner, "acme", known)
-    other = reseller(world, "other")
+def test_only_staff_add_a_parent_or_subdomain_of_another_tenants_domain(
+    fixture: DomainFixture, known: str, added: str
+) -> None:
+    partner = reseller(fixture)
+    create(fixture, partner, "acme", known)
+    other = reseller(fixture, "other")
     with pytest.raises(DomainOverlaps):
-        create(world, other, "beta", added)
-    create(world, other, "beta")
-    world.finish("beta")
+        create(fixture, other, "beta", added)
+    create(fixture, other, "beta")
+    fixture.finish("beta")
     with pytest.raises(DomainOverlaps):
-        world.plane.tenants.change("beta", {"domains": (added,)}, other, None)
-    assert world.store.tenants.find("beta").domains == ()  # type: ignore[union-attr]
-    world.plane.tenants.change("beta", {"domains": (added,)}, world.admin, None)
-    world.finish("beta")
-    # what is there stays, whoever changes the tenant next
-    world.plane.tenants.change("beta", {"domains": (added, "beta.test")}, other, None)
+        fixture.plane.tenants.change("beta", {"domains": (added,)}, other, None)
+    assert fixture.store.tenants.find("beta").domains == ()  # type: ignore[union-attr]
+    fixture.plane.tenants.change("beta", {"domains": (added,)}, fixture.admin, None)
+    fixture.finish("beta")
+    # an existing domain stays, whichever caller changes the tenant next
+    fixture.plane.tenants.change("beta", {"domains": (added, "beta.test")}, other, None)
 
 
-def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(world: World) -> None:
-    partner = reseller(world)
-    create(world, partner, "acme", "acme.test", "mail.acme.test", "one.shared.test")
-    create(world, partner, "beta", "notacme.test", "two.shared.test", "acme.test.example.org")
-    assert set(needs_proof(world, "beta")) == {"notacme.test", "two.shared.test", "acme.test.example.org"}
+def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(fixture: DomainFixture) -> None:
+    partner = reseller(fixture)
+    create(fixture, partner, "acme", "acme.test", "mail.acme.test", "one.shared.test")
+    create(fixture, partner, "beta", "notacme.test", "two.shared.test", "acme.test.example.org")
+    assert set(needs_proof(fixture, "beta")) == {"notacme.test", "two.shared.test", "acme.test.example.org"}
 
 
-def test_a_domain_of_a_row_without_its_family_is_found_after_the_start(world: World) -> None:
-    create(world, world.admin, "acme", "acme.test")
-    world.rows.update_many({}, {"$unset": {"registrable": ""}})
-    world.plane.readiness.prepare()
+def test_a_domain_of_a_row_without_its_family_is_found_after_the_start(fixture: DomainFixture) -> None:
+    create(fixture, fixture.admin, "acme", "acme.test")
+    fixture.rows.update_many({}, {"$unset": {"registrable": ""}})
+    fixture.plane.readiness.prepare()
     with pytest.raises(DomainOverlaps):
-        create(world, reseller(world), "beta", "mail.acme.test")
+        create(fixture, reseller(fixture), "beta", "mail.acme.test")
 
 
-def test_of_two_that_add_a_domain_and_one_below_it_at_once_one_is_refused(world: World) -> None:
-    one, other = reseller(world), reseller(world, "other")
+def test_of_two_that_add_a_domain_and_one_below_it_at_once_one_is_refused(fixture: DomainFixture) -> None:
+    one, other = reseller(fixture), reseller(fixture, "other")
     for attempt in range(8):
         jobs = [(one, f"acme{attempt}", f"acme{attempt}.test"), (other, f"beta{attempt}", f"mail.acme{attempt}.test")]
         with ThreadPoolExecutor(2) as pool:
-            ended = [pool.submit(create, world, *job).exception() for job in jobs]  # type: ignore[arg-type]
+            ended = [pool.submit(create, fixture, *job).exception() for job in jobs]  # type: ignore[arg-type]
         assert sorted(str(type(one).__name__) for one in ended) == ["DomainOverlaps", "NoneType"], attempt
 
 
-def test_a_domain_of_another_tenant_is_refused_to_staff_too(world: World) -> None:
-    create(world, world.admin, "acme", "acme.test")
+def test_a_domain_of_another_tenant_is_refused_to_staff_too(fixture: DomainFixture) -> None:
+    create(fixture, fixture.admin, "acme", "acme.test")
     with pytest.raises(DomainTaken):
-        create(world, world.admin, "beta", "acme.test")
+        create(fixture, fixture.admin, "beta", "acme.test")
 
 
 @pytest.mark.parametrize("name", ["co.uk", "github.io", "kawasaki.jp", "xn--55qx5d.cn"])

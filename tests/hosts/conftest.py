@@ -1,4 +1,4 @@
-"""The platform as several hosts would run it: servers that fail over, and requests that go on through it."""
+"""The platform on several hosts: servers that fail over, and requests that continue during it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SENTINEL_PASSWORD = "password-of-sentinels"
 
 @pytest.fixture(scope="module")
 def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
-    """Each test leaves it whole."""
+    """Each test restores it."""
     made = ReplicaSet(tmp_path_factory.mktemp("replica-set"))
     try:
         made.start()
@@ -33,7 +33,7 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedValkey]:
-    """Each test leaves all five of them up."""
+    """Each test leaves all five running."""
     made = WatchedValkey(tmp_path_factory.mktemp("watched"), SERVER_PASSWORD, SENTINEL_PASSWORD)
     try:
         made.start()
@@ -48,13 +48,13 @@ def sentinel_settings(watched: WatchedValkey) -> dict[str, str]:
 
 
 def tokens_of(issuer: Issuer) -> dict[str, str]:  # noqa: F811
-    """Settings of an API that takes this issuer's tokens for operators."""
+    """Return settings of an API that accepts this issuer's tokens for operators."""
     url = issuer.url()
     return {"OIDC_ISSUERS": f"{url}={url}jwks/", "OIDC_AUDIENCES": "operator=operator"}
 
 
 class SignUps:
-    """Tenants that keep signing up on a thread of their own; each asks again, with its key, until it is accepted."""
+    """Create tenants on a separate thread; each request is repeated with its key until it is accepted."""
 
     def __init__(self, client: Client, pause: float = 0.4) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class SignUps:
         self._thread.join(60)
 
     def wait_for(self, more: int, seconds: float = 30) -> None:
-        """Until so many more were accepted than now."""
+        """Wait until so many more are accepted than now."""
         wanted, give_up = len(self.accepted) + more, time.monotonic() + seconds
         while len(self.accepted) < wanted:
             assert time.monotonic() < give_up, f"{len(self.accepted)} of {wanted} accepted; {self.answers}"
@@ -101,7 +101,7 @@ class SignUps:
 
 @pytest.fixture
 def operator(issuer: Issuer) -> Callable[[str], Client]:  # noqa: F811
-    """An administrator's client of the API at a URL, known there."""
+    """Return an administrator's client of the API at a URL."""
 
     def sign_in(url: str) -> Client:
         client = Client(url, issuer.token("admin"))
@@ -118,7 +118,7 @@ def every_tenant_is_active(platform: Platform, slugs: list[str], seconds: float 
 
 
 def every_tenant_is_whole(platform: Platform, slugs: list[str], seconds: float = 60) -> None:
-    """Each is active, there once in every system, with one operation and one event of each kind."""
+    """Require that each is active and exists once in every product, with one operation and one event of each kind."""
     every_tenant_is_active(platform, slugs, seconds)
     for slug in slugs:
         assert platform.has_one_of_each(slug), platform.upstream(slug)

@@ -1,6 +1,6 @@
-"""Hosts on a network of their own: a network namespace for each, joined by a bridge in the first. Linux only.
+"""Hosts on a private network: a network namespace for each, joined by a bridge in the first. Linux only.
 
-Nothing of it is seen outside, and nothing is left of it: a namespace lives as long as something holds it open.
+It is invisible outside and leaves nothing: a namespace exists as long as a process keeps it open.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Host:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The calling thread, and whatever it starts, is on this host within the block."""
+        """Move the calling thread and its child processes to this host within the block."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
             _enter(self._namespace)
@@ -44,7 +44,7 @@ class Host:
             os.close(before)
 
     def cut_off(self) -> None:
-        """Nothing goes to or from this host any more, and nobody is told."""
+        """Drop all packets to and from this host without any notice."""
         self._set_cable("down")
 
     def join_again(self) -> None:
@@ -75,7 +75,7 @@ class Host:
 
 
 def _new_namespace() -> int:
-    """An open file that holds a fresh network namespace. Made on a thread that ends, for the thread moves into it."""
+    """Open a new network namespace. It is created on a thread that ends, because the thread moves into it."""
     made: list[int | OSError] = []
 
     def make() -> None:

@@ -50,7 +50,7 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
         ("DEFAULT_TENANT_SLUG", "Dezky GmbH", "DEFAULT_TENANT_SLUG: must be 3 to 32 of a-z"),
         ("OIDC_ALGORITHMS", " , ", "OIDC_ALGORITHMS: must name at least one"),
         ("OIDC_ALGORITHMS", "RS257", "OIDC_ALGORITHMS: RS257 is not an algorithm"),
-        # whose surface was left empty by mistake must not get all of them
+        # an issuer whose surface is empty by mistake must not get all surfaces
         ("OIDC_AUDIENCES", "operator=operator,portal=", "OIDC_AUDIENCES: portal= is incomplete"),
         ("OIDC_AUDIENCES", "operator=operator@", "OIDC_AUDIENCES: operator=operator@ is incomplete"),
         ("OIDC_AUDIENCES", "a@https://other.test/", "names the issuer https://other.test/, which is not in"),

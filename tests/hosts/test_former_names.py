@@ -91,7 +91,7 @@ def test_a_process_that_gets_former_names_warns_at_its_start_and_names_the_new_o
         timeout=60,
         check=False,
     )
-    told = process.stdout + process.stderr
-    assert process.returncode == 0, told
-    assert "rename SWEEP_INTERVAL_SECONDS to SCHEDULER_INTERVAL_SECONDS" in told
-    assert "rename INTEGRATION_SLOTS_FILE to INTEGRATION_CONCURRENCY_FILE" in told
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    assert "rename SWEEP_INTERVAL_SECONDS to SCHEDULER_INTERVAL_SECONDS" in output
+    assert "rename INTEGRATION_SLOTS_FILE to INTEGRATION_CONCURRENCY_FILE" in output

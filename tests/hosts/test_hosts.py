@@ -27,7 +27,7 @@ from tests.simulators import API_TOKEN, CLIENTS, fault
 ROOT = Path(__file__).parents[2]
 #: set where this file is run again by a user who is root of namespaces of its own
 INSIDE = "DEZKY_TEST_OWN_ROOT"
-#: the steps that are under way as the host is cut off
+#: the steps that run when the host is disconnected
 CUT = ("authentik", "ocis")
 
 
@@ -43,7 +43,7 @@ def as_own_root(test: str) -> None:
 
 @pytest.fixture
 def hosts(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
-    """Three of them. None when the test has been run by another user instead."""
+    """Yield three hosts; None when the test has been run by another user instead."""
     if shutil.which("ip") is None:
         pytest.skip("The program ip (Debian package iproute2) is not on this machine.")
     made: list[Host] = []
@@ -59,7 +59,7 @@ def hosts(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
 
 @pytest.fixture
 def middle(hosts: list[Host]) -> Iterator[Host | None]:
-    """The first host, which the test itself is on."""
+    """Return the first host, on which the test itself runs."""
     if not hosts:
         yield None
         return
@@ -80,7 +80,7 @@ def products(middle: Host | None) -> Iterator[tuple[AuthentikSimulator, Stalwart
 
 @pytest.fixture
 def shared_servers(middle: Host | None, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """All that the hosts share: settings that lead to a database and a broker on the first one."""
+    """Return the settings that the hosts share: a database and a broker on the first one."""
     if middle is None:
         yield {}
         return
@@ -102,11 +102,11 @@ def test_a_disconnected_host_loses_its_steps_to_another_and_returns_without_effe
     tmp_path: Path,
 ) -> None:
     if not hosts:
-        return  # it has been run by another user, and did well
+        return  # it has been run by another user and passed
     _, second, third = hosts
-    # issuers of plain http are accepted on one's own machine only, so an emergency token is used
+    # issuers with plain http are accepted on loopback only, so an emergency token is used
     platform = build(tmp_path, products, **shared_servers)
-    # a process is on the host that it was started from, so none comes from one that was started before
+    # a process runs on the host that it was started from, so none may be forked from an earlier one
     platform.is_warm = False
     try:
         _cut_off_and_come_back(platform, second, third)
@@ -128,11 +128,11 @@ def _cut_off_and_come_back(platform: Platform, second: Host, third: Host) -> Non
             lambda session: store.emergency_tokens.issue(admin.subject, admin.email, admin.name, 30, session)
         ),
     )
-    # the tenant that the service makes for itself
+    # the tenant that the service creates for itself
     until(lambda: platform.store.tenants.find(platform.settings.default_tenant_slug))
     platform.settled(platform.settings.default_tenant_slug)
 
-    # the effect happens at once, the answer comes a byte at a time
+    # the effect happens at once and the response drips
     fault(platform.authentik, kind="drip", method="POST", delay=0.5, count=1)
     fault(platform.ocis, kind="drip", method="POST", path="drives$", delay=0.5, count=1)
     sign_up(client, "acme")
@@ -149,7 +149,7 @@ def _cut_off_and_come_back(platform: Platform, second: Host, third: Host) -> Non
 
     third.join_again()
     far_worker.send_signal(signal.SIGCONT)
-    # it goes on where it stood, and what it has to say comes too late
+    # the frozen attempt continues, and its outcome comes too late
     until(lambda: all(lost_its_lease(platform, name) for name in CUT))
     every_tenant_is_whole(platform, ["acme"])
     assert platform.settled("acme").operation == view.operation

@@ -1,4 +1,4 @@
-"""What the metrics' port serves while processes start."""
+"""The metrics of the port while processes start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MongoDB as a replica set of three: its primary dies, hands over, and is missed, while tenants keep signing up."""
+"""MongoDB as a replica set of three: its primary dies, fails over and is missing while tenants are created."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_indexes_are_created_while_a_member_is_down(
     until(replica_set.is_whole)
     platform = make_platform(redis_url, MONGODB_URI=replica_set.uri)
     rows = platform.store.connection.client["dezky"]["rows"]
-    # of an empty collection an index is made by the primary alone
+    # the primary alone creates the index of an empty collection
     rows.insert_one({"name": "one"})
     gone = next(one for one in replica_set.addresses if one != replica_set.primary())
     replica_set.kill(gone)
@@ -37,7 +37,7 @@ def test_primary_failovers_lose_and_double_nothing_and_without_a_primary_the_api
     issuer: Issuer,
     operator: Callable[[str], Client],
 ) -> None:
-    # attempts that leave a lease room to wait for the next primary
+    # attempts so short that a lease outlasts the election of the next primary
     times = {"LEASE_SECONDS": "12", "ATTEMPT_SECONDS": "2", "CALL_SECONDS": "1"}
     platform = make_platform(redis_url, MONGODB_URI=replica_set.uri, **tokens_of(issuer), **times)
     url = platform.start_api()
@@ -57,7 +57,7 @@ def test_primary_failovers_lose_and_double_nothing_and_without_a_primary_the_api
     assert set(sign_ups.answers) <= {201, "store_unavailable", "key_in_progress", "unanswered"}, platform.logs()
     assert all(process.poll() is None for process in (worker, scheduler)), platform.logs()[-4000:]
 
-    # one is dead already: now a single one is left, which may not be primary
+    # one is dead already: the last one cannot be primary
     primary = replica_set.primary()
     replica_set.suspend(primary)
     answer = client("POST", "/tenants", json={"slug": "later", "name": "Later"})
@@ -66,7 +66,7 @@ def test_primary_failovers_lose_and_double_nothing_and_without_a_primary_the_api
     assert readiness(url) == (503, {"mongodb": "down", "broker": "up"})
     replica_set.resume(primary)
     platform.until_ready(url)
-    # who comes back may lose an election first: then 503 is said once more, and asking again is safe
+    # a returning member may lose an election first: then 503 is answered once more, and a repeat is safe
     later = {"json": {"slug": "later", "name": "Later"}, "headers": {"Idempotency-Key": "later"}}
     until(lambda: client("POST", "/tenants", **later).status_code == 201)
     assert platform.settled("later").tenant.slug == "later"

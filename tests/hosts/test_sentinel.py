@@ -1,4 +1,4 @@
-"""The broker as a master with a replica, watched by three Sentinels: it dies and hands over while work goes on."""
+"""The broker as a master with a replica, watched by three Sentinels: it dies and fails over while work continues."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_publishing_and_work_continue_at_the_new_master_after_a_crash_or_a_failo
         until(lambda: watched.master_port() == watched.master.port)
         sign_ups.wait_for(4)
     every_tenant_is_whole(platform, sign_ups.accepted)
-    # the broker was away, and nobody who signed up has seen it
+    # the outage of the broker affected no request
     assert set(sign_ups.answers) <= {201, "unanswered"}
     assert all(process.poll() is None for process in (worker, scheduler)), platform.logs()[-4000:]
     assert SERVER_PASSWORD not in platform.logs()

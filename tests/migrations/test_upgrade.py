@@ -1,7 +1,7 @@
-"""A database written by version 0.1.0, with operations in every state, is taken over and worked on.
+"""Upgrade a database of version 0.1.0 with operations in every state, and continue its work.
 
 The data were written by that version's API and worker: tenants that are active, suspended and deleted, one in the
-middle of a reconcile whose worker was stopped, one that nobody has begun, and a paused integration.
+middle of a reconcile whose worker was stopped, one that has not started, and a paused integration.
 """
 
 from __future__ import annotations

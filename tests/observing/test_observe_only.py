@@ -1,4 +1,4 @@
-"""In observe-only mode dry runs and checks go on and nothing changes outside; deferred operations begin afterwards."""
+"""In observe-only mode dry runs and checks continue, nothing changes outside, and operations are deferred."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
 def test_observe_only_mode_defers_accepted_operations_until_it_ends(
     platform: PlatformFixture,
 ) -> None:
-    platform.plane.observe_only.begin("a backup is being looked at", platform.admin)
+    platform.plane.observe_only.begin("a backup is being checked", platform.admin)
     operation = platform.plane.tenants.create(
         NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin
     ).operation
     assert operation is not None
     assert run_once(platform, operation.id) == ["deferred"] * 3
     assert writes(platform.authentik) == writes(platform.ocis) == []
-    held = platform.store.operations.find(operation.id)
-    assert held is not None
-    step = held.step("ocis")
+    deferred = platform.store.operations.find(operation.id)
+    assert deferred is not None
+    step = deferred.step("ocis")
     assert (step.attempts, step.reason, step.status) == (0, "observe_only", "pending")
-    assert "a backup is being looked at" in (step.message or "")
-    assert held.paused_at is not None
+    assert "a backup is being checked" in (step.message or "")
+    assert deferred.paused_at is not None
     platform.plane.observe_only.end(platform.admin)
     assert release(platform) >= 1
     assert platform.finish(platform.plane.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
@@ -54,7 +54,7 @@ def test_observe_only_mode_defers_accepted_operations_until_it_ends(
 def test_a_dry_run_still_runs_and_lists_the_changes(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert plan.status is OperationStatus.SUCCEEDED
     assert plan.step("ocis").changes == ("set name of the space Renamed",)
@@ -67,7 +67,7 @@ def test_in_observe_only_mode_no_automatic_operation_starts(
     platform = make_platform(delete_grace_days=0)
     for slug in ("acme", "beta", "gamma"):
         platform.grown(slug)
-    # acme is to be purged, beta to be brought to an integration, a domain of gamma was proven just now
+    # acme is due for a purge, beta for a backfill, and a domain of gamma has just been verified
     platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
     platform.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
     platform.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
@@ -78,7 +78,7 @@ def test_in_observe_only_mode_no_automatic_operation_starts(
         reconciles = open_domain_monitor(platform.store, starter, platform.settings)
         return [platform.plane.lifecycle.start_due(200), backfill.run_once(), reconciles.start_reconciles()]
 
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     assert begun() == [0, 0, 0]
     platform.plane.observe_only.end(platform.admin)
     assert begun() == [1, 1, 1]
@@ -90,7 +90,7 @@ def test_an_orphans_removal_is_refused_and_an_already_requested_one_waits(platfo
     platform.scan()
     platform.scan()
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     with pytest.raises(ObserveOnly):
         platform.plane.orphans.remove(platform.one("authentik").id, platform.admin)
     platform.ocis.journal.clear()
@@ -111,7 +111,7 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
     assert drift.run_once() == 0
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     before = list(platform.rows["tenants"].find())
     platform.plane.observe_only.end(platform.admin)
     assert list(platform.rows["tenants"].find()) == before, (
@@ -123,8 +123,8 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
         TenantView(platform.tenant("acme"), platform.store.operations.find_open(platform.tenant("acme").id))
     )
     assert drift.run_once() == 0
-    looks = [platform.store.orphan_scans.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
-    assert all(looks)
+    claims = [platform.store.orphan_scans.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
+    assert all(claims)
 
 
 def test_start_and_end_are_events_with_actor_and_reason(platform: PlatformFixture) -> None:
@@ -146,14 +146,14 @@ def test_start_and_end_are_events_with_actor_and_reason(platform: PlatformFixtur
 
 def test_in_observe_only_mode_access_to_our_api_still_closes_and_opens(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     assert platform.plane.lifecycle.delete("acme", platform.admin).tenant.status is Status.DELETED
     assert platform.tenant("acme").purge_after is not None
 
 
 def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     platform.plane.switches.pause("all", "power cut", platform.admin)
     plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
@@ -162,20 +162,20 @@ def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) ->
 
 def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(operation_deadline_seconds=1)
-    platform.plane.observe_only.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("an investigation", platform.admin)
     operation = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
     assert operation is not None
     run_once(platform, operation.id)
     time.sleep(1.2)
     release(platform)
-    held = platform.store.operations.find(operation.id)
-    assert held is not None
-    assert held.status is OperationStatus.RUNNING
+    deferred = platform.store.operations.find(operation.id)
+    assert deferred is not None
+    assert deferred.status is OperationStatus.RUNNING
     platform.plane.observe_only.end(platform.admin)
     release(platform)
     freed = platform.store.operations.find(operation.id)
     assert freed is not None
-    assert freed.deadline_at > held.deadline_at
+    assert freed.deadline_at > deferred.deadline_at
 
 
 def test_a_step_that_is_open_in_a_backup_searches_before_it_creates(platform: PlatformFixture) -> None:

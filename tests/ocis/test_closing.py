@@ -1,4 +1,4 @@
-"""Close and remove the tenant's spaces: all of them, no others, and never in name only."""
+"""Close and remove the tenant's spaces: all of them, no others, and with verification."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_purge_keeps_a_duplicate_that_a_person_made_and_names_the_remedy(
 def test_a_copy_of_the_marker_has_no_space_closed_or_removed(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, members: dict[str, str], is_disabled: bool
 ) -> None:
-    """Its files lie in the trash bin, so that it looks empty."""
+    """The space's files are in the trash bin, so its size is zero."""
     ensure_files(work("ocis"), files)
     own, copy = only(ocis), add_twin(ocis)
     copy.grants, copy.disabled = dict(members), is_disabled

@@ -1,4 +1,4 @@
-"""Sign in to OCIS: app tokens, client credentials, and what each refusal means."""
+"""Sign in to OCIS: app tokens, client credentials, and the reason of each refusal."""
 
 from __future__ import annotations
 

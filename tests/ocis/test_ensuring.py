@@ -50,7 +50,7 @@ def test_the_first_attempt_for_a_tenant_needs_three_requests_and_no_read(
 def test_a_first_attempt_that_runs_late_creates_no_second_space(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    """A worker that was frozen and goes on: its time ends before its lease, so before another may begin."""
+    """A worker that was frozen and continues: its time ends before its lease, so before another attempt may start."""
     ensure_files(work("ocis"), files)
     made = only(ocis)
     with within(0), pytest.raises(TemporaryError, match="timeout"):
@@ -169,7 +169,7 @@ def test_a_404_of_a_front_proxy_does_not_mean_that_the_space_is_absent(
 def test_a_space_that_appears_during_the_creation_replaces_the_new_one(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
-    """An earlier request that we had given up has its effect after we searched."""
+    """An earlier request that timed out has its effect after our search."""
     fault(ocis, kind="second_creator", count=1)
     ensure_files(work("ocis"), files)
     assert saved["ocisSpaceId"] == only(ocis).id

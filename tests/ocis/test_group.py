@@ -38,7 +38,7 @@ def test_a_group_that_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pen
 
 
 def with_group(given: StepContext, *states: GroupState) -> StepContext:
-    """The step's context, with a group that is in these states one after the other, and then stays in the last."""
+    """Return a step context whose group has these states one after the other and keeps the last."""
     left = list(states)
     return replace(given, group_state=lambda: left.pop(0) if len(left) > 1 else left[0])
 

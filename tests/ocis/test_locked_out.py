@@ -1,4 +1,4 @@
-"""A space that our account is no member of: one that may ever have held anything is never touched."""
+"""A space that our account is no member of: it is never changed if it may ever have had files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def keep_file(ocis: OcisSimulator, space: Space) -> None:
 
 
 def keep_nothing(ocis: OcisSimulator, space: Space) -> None:
-    """Leave the space empty."""
+    """Put no file into the space."""
 
 
 @pytest.mark.parametrize("is_disabled", [False, True], ids=["reconcile", "restore"])
@@ -77,7 +77,7 @@ def test_a_dry_run_reports_the_same_as_the_run(
 def test_a_space_without_record_that_has_other_members_is_not_touched(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
-    """The record was lost, and somebody removed our account: OpenCloud shows the members only when asked to."""
+    """The record was lost and a manager removed our account: OpenCloud shows members only on request."""
     ensure_files(work("ocis"), files)
     trash(ocis, only(ocis))
     only(ocis).grants = {"u:somebody": "manager"}

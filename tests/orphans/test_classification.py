@@ -20,10 +20,10 @@ ONE, TWO = (
 
 
 def cause(found: list[MarkedObject], busy: bool = False, **fields: Any) -> dict[str, Cause]:
-    """Id to cause; the fields are those of the objects' tenant, without any it is not on record."""
+    """Classify objects by id; without fields the tenant is not on record."""
     known = {TENANT_ID: tenant(**{"updated_at": BEFORE, **fields})} if fields else {}
     on_record = Known(BEGAN, known, {TENANT_ID} if busy else ())
-    return {one.id: said for one, said in orphans_among(found, on_record).items()}
+    return {one.id: found_cause for one, found_cause in orphans_among(found, on_record).items()}
 
 
 def test_of_a_tenant_that_is_not_on_record_it_is_one() -> None:

@@ -16,7 +16,7 @@ from tests.simulators import fault, writes
 
 
 def forgotten(platform: PlatformFixture, slug: str = "acme", scans: int = 2) -> None:
-    """Objects of a tenant that is not on record, seen so often."""
+    """Scan the objects of a tenant that is not on record, so many times."""
     platform.grown(slug)
     platform.forget(slug)
     for _ in range(scans):
@@ -24,7 +24,7 @@ def forgotten(platform: PlatformFixture, slug: str = "acme", scans: int = 2) -> 
 
 
 def removed(platform: PlatformFixture, integration: str) -> Orphan:
-    """The orphan, after an operator's word and a sweep."""
+    """Request and run the orphan's removal; return the orphan."""
     platform.plane.orphans.remove(platform.one(integration).id, platform.admin)
     platform.run_orphan_jobs()
     return platform.one(integration)
@@ -205,7 +205,7 @@ def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: 
         platform.run_orphan_jobs()
         time.sleep(0.05)
     assert platform.one("ocis").status == "removed"
-    # the one that was thought dead comes back late, and counts for nothing
+    # the late result of the process with the expired lease is ignored
     assert (
         platform.store.connection.transaction(
             lambda session: platform.store.orphans.end_removal(lost, "kept", lost.orphan.removal, session)  # type: ignore[arg-type]

@@ -40,8 +40,8 @@ def test_objects_of_an_unknown_tenant_are_quarantined_with_one_event(platform: P
     platform.scan()
     assert platform.kinds() == ALL_THREE
     assert {one.tenant_id for one in platform.orphans()} == {tenant.id}
-    told = platform.events("orphans.found")
-    assert sorted((one["after"]["integration"], one["after"]["count"]) for one in told) == [
+    events = platform.events("orphans.found")
+    assert sorted((one["after"]["integration"], one["after"]["count"]) for one in events) == [
         ("authentik", 1),
         ("ocis", 1),
         ("stalwart", 1),
@@ -136,7 +136,7 @@ def test_a_failing_integrations_scan_is_shown_with_its_remedy_and_stops_no_other
 
 @pytest.mark.parametrize("canary", [0, 1, 2], ids=["first", "second", "third"])
 def test_a_scan_with_the_storage_of_ocis_down_reports_no_space(platform: PlatformFixture, canary: int) -> None:
-    """Its list is empty each time; which of the canary's answers gives it away differs."""
+    """The list of spaces is empty in each case; a different answer of the canary shows the outage."""
     platform.grown("acme")
     platform.forget("acme")
     platform.scan()
@@ -178,7 +178,7 @@ def test_an_orphan_that_disappears_is_gone_and_returns_to_quarantine(platform: P
 
 
 def test_a_mail_tenant_is_gone_although_a_mail_domain_with_its_id_exists(platform: PlatformFixture) -> None:
-    # each kind of Stalwart's has ids of its own, which are the same
+    # Stalwart numbers each kind by itself, so ids of two kinds can be equal
     tenant = platform.grown("acme")
     watch = open_orphan_scanner(platform.store, platform.settings)
     domain = MarkedObject(OrphanKind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)

@@ -33,7 +33,7 @@ def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
     platform.run_orphan_jobs()
     assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     _until_looked(platform)
-    # the one that was thought dead comes back late, and counts for nothing
+    # the late result of the process with the expired lease is ignored
     assert claims[0] is not None
     assert open_orphan_scanner(platform.store, platform.settings).record_scan(claims[0], []) is None
 
@@ -44,7 +44,7 @@ def _until_looked(platform: PlatformFixture) -> None:
         if all(one.done_at for one in platform.store.orphan_scans.all()):
             return
         time.sleep(0.05)
-    pytest.fail("nobody looked")
+    pytest.fail("a scan ran")
 
 
 def test_without_a_schedule_scans_run_only_on_request(make_platform: Callable[..., PlatformFixture]) -> None:
@@ -69,10 +69,10 @@ def test_an_orphan_found_by_a_discarded_scan_is_reported_by_the_next(platform: P
     platform.plane.orphans.request_scan(platform.admin)
     claim = watch.claim_scan(["ocis"])
     assert claim is not None
-    # somebody asks anew while the look is under way
+    # a new request comes while the scan runs
     platform.plane.orphans.request_scan(platform.admin)
     space = MarkedObject(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_scan(claim, [space]) is None
     platform.run_orphan_jobs()
-    told = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]
-    assert [(one["count"], one["orphans"][0]["objectId"]) for one in told] == [(1, space.id)]
+    events = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]
+    assert [(one["count"], one["orphans"][0]["objectId"]) for one in events] == [(1, space.id)]

@@ -45,7 +45,7 @@ QUICK = {
 
 
 class Platform:
-    """Started piece by piece by the test; everything ends with it."""
+    """A platform whose processes the test starts; they end with the test."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Platform:
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
-        #: whether workers and sweeps are forked from a process that has imported them
+        #: true: workers and schedulers are forked from a process that has imported them
         self.is_warm = True
 
     def start_worker(
@@ -77,7 +77,7 @@ class Platform:
         events: bool = False,
         **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """`app`: which Celery application; `events`: for Flower; `variables`: what its environment has besides."""
+        """Start a worker. `app`: its Celery application; `events`: send task events; `variables`: more environment."""
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
             *("celery", "-A", app, "worker", "--pool", pool),
@@ -94,7 +94,7 @@ class Platform:
         return process
 
     def start_api(self, host: str = "127.0.0.1", workers: int = 1, **variables: str) -> str:
-        """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
+        """Start the API as in production; return its URL before it is ready, see `until_ready`."""
         port = free_port()
         log = self._folder / f"api-{len(self._running)}.log"
         command = [sys.executable, "-m", "api", "--host", host, "--port", str(port), "--workers", str(workers)]
@@ -108,7 +108,7 @@ class Platform:
             time.sleep(0.05)
 
     def start_flower(self, login: str) -> tuple[str, subprocess.Popen[bytes]]:
-        """Flower as it is run in earnest, with its history in this folder; its URL and its process."""
+        """Start Flower as in production, with its history in this folder; return its URL and process."""
         port = free_port()
         options = [f"--port={port}", "--address=127.0.0.1", "--persistent=true", f"--db={self._folder / 'flower.db'}"]
         command = [sys.executable, "-m", "worker.flower", *options]
@@ -130,7 +130,7 @@ class Platform:
         return self.plane.tenants.get(slug, self.admin)
 
     def settled(self, slug: str, seconds: float = 60) -> TenantView:
-        """The tenant once its latest operation has ended."""
+        """Wait for the end of the tenant's latest operation; return the tenant."""
         operation = self.tenant(slug).operation
         assert operation is not None
         end_state = self.plane.operations.wait_for(operation.id, self.admin, seconds)
@@ -138,7 +138,7 @@ class Platform:
         return self.tenant(slug)
 
     def upstream(self, slug: str) -> dict[str, list[Any]]:
-        """What each product holds for a tenant of `create`."""
+        """Return the objects that each product has for a tenant of `create`."""
         spaces = self.ocis.snapshot()["spaces"]
         return {
             "groups": [g for g in self.authentik.snapshot()["groups"] if g["name"] == f"tenant-{slug}"],
@@ -158,7 +158,7 @@ class Platform:
         self.store.close()
 
     def _begin(self, command: list[str], log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        """A module with its arguments, as a process."""
+        """Start a module with its arguments as a process."""
         if not self.is_warm:
             return self._spawn([sys.executable, "-m", *command], log, variables)
         log.touch()
@@ -182,7 +182,7 @@ def _answers(url: str) -> bool:
 def build(
     folder: Path, products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator], **variables: str
 ) -> Platform:
-    """A platform on these products. `variables`: where database and broker are, and what differs from the usual."""
+    """Create a platform on these products. `variables`: addresses of database and broker, and other settings."""
     authentik, stalwart, ocis = products
     variables = {
         "AUTHENTIK_API_URL": authentik.url,

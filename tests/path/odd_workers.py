@@ -1,6 +1,5 @@
-"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old, one
-in a machine that gets suspended, where clocks stand still and a watchdog sees nothing, and one told to stop in the
-moment at which it gets a message."""
+"""Faulty workers: one whose step hangs for ever, one that dies of its step, one of an older build, one in a machine
+that is suspended, where clocks stand still and a watchdog sees nothing, and one that stops as it gets a message."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def _hang(work: StepContext, client: Any) -> Outcome:
 
 def _die_of_poison(work: StepContext, client: Any) -> Outcome:
     if work.tenant.slug == "poison":
-        # whatever runs beside it has time to end
+        # steps that run at the same time can end
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGKILL)
     return STEPS[Action.PROVISION][OCIS](work, client)
@@ -44,7 +43,7 @@ def _steps(kind: str) -> Mapping[Action, Functions]:
 
 
 def _stop_at_second() -> None:
-    """SIGTERM between the coming of its second message and the handing over to a thread, with the first at work."""
+    """Send SIGTERM to itself between receiving its second message and starting it, while the first runs."""
     seen: list[Any] = []
 
     def received(request: Any, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Changes carried to all three systems, and plans that change none of them, through real workers."""
+"""Changes that reach all three products, and dry runs that change none, through real workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def planned(platform: Platform) -> Operation:
 
 
 def domains(platform: Platform) -> dict[str, bool]:
-    """Whether mail to each domain is delivered."""
+    """Return for each domain if its mail is delivered."""
     return {name: fate == "delivered" for name, fate in fates(platform.stalwart).items()}
 
 
@@ -81,8 +81,8 @@ def test_a_dry_run_lists_the_changes_of_the_later_run_and_writes_nothing(platfor
     platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     applied = platform.settled("acme").operation
     assert applied is not None
-    said = {step.name: step.changes for step in plan.steps}
-    assert {step.name: step.changes for step in applied.steps} == said
+    by_step = {step.name: step.changes for step in plan.steps}
+    assert {step.name: step.changes for step in applied.steps} == by_step
     assert platform.tenant("acme").tenant.drift is None
 
 
@@ -129,10 +129,10 @@ def test_the_scheduler_checks_every_tenant_and_shows_drift(platform: Platform) -
     assert drift["beta"] is not None
     assert drift["acme"].changes == {"authentik": ("create the group tenant-acme",)}
     assert drift["beta"].changes == {}
-    # a look that found nothing is no news, and none of them is kept for good
+    # a drift check without findings is no event, and its operation is not kept
     events = platform.plane.events.newest(platform.admin, None, None, 50).items
-    told = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
-    assert told == {"acme"}
+    slugs = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
+    assert slugs == {"acme"}
     plans = platform.store.connection.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
     assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name

@@ -19,7 +19,7 @@ from tests.simulators import publish, withdraw
 
 @pytest.fixture
 def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsSimulator) -> Platform:
-    """A platform that requires proofs, with its worker and two sweeps."""
+    """A platform that requires proofs, with one worker and two schedulers."""
     platform = make_platform(
         redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_INTERVAL_SECONDS="0"
     )
@@ -34,7 +34,7 @@ def domains(platform: Platform) -> dict[str, DomainView]:
 
 
 def publish_all(platform: Platform, dns: DnsSimulator, name: str) -> None:
-    """What the domain's owner does with the list they are shown."""
+    """Publish the listed records, as the domain's owner does."""
     records = [wanted.record for wanted in domains(platform)[name].records]
     for record in records:
         withdraw(dns, record.name, record.type)
@@ -54,7 +54,7 @@ def operations(platform: Platform) -> list[Operation]:
 
 def events(platform: Platform) -> list[Event]:
     feed = platform.plane.events.following(platform.admin, "acme", 0, None, 200)
-    # two sweeps tell them, and what is numbered together is in no order of time
+    # two schedulers record these events; those that are numbered together have no order of time
     return sorted((one for one in feed.items if one.action.startswith("domain.")), key=lambda one: one.time)
 
 
@@ -80,7 +80,7 @@ def test_mail_waits_for_the_proof_and_is_then_provisioned_automatically(strict: 
     assert view.operation.step("stalwart").notes == {"waiting_for_proof": "acme.org"}
     assert in_mail(strict) == ["acme.test"]
 
-    # now the mail server's records are known, and wanted
+    # now the mail server's records are known and required
     before = check(strict, "acme.test").domain
     assert before.ownership.state is DomainState.DEGRADED
     publish_all(strict, dns, "acme.test")
@@ -89,14 +89,14 @@ def test_mail_waits_for_the_proof_and_is_then_provisioned_automatically(strict: 
     assert len(after.records) > 5
     assert all(one.sighting and one.sighting.check.presence == "ok" for one in after.records)
 
-    # a lost proof is told and takes nothing away
+    # a lost proof is shown and removes nothing
     withdraw(dns, "_dezky-challenge.acme.test")
     assert check(strict, "acme.test").domain.ownership.state is DomainState.DEGRADED
     strict.plane.tenants.reconcile("acme", strict.admin, operations(strict)[0].mode)
     strict.settled("acme")
     assert in_mail(strict) == ["acme.test"]
-    told = [one.action for one in events(strict) if one.action != "domain.check_requested"]
-    assert told == ["domain.verified", "domain.degraded", "domain.verified", "domain.degraded"]
+    actions = [one.action for one in events(strict) if one.action != "domain.check_requested"]
+    assert actions == ["domain.verified", "domain.degraded", "domain.verified", "domain.degraded"]
     assert domains(strict)["acme.org"].domain.ownership.state is DomainState.UNVERIFIED
 
 

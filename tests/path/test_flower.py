@@ -41,7 +41,7 @@ def answers(url: str) -> bool:
 
 
 def tasks(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Task name to what Flower knows of each such task."""
+    """Return Flower's records of tasks by task name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for one in requests.get(f"{url}/api/tasks", auth=LOGIN, timeout=10).json().values():
         found.setdefault(one["name"], []).append(one)

@@ -52,7 +52,7 @@ def space(platform: Platform) -> dict[str, Any]:
 
 
 def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
-    """Whether people are in the group, may sign in to mail, whether mail is taken, whether the space can be used."""
+    """Return the tenant's access: group members, mail sign-in, mail delivery and use of the space."""
     locked = (mailbox(platform).get("permissions") or {}).get("disabledPermissions") or {}
     return (
         members(platform) == ["ann"],
@@ -66,7 +66,7 @@ def test_a_suspension_closes_every_product_and_a_resume_restores_its_state(platf
     grown(platform)
     assert is_open(platform) == (True, True, True, True)
     view = platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
-    # our own doors do not wait for others
+    # our own API does not wait for products
     assert (view.tenant.status, view.tenant.suspend_reason) == (Status.SUSPENDED, "unpaid")
     assert platform.settled("acme").operation is not None
     assert is_open(platform) == (False, False, False, False)
@@ -98,7 +98,7 @@ def test_a_suspension_while_one_integration_is_paused_closes_the_others_at_once(
     platform.plane.switches.pause("authentik", "upgrade", platform.admin)
     time.sleep(1.2)  # workers read the switches once a second
     platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
-    # no sweep runs: whoever held the first step sent the next phase
+    # no scheduler runs: the worker of the first step published the next stage
     until(lambda: is_open(platform)[1:] == (False, False, False))
     assert members(platform) == ["ann"]
 

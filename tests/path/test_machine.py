@@ -39,7 +39,7 @@ def clear(product: object) -> None:
 def test_a_product_that_hangs_for_every_tenant_delays_no_other_step(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
-    # as many tenants as the worker has slots; what hangs does so for longer than this test lasts
+    # as many tenants as the worker has slots; a hang lasts longer than this test
     patient = {
         "CALL_SECONDS": "80",
         "ATTEMPT_SECONDS": "90",
@@ -55,7 +55,7 @@ def test_a_product_that_hangs_for_every_tenant_delays_no_other_step(
         until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)
     assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
     assert count(platform, "ocis", lambda status, _: status == "ok") == 0
-    for process in processes:  # told to stop, they would wait for what hangs
+    for process in processes:  # after SIGTERM they would wait for the hanging calls
         process.kill()
 
 
@@ -72,13 +72,13 @@ def test_all_threads_can_wait_for_products_and_other_steps_still_complete(
     for name in ("authentik", "ocis"):
         until(lambda name=name: count(platform, name, lambda _, attempts: attempts > 0) == MANY)
     until(lambda: count(platform, "stalwart", lambda status, _: status == "ok") == MANY)
-    worker.kill()  # told to stop, it would wait for what hangs
+    worker.kill()  # after SIGTERM it would wait for the hanging calls
 
 
 def test_a_step_over_the_bulkheads_limit_runs_when_another_ends(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
-    # a second attempt could only be one beside the first
+    # a second attempt would run beside the first
     patient = {"LEASE_SECONDS": "60", "ATTEMPT_SECONDS": "50", "CALL_SECONDS": "20"}
     platform = make_platform(redis_url, INTEGRATION_CONCURRENCY="1", **patient)
     fault(platform.ocis, kind="latency", delay=0.05)
@@ -147,10 +147,10 @@ def test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt(platform: 
         platform.create(slug)
     until(lambda: count(platform, "ocis", lambda _, attempts: attempts > 0))
     old.terminate()
-    # the new one is there before the old one has ended, as in a deploy
+    # the new worker starts before the old one has ended, as in a deployment
     platform.start_worker()
     platform.start_scheduler()
-    # of its own accord, with what it had begun done or put back
+    # the worker exits by itself; its steps have ended or returned to the queue
     assert old.wait(60) == 0
     for slug in slugs():
         assert platform.settled(slug).tenant.status is Status.ACTIVE
@@ -162,7 +162,7 @@ def test_a_worker_that_stops_while_a_thread_accepts_a_message_ends_soon(platform
     for slug in slugs():
         platform.create(slug)
     old = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="stopped")
-    # long before the end of the wait that Celery's soft shutdown sits out
+    # long before Celery's soft shutdown times out
     assert old.wait(15) == 0
     assert "cannot schedule new futures" not in platform.logs()
     platform.start_worker()

@@ -1,4 +1,4 @@
-"""Three tenants whose requests fail in every product, each in its own way, harm none of the others."""
+"""Three tenants whose requests fail in every product, each in its own way, affect no other tenant."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEALTHY = [f"tenant{number:02}" for number in range(TENANTS - len(POISONED))]
 
 
 def poison(platform: Platform, faults: Mapping[str, dict[str, Any]]) -> None:
-    """Have each request that names one of these tenants, in its address or its body, fail."""
+    """Let every request fail whose URL or body names one of these tenants."""
     for product in (platform.authentik, platform.stalwart, platform.ocis):
         for slug, rule in faults.items():
             for place in ("path", "contains"):

@@ -28,7 +28,7 @@ def test_prefork_children_run_steps_and_others_finish_those_of_a_killed_child(pl
     clear(platform.ocis)
     assert platform.settled("beta").tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("beta")
-    # the attempt that died with its child is on record, and counts
+    # the attempt of the killed child is recorded and counts
     assert step_of(platform, "beta", "ocis")[1] > 1
     assert worker.poll() is None
     worker.terminate()

@@ -12,7 +12,7 @@ from tests.simulators import writes
 
 
 def restore(platform: Platform) -> None:
-    """As an older copy would be: a lower number, and no word of observing."""
+    """Make the database look like an older copy: a lower number and no observe-only mode."""
     rows = platform.store.connection.client[platform.settings.mongodb_database]
     until(lambda: _remembered(platform) > 1)
     rows["switches"].delete_many({})
@@ -39,7 +39,7 @@ def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_en
     platform.ocis.journal.clear()
     platform.start_worker()
     until(lambda: is_observing(platform))
-    until(lambda: _held(platform) == 3)
+    until(lambda: _deferred_count(platform) == 3)
     assert writes(platform.ocis) == []
     platform.plane.observe_only.end(platform.admin)
     platform.start_scheduler()
@@ -49,7 +49,7 @@ def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_en
     assert not is_observing(platform)
 
 
-def _held(platform: Platform) -> int:
+def _deferred_count(platform: Platform) -> int:
     operation = platform.tenant("beta").operation
     assert operation is not None
     return sum(step.reason == "observe_only" for step in operation.steps)
@@ -62,7 +62,7 @@ def test_running_processes_detect_a_restore_and_dry_runs_continue(platform: Plat
     platform.settled("acme")
     restore(platform)
     until(lambda: is_observing(platform))
-    time.sleep(CACHE_SECONDS)  # the worker may have read the switches just before
+    time.sleep(CACHE_SECONDS)  # the worker may have read breakers and pauses just before
     plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
     assert platform.plane.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED

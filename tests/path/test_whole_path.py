@@ -71,7 +71,7 @@ def test_a_reconcile_corrects_drift(platform: Platform) -> None:
 
 
 def test_a_worker_killed_after_the_products_write_leaves_one_object(platform: Platform) -> None:
-    # the effect happens at once, the answer comes a byte at a time: the worker dies in between
+    # the effect happens at once and the response drips: the worker dies in between
     fault(platform.authentik, kind="drip", method="POST", delay=0.5, count=1)
     fault(platform.ocis, kind="drip", method="POST", path="drives$", delay=0.5, count=1)
     worker = platform.start_worker()
@@ -92,7 +92,7 @@ def test_a_worker_killed_after_the_products_write_leaves_one_object(platform: Pl
 def test_a_step_that_is_published_repeatedly_without_workers_runs_once(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
-    # a lease so long that a second attempt could only be one beside the first
+    # with so long a lease a second attempt would run beside the first
     patient = {"LEASE_SECONDS": "60", "ATTEMPT_SECONDS": "50", "CALL_SECONDS": "20"}
     platform = make_platform(redis_url, DISPATCH_GRACE_SECONDS="0.2", **patient)
     slugs = [f"acme{number}" for number in range(3)]
@@ -202,7 +202,7 @@ def test_malformed_messages_do_not_stop_a_worker(platform: Platform, redis_url: 
     sender.send_task("dezky.run_step", kwargs={"operation_id": "0" * 24}, queue="ocis", ignore_result=True)
     sender.send_task("dezky.finalize", args=["no-id"], queue="control", ignore_result=True)
     broker = redis.Redis.from_url(redis_url)
-    # a message of a task that says which one it is nowhere
+    # a message without a task name
     nameless = json.loads(make_message(sender, TaskCall(FINALIZE, ("0" * 24,), "control")).text)
     nameless["headers"] = {}
     broker.lpush("control", json.dumps(nameless))
@@ -212,7 +212,7 @@ def test_malformed_messages_do_not_stop_a_worker(platform: Platform, redis_url: 
     until(lambda: not broker.hlen("unacked") and not any(broker.llen(queue) for queue in QUEUES))
     why = [re.search(r"why='?([a-z ]+\w)'?", line)[1] for line in rejections(platform)]  # type: ignore[index]
     assert sorted(why) == ["arguments"] * 5 + ["no task", "unknown task"]
-    # a size is told, and nothing of what somebody else has put there
+    # the size is logged, and no content of a foreign message
     assert "xxxx" not in "\n".join(rejections(platform))
     assert worker.poll() is None
 

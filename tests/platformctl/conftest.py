@@ -66,14 +66,14 @@ class Cli:
         return CliRunner().invoke(program, list(arguments), env=environment, prog_name=PROGRAM, **options)
 
     def json(self, *arguments: str, **options: Any) -> Any:
-        """The parsed output of a command that must do well."""
+        """Return the parsed output of a command that must succeed."""
         done = self(*arguments, "--output", "json", **options)
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """A process of its own, which ends with the block."""
+        """Start a separate process, which ends with the block."""
         given = {name: value for name, value in self.environment.items() if value is not None}
         process = subprocess.Popen(
             [sys.executable, "-m", "platformctl", *arguments],
@@ -93,7 +93,7 @@ class Cli:
         return sorted(self.folder.glob("*.json"))
 
     def saved(self) -> dict[str, Any]:
-        """The one sign-in on disk."""
+        """Return the only saved sign-in."""
         [path] = self.files()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -175,7 +175,7 @@ class Workers:
         open_settlement(self._store).settle(operation_id)
 
     def soon(self, slug: str, **options: Any) -> None:
-        """In the background, once the tenant's latest operation is open."""
+        """Run in the background once the tenant's latest operation is open."""
 
         def work() -> None:
             give_up = time.monotonic() + 20

@@ -1,4 +1,4 @@
-"""`platformctl context`: named platforms, which one counts, and that destructive commands say which."""
+"""`platformctl context`: named platforms, their precedence, and their display by destructive commands."""
 
 from __future__ import annotations
 

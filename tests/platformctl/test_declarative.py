@@ -1,4 +1,4 @@
-"""`platformctl apply` and `diff`: what files declare is made so, and made so only once."""
+"""`platformctl apply` and `diff`: records are created and changed as files declare, and only once."""
 
 from __future__ import annotations
 

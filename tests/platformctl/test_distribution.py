@@ -1,4 +1,4 @@
-"""The command line as a distribution of its own: it holds only the client and itself, and runs."""
+"""The command line as a distribution of its own: it contains only the client and itself, and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`platformctl domains`: the records to publish, what DNS has, and waiting for a check."""
+"""`platformctl domains`: the records to publish, the answers of DNS, and waiting for a check."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def acme(cli: Cli) -> None:
 
 
 @pytest.fixture
-def looking(
+def domain_checks(
     make_settings: Callable[..., Settings], store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator
 ) -> Iterator[None]:
     """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
-    watch = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
-    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, lookup_seconds=1.0), settings)
+    monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
+    job = DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=1.0), settings)
     stop = threading.Event()
 
     def work() -> None:
         while not stop.wait(0.05):
-            looks.run_once()
+            job.run_once()
 
-    sweep = threading.Thread(target=work)
-    sweep.start()
+    thread = threading.Thread(target=work)
+    thread.start()
     yield
     stop.set()
-    sweep.join()
-    looks.close()
+    thread.join()
+    job.close()
 
 
 def proof(cli: Cli) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_a_tenant_without_domains_lists_nothing(cli: Cli) -> None:
     assert cli("domains", "list", "acme").stderr == "Nothing found.\n"
 
 
-@pytest.mark.usefixtures("acme", "looking")
+@pytest.mark.usefixtures("acme", "domain_checks")
 def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsSimulator) -> None:
     record = proof(cli)
     publish(dns, (record["name"], record["type"], record["value"]))
@@ -81,7 +81,7 @@ def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsSimulator) 
     assert found.stdout.split()[-1] == "ok"
 
 
-@pytest.mark.usefixtures("acme", "looking")
+@pytest.mark.usefixtures("acme", "domain_checks")
 def test_a_wrong_proof_ends_the_wait_with_1_and_shows_the_dns_answer(cli: Cli, dns: DnsSimulator) -> None:
     publish(dns, (proof(cli)["name"], "TXT", "dezky-verification=of-somebody-else"))
     missed = cli("domains", "verify", "acme", "ACME.test.", "--wait", "-o", "json")
@@ -90,7 +90,7 @@ def test_a_wrong_proof_ends_the_wait_with_1_and_shows_the_dns_answer(cli: Cli, d
     assert (record["presence"], record["seen"]) == ("different", ["dezky-verification=of-somebody-else"])
 
 
-@pytest.mark.usefixtures("acme", "looking")
+@pytest.mark.usefixtures("acme", "domain_checks")
 def test_when_dns_does_not_answer_no_record_is_called_missing(cli: Cli, dns: DnsSimulator) -> None:
     fault(dns, kind="servfail")
     silent = cli("domains", "verify", "acme", "acme.test", "--wait")

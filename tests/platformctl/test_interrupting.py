@@ -15,10 +15,10 @@ def test_ctrl_c_during_a_wait_exits_with_130_and_shows_how_to_wait_again(cli: Cl
         assert process.stderr is not None
         assert "pending" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
+        output = process.stderr.read()
         assert process.wait(10) == 130
-    assert f"platformctl operations watch {operation}" in said
-    assert "Traceback" not in said
+    assert f"platformctl operations watch {operation}" in output
+    assert "Traceback" not in output
     assert cli.json("operations", "show", operation)["status"] == "running"
 
 

@@ -125,9 +125,9 @@ def test_an_export_goes_to_a_new_private_file_or_to_stdout(cli: Cli, tmp_path: P
     path = tmp_path / "acme.json"
     assert cli("tenants", "export", "acme", "--file", str(path)).exit_code == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    held = json.loads(path.read_text())
-    assert (held["tenant"]["slug"], [one["action"] for one in held["operations"]]) == ("acme", ["provision"])
-    assert json.loads(cli("tenants", "export", "acme").stdout) == held
+    export = json.loads(path.read_text())
+    assert (export["tenant"]["slug"], [one["action"] for one in export["operations"]]) == ("acme", ["provision"])
+    assert json.loads(cli("tenants", "export", "acme").stdout) == export
     again = cli("tenants", "export", "acme", "--file", str(path))
     assert (again.exit_code, "not written over" in again.stderr) == (2, True)
     nowhere = cli("tenants", "export", "acme", "--file", str(tmp_path / "no" / "such"))

@@ -1,4 +1,4 @@
-"""`platformctl status`, `api`, `events`, and a tenant described: what an operator asks first."""
+"""`platformctl status`, `api`, `events`, and `describe` of a tenant."""
 
 from __future__ import annotations
 

@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_used_is_reported_by_name(visitor: Cli, tmp_path
 
 def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in(signed_in: Cli, authentik: AuthentikSimulator) -> None:
     signed_in.rewrite(expires_at=0)
-    # the new tokens are made at once, and their answer takes its time
+    # the new tokens are issued at once, and the response is slow
     fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=refresh_token", count=1)
     with signed_in.running("whoami") as renewing:
         while not refreshes(authentik):

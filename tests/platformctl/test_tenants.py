@@ -1,4 +1,4 @@
-"""`platformctl tenants` and `operations`: what is printed on which stream, and the exit codes."""
+"""`platformctl tenants` and `operations`: output on stdout and stderr, and exit codes."""
 
 from __future__ import annotations
 

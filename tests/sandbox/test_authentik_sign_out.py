@@ -20,12 +20,12 @@ def test_signing_out_ends_the_session_notifies_the_application_and_keeps_the_ref
     assert browser.simulator.snapshot()["sessions"] == {}
     assert browser.userinfo(tokens["access_token"]).status_code == 401
     [sent] = receiver.wait(1)
-    told, identity = browser.claims(sent), browser.claims(tokens["id_token"])
-    assert [told[name] for name in ("iss", "sub", "aud", "sid")] == [
+    reported, identity = browser.claims(sent), browser.claims(tokens["id_token"])
+    assert [reported[name] for name in ("iss", "sub", "aud", "sid")] == [
         identity[name] for name in ("iss", "sub", "aud", "sid")
     ]
-    assert "http://schemas.openid.net/event/backchannel-logout" in told["events"]
-    assert "nonce" not in told
+    assert "http://schemas.openid.net/event/backchannel-logout" in reported["events"]
+    assert "nonce" not in reported
     assert jwt.decode(sent, KeySet([browser.simulator.oidc.key_of("console")])).header["typ"] == "logout+jwt"
     assert browser.refresh(tokens["refresh_token"]).status_code == 200
     assert "uid_field" in browser.authorize().text

@@ -151,8 +151,8 @@ def test_tokens_end_by_the_clock_of_the_simulator_and_new_ones_are_not_from_the_
     call.control("advance", seconds=3601)
     assert call.userinfo(tokens["access_token"]).status_code == 401
     fresh = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
-    said = call.oidc("introspect", token=fresh["access_token"]).json()
-    assert (said["active"], said["iat"] <= time.time()) == (True, True)
+    claims = call.oidc("introspect", token=fresh["access_token"]).json()
+    assert (claims["active"], claims["iat"] <= time.time()) == (True, True)
     call.control("advance", seconds=30 * 86400)
     late = call.oidc("token", grant_type="refresh_token", refresh_token=fresh["refresh_token"])
     assert late.json()["error"] == "invalid_grant"

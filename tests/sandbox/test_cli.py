@@ -50,7 +50,7 @@ class Sandbox:
 
 
 def free_base() -> int:
-    """Below the range the kernel takes ports of outgoing connections from, so that none is taken from under us."""
+    """Use ports below the kernel's range for outgoing connections, so that none is in use."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(200):
         base = 5_000 + secrets.randbelow(max(1000, lowest - 5_100))
@@ -79,7 +79,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One that is up, for several tests: starting it is most of what each would cost."""
+    """Share one running sandbox between tests: starting it is most of their cost."""
     made = Sandbox(tmp_path_factory.mktemp("running") / "box")
     made.up()
     yield made

@@ -26,7 +26,7 @@ def control(simulator: OcisSimulator, name: str, /, **arguments: Any) -> Any:
 
 
 class SignIns:
-    """People who sign in at the identity provider and come to OCIS with its tokens."""
+    """Users who sign in at the identity provider and call OCIS with its tokens."""
 
     def __init__(self, idp: AuthentikSimulator, ocis: OcisSimulator) -> None:
         self._idp = idp

@@ -1,4 +1,4 @@
-"""Test the sandbox with real products: what it starts, what it shows, and how it connects the rest."""
+"""Test the sandbox with real products: its processes, its output, and their connections."""
 
 from __future__ import annotations
 

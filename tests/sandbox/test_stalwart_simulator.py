@@ -118,8 +118,8 @@ def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(simulator: 
 
 def test_an_account_cannot_grant_permissions_that_it_lacks(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
-    held = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
-    control(simulator, "add_key", key="API_narrow", permissions=held)
+    granted = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
+    control(simulator, "add_key", key="API_narrow", permissions=granted)
     narrow = by_key(simulator, "API_narrow")
     for kind, body in [
         ("Account", user(domain)),

@@ -1,4 +1,4 @@
-"""One server for the tests of a file, in a process of its own, started as the API is."""
+"""One server for the tests of a file, in a separate process, started as the API is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Wire:
         return connection
 
     def ask(self, text: bytes, timeout: float = 15) -> bytes:
-        """All that is answered until the server closes the connection: ask for that with `Connection: close`."""
+        """Return all responses until the server closes the connection: request that with `Connection: close`."""
         with self.open(text, timeout) as connection:
             return rest_of(connection)
 
@@ -43,7 +43,7 @@ def rest_of(connection: socket.socket) -> bytes:
 
 
 def start(folder: Path) -> tuple[Wire, subprocess.Popen[bytes]]:
-    """A server of the echo application, ready."""
+    """Yield a running server of the echo application."""
     port, log = free_port(), folder / "server.log"
     command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.serving.echo:asgi"]
     process = spawn(command, log=log, env={**os.environ, **SETTINGS})

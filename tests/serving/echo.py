@@ -1,4 +1,4 @@
-"""A WSGI application behind the bridge that answers what it was given, streams, fails, or takes its time."""
+"""A WSGI application behind the bridge that echoes requests, streams, fails, or answers slowly."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_client_that_expects_100_continue_gets_it(wire: Wire) -> None:
 def test_a_client_that_asks_first_is_refused_by_its_headers_without_sending_its_body(wire: Wire) -> None:
     with wire.open(post(b"Content-Length: 60000\r\nExpect: 100-continue\r\n")) as connection:
         began = time.monotonic()
-        assert rest_of(connection).startswith(b"HTTP/1.1 200 ")  # the echo refuses nothing; it was given no body
+        assert rest_of(connection).startswith(b"HTTP/1.1 200 ")  # the echo refuses nothing; it got no body
         assert time.monotonic() - began < 3
 
 
@@ -79,7 +79,7 @@ def test_a_request_with_two_lengths_smuggles_no_other_and_one_that_is_no_http_is
 
 @pytest.mark.parametrize("headers", [TOKEN, b""])
 def test_a_body_that_stalls_is_refused_in_time_and_its_connection_closed(wire: Wire, headers: bytes) -> None:
-    """Without a token the application refuses it at once, whatever comes."""
+    """Without a token the application refuses the request at once, before its body."""
     request = post(headers + b"Content-Length: 100\r\n", b"only this").replace(b"Connection: close\r\n", b"")
     began = time.monotonic()
     with wire.open(request) as connection:

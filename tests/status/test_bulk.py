@@ -1,4 +1,4 @@
-"""Bulk operations: found by a dry run, then done at a pace, with the rights that their author has at that moment."""
+"""Bulk operations: selected by a dry run, run at a limited rate, with their author's current rights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def job(store: Repositories, control_plane: Services, make_settings: Callable[..
 
 
 def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
-    """Do what the scheduler does until the bulk operation has ended."""
+    """Run the scheduler's bulk job until the bulk operation has ended."""
     for _ in range(300):
         job.run_once()
         bulk = store.bulk.find(bulk_id)
@@ -73,8 +73,8 @@ def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_
         assert found_now is not None
         assert found_now.status == "succeeded"
     feed = control_plane.events.newest(admin, None, None, 50).items
-    told = [one.action for one in reversed(feed) if one.action.startswith(("bulk.", "operation.retry"))]
-    assert told == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
+    actions = [one.action for one in reversed(feed) if one.action.startswith(("bulk.", "operation.retry"))]
+    assert actions == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
 
 
 def test_started_twice_it_runs_once(
@@ -164,7 +164,7 @@ def test_a_bulk_operation_gives_no_more_rights_than_single_requests(
     with pytest.raises(NotFound):
         control_plane.bulk.get(bulk.id, member)
     control_plane.bulk.start(bulk.id, owner)
-    # the right is taken away before the scheduler comes to it
+    # the right is revoked before the scheduler runs the operation
     control_plane.users.change(people[Role.OWNER].id, {"tenant_ids": ()}, admin, None)
     run(job, store, bulk.id)
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}

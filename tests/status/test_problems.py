@@ -51,7 +51,7 @@ def attempt(store: Repositories, operation: Operation, step: str, outcome: Outco
 
 
 def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> None:
-    """Every step ends: well, unless told otherwise."""
+    """End every step: ok, unless given otherwise."""
     for step in STEPS:
         attempt(store, operation, step, outcomes.get(step, ok()))
     open_settlement(store).settle(operation.id)
@@ -201,8 +201,8 @@ def test_a_caller_with_one_tenant_sees_only_its_problems(
     status = control_plane.status.status(owner)
     (group,) = status.groups
     assert (group.count, [one.tenant for one in group.examples]) == (1, ["acme"])
-    told = [(one.name, one.cause, one.detail, one.failing) for one in status.breakers]
-    assert told == [("ocis", "unreachable", "", ())]
+    breakers = [(one.name, one.cause, one.detail, one.failing) for one in status.breakers]
+    assert breakers == [("ocis", "unreachable", "", ())]
     assert [one.tenant.slug for one in control_plane.status.status(admin).breakers[0].failing] == ["beta"]
     page = control_plane.status.page(owner, None, OperationQuery())
     assert {one.tenant_slug for one in page.items} == {"acme"}

@@ -49,7 +49,7 @@ def test_access_is_revoked_before_any_other_step_closes(store: Repositories, clo
     assert store.operations.claim(closing.id, "stalwart", 9, 60) is None
     claim = store.operations.claim(closing.id, "access", 1, 60)
     assert claim is not None
-    # while the attempt is under way nobody knows yet
+    # the outcome is unknown while the attempt runs
     assert store.operations.claim(closing.id, "ocis", 9, 60) is None
     after = store.operations.record(claim, ok())
     assert after is not None
@@ -102,7 +102,7 @@ def test_a_manually_retried_close_is_not_started_again_by_the_scheduler(
     attempt(store, after, "stalwart", ok())
     attempt(store, after, "ocis", ok())
     assert open_settlement(store).settle(closing.id) is not None
-    # five minutes have gone by, and somebody was faster
+    # five minutes have passed, and an operator was faster
     tenants = store.connection.client[settings.mongodb_database]["tenants"]
     assert tenants.update_one({"retryAt": {"$exists": True}}, [{"$set": {"retryAt": "$$NOW"}}]).modified_count == 1
     again = control_plane.operations.retry(closing.id, "access", admin)

@@ -31,9 +31,9 @@ STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "e
     "error",
     [
         AutoReconnect("connection closed"),
-        # as an update of many gets it, which the driver does not repeat and gives no label
+        # an update of many gets it; the driver does not repeat that and sets no label
         WriteConcernError("operation was interrupted", 11602, STEPPED_DOWN),
-        # as a server answers in its first moments
+        # as a starting server answers
         ConfigurationError("Sessions are not supported by this MongoDB deployment"),
         OperationFailure("stepping down", 189, {"errorLabels": ["RetryableWriteError"]}),
         OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]}),
@@ -75,7 +75,7 @@ def test_several_that_pause_the_same_at_once_all_do(control_plane: Services, adm
         gate.wait(10)
         return control_plane.switches.pause("stalwart", f"reason {number}", admin)
 
-    # each is a transaction that meets the others at one row: it is tried again, not told as a database that is away
+    # the transactions conflict at one document: each is retried and not reported as an unavailable database
     with ThreadPoolExecutor(8) as pool:
         assert {one.name for one in pool.map(pause, range(8))} == {"stalwart"}
 

@@ -21,7 +21,7 @@ def test_an_effect_is_listed_after_its_cause_whatever_their_ids(store: Repositor
     append(store, "tenant.created")
     rows = store.connection.client[settings.mongodb_database]["events"]
     cause: dict[str, Any] = rows.find_one_and_delete({}) or {}
-    # as a process would have written it whose ids sort after ours
+    # as written by a process whose ids sort after ours
     rows.insert_one(cause | {"_id": ObjectId("f" * 24)})
     append(store, "operation.succeeded")
     store.connection.transaction(store.events.number)

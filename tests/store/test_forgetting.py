@@ -19,7 +19,7 @@ PEOPLE = 47
 
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture], monkeypatch: pytest.MonkeyPatch) -> PlatformFixture:
-    """A deleted tenant with more people than are forgotten at once, one of whom belongs to another tenant as well."""
+    """A deleted tenant with more people than one transaction erases; one belongs to another tenant too."""
     monkeypatch.setattr(users, "MAX_USERS_PER_TRANSACTION", 10)
     made = make_platform(delete_grace_days=0)
     made.finish(made.plane.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
@@ -42,7 +42,7 @@ def person(number: int, *tenant_ids: str) -> dict[str, Any]:
 
 
 def ended(platform: PlatformFixture) -> str:
-    """A purge whose steps are through and which nobody has settled; its id."""
+    """Run a purge's steps without settling it; return its id."""
     return platform.end_unsettled(platform.plane.lifecycle.purge("acme", platform.admin)).id
 
 

@@ -29,7 +29,7 @@ def operation(create: Callable[..., TenantView]) -> Operation:
 
 
 def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Operation:
-    """The attempts of these steps are on record, and their worker dies before it does anything more."""
+    """Record the attempts of these steps, as a worker that dies right afterwards."""
     recorded = None
     for step, outcome in outcomes.items():
         claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
@@ -54,7 +54,7 @@ def test_values_found_by_a_worker_that_died_after_the_last_attempt_are_recorded_
     seen = tenant(store)
     assert seen.remote["dnsRecords"] == RECORDS
     assert seen.remote["dnsRecordsAt"] == seen.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    # it is needed there no more, and rows of operations are read by the dozen
+    # it is not needed there any more, and lists read many operations
     (row,) = store.connection.client[settings.mongodb_database]["operations"].find()
     assert (row["settled"], "found" in row) == (True, False)
 

@@ -94,9 +94,9 @@ def test_a_step_whose_lease_ran_out_can_be_claimed_again(store: Repositories, op
 def test_an_outcome_under_a_lost_lease_changes_nothing(store: Repositories, operation: Operation) -> None:
     lost = take(store, operation, "ocis", lease=0.05)
     time.sleep(0.1)
-    held = take(store, operation, "ocis")
+    claim = take(store, operation, "ocis")
     assert store.operations.record(lost, failed(PermanentError("taken"))) is None
-    seen = store.operations.record(held, ok())
+    seen = store.operations.record(claim, ok())
     assert seen is not None
     assert seen.step("ocis").status is StepStatus.OK
 
@@ -297,15 +297,15 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
     view = create()
     operation = view.operation
     assert operation is not None
-    held = take(store, operation, "authentik", lease=30)
+    claim = take(store, operation, "authentik", lease=30)
     raw(store, settings).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
     store.operations.expire(operation.id)
     newer = control_plane.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
     assert newer is not None
     assert store.operations.claim(newer.id, "authentik", 1, 60) is None
     assert store.operations.claim(newer.id, "ocis", 1, 60) is not None
-    # the old attempt gives its lease back, and its late outcome does not reopen what the deadline closed
-    late = store.operations.record(held, ok())
+    # the old attempt releases its lease, and its late outcome does not reopen the closed operation
+    late = store.operations.record(claim, ok())
     assert late is not None
     assert late.status is OperationStatus.FAILED
     assert late.step("authentik").reason == "deadline"
@@ -313,7 +313,7 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
 
 @pytest.fixture
 def under_way(control_plane: Services, admin: Actor, create: Create, store: Repositories) -> Claim:
-    """An attempt of the step `authentik` whose operation was cancelled."""
+    """Return a claim of the step `authentik` whose operation was cancelled."""
     operation = create("acme").operation
     assert operation is not None
     claim = take(store, operation, "authentik", lease=60)
@@ -353,7 +353,7 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     plan = store.operations.find_open(view.tenant.id)
     assert plan is not None
     take(store, plan, "authentik", lease=60)
-    # the plan gives way, and what it has under way changes nothing outside
+    # the dry run is cancelled, and its running attempts change nothing outside
     suspension = control_plane.lifecycle.suspend("acme", "unpaid", admin).operation
     assert suspension is not None
     assert store.operations.claim(suspension.id, "access", 1, 60) is not None
@@ -377,7 +377,7 @@ def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
     assert again.step("authentik").due_at == under_way.step.lease_until
     assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is None
     assert newer.id not in list(store.operations.due(10))
-    # its time has come: the sweep sends it, and what was sent before counts as well
+    # it is due: the scheduler publishes it, and the earlier message is valid too
     raw(store, settings).update_one({"_id": ObjectId(newer.id)}, [{"$set": {"dueAt": "$$NOW", "steps.dueAt": "$$NOW"}}])
     assert newer.id in list(store.operations.due(10))
     assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is not None

@@ -15,7 +15,7 @@ from tests.platform_fixture import PlatformFixture
 
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
-    """Five deleted tenants whose grace is over; two may be removed a day."""
+    """Five deleted tenants after their grace period; the quota is two purges a day."""
     made = make_platform(purges_per_day=2, delete_grace_days=0)
     for number in range(5):
         slug = f"tenant{number}"
@@ -38,8 +38,8 @@ def test_only_the_quota_of_purges_starts_and_one_event_reports_the_waiting_ones(
     quota = platform.plane.purge_quota.state(platform.admin)
     assert (quota.per_day, quota.used, quota.extra, quota.waiting) == (2, 2, 0, 3)
     assert quota.exhausted_since is not None
-    (told,) = platform.events("purges.held")
-    assert told["after"] == {"waiting": 3, "perDay": 2}
+    (event,) = platform.events("purges.held")
+    assert event["after"] == {"waiting": 3, "perDay": 2}
 
 
 def test_a_raised_quota_lets_that_many_more_purges_begin(platform: PlatformFixture) -> None:
@@ -96,7 +96,7 @@ def test_with_a_quota_of_zero_no_purge_starts_automatically(make_platform: Calla
 def test_a_purge_that_did_not_begin_does_not_use_up_the_quota(platform: PlatformFixture) -> None:
     slugs = [f"tenant{number}" for number in range(5)]
     for slug in slugs:
-        # another operation is open, so none of the removals can begin
+        # another operation is open, so no purge can start
         platform.plane.lifecycle.delete(slug, platform.admin)
     assert platform.plane.lifecycle.start_due(200) == 0
     assert platform.plane.purge_quota.state(platform.admin).used == 0

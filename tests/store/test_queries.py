@@ -52,7 +52,7 @@ def stages(plan: Any) -> Iterator[str]:
 
 @contextmanager
 def recorded(settings: Settings) -> Iterator[tuple[Repositories, Recorder]]:
-    """A store whose every query is noted down."""
+    """A store that records every query."""
     recorder = Recorder()
     pymongo.monitoring.register(recorder)
     try:

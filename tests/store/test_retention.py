@@ -23,7 +23,7 @@ YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
 
 @pytest.fixture
 def aged(store: Repositories, control_plane: Services, admin: Actor, create: Create) -> list[str]:
-    """Two operations of a tenant and its events, all a year old; the operations' ids."""
+    """Create two operations of a tenant and events, all a year old; return the operations' ids."""
     first = begun(create)
     end(store, first)
     second = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
@@ -60,7 +60,7 @@ def test_two_concurrent_schedulers_remove_each_record_once(
 ) -> None:
     assert store.retention.drop_operations(30 * 86400, 10) == 1
     assert store.retention.drop_operations(30 * 86400, 10) == 0
-    # one that must stay does not hide what lies behind it
+    # an operation that must stay does not hide the ones after it
     assert store.retention.drop_operations(30 * 86400, 1) == 0
 
 

@@ -19,7 +19,7 @@ TAKEN = failed(PermanentError("taken"))
 
 @pytest.fixture
 def provision(control_plane: Services, admin: Actor) -> Operation:
-    """Of a tenant whose owner is let in when all else is there."""
+    """Return a running operation of a tenant whose owner gets access last."""
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
     return begun(control_plane.tenants.create(new, admin))
 

@@ -34,7 +34,7 @@ class Counter(CommandListener):
 
 @pytest.fixture
 def counter() -> Iterator[Counter]:
-    """Counts what clients ask that are opened after this."""
+    """Counts the commands of clients that are opened after this."""
     made = Counter()
     pymongo.monitoring.register(made)
     yield made
@@ -45,7 +45,7 @@ def counter() -> Iterator[Counter]:
 def counted(
     counter: Counter, settings: Settings, store: Repositories, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> Iterator[Services]:
-    """A control plane with two tenants that has spoken to the database before."""
+    """Services with two tenants and a connection that is already open."""
     create("acme", "acme.test")
     create("beta")
     opened = open_repositories(settings)

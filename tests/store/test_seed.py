@@ -16,7 +16,7 @@ MANY = 10
 
 
 def prepare(addresses: dict[str, str], everybody: Barrier) -> None:
-    """What a process of the API does at its start, once all others are about to."""
+    """Prepare the database as an API process does at its start, at the same moment as all others."""
     settings = read_settings(**addresses)
     plane = open_services(open_repositories(settings), Dispatcher(settings.broker), settings)
     everybody.wait(100)
@@ -29,7 +29,7 @@ def test_ten_processes_that_start_at_once_make_one_default_tenant_with_one_subsc
         "mongodb_database": settings.mongodb_database,
         "redis_url": settings.redis_url.get_secret_value(),
     }
-    # forked from one that has imported nearly everything: ten interpreters would import it ten times
+    # forked from one process that has imported the modules, which saves ten imports
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     everybody = context.Barrier(MANY)

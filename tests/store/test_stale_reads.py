@@ -19,7 +19,7 @@ from tests.platform_fixture import PlatformFixture
 
 
 class Meanwhile(Dispatcher):
-    """A sweep's dispatcher: as the first operation is sent, something happens elsewhere."""
+    """A scheduler's dispatcher that runs a function before it publishes the first operation."""
 
     def __init__(self, platform: PlatformFixture, happens: Callable[[], Any]) -> None:
         super().__init__(platform.settings.broker)
@@ -33,20 +33,20 @@ class Meanwhile(Dispatcher):
 
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
-    """Two tenants that are active."""
+    """Create two active tenants."""
     made = make_platform(delete_grace_days=0)
     for slug in ("first", "second"):
         made.finish(made.plane.tenants.create(NewTenant(slug, slug.title(), "starter"), made.admin))
     return made
 
 
-def sweeping(platform: PlatformFixture, happens: Callable[[], Any]) -> LifecycleService:
-    """The sweep's part, on which something happens between its first tenant and its second."""
+def lifecycle_with(platform: PlatformFixture, happens: Callable[[], Any]) -> LifecycleService:
+    """Return a lifecycle service that runs a function between its first tenant and its second."""
     return open_services(platform.store, Meanwhile(platform, happens), platform.settings).lifecycle
 
 
 def suspend_both(platform: PlatformFixture) -> None:
-    """Both are due to be closed again, the first first."""
+    """Make the close of both due again, the first one first."""
     for slug in ("first", "second"):
         platform.finish(platform.plane.lifecycle.suspend(slug, "unpaid", platform.admin))
         platform.rows["tenants"].update_one({"slug": slug}, [{"$set": {"retryAt": "$$NOW"}}])
@@ -59,27 +59,29 @@ def delete_both(platform: PlatformFixture) -> None:
 
 def test_a_close_is_not_started_again_after_a_resume(platform: PlatformFixture) -> None:
     suspend_both(platform)
-    sweep = sweeping(platform, lambda: platform.finish(platform.plane.lifecycle.resume("second", platform.admin)))
-    assert sweep.start_due(200) == 1
+    lifecycle = lifecycle_with(
+        platform, lambda: platform.finish(platform.plane.lifecycle.resume("second", platform.admin))
+    )
+    assert lifecycle.start_due(200) == 1
     assert platform.tenant("second").status is Status.ACTIVE
 
 
 def test_a_cancelled_removal_is_not_started_again(platform: PlatformFixture) -> None:
     delete_both(platform)
 
-    def begun_and_stopped() -> None:
+    def start_and_cancel() -> None:
         operation = platform.plane.lifecycle.purge("second", platform.admin).operation
         assert operation is not None
         platform.plane.operations.cancel(operation.id, platform.admin)
 
-    assert sweeping(platform, begun_and_stopped).start_due(200) == 1
+    assert lifecycle_with(platform, start_and_cancel).start_due(200) == 1
     purges = platform.rows["operations"].find({"action": "purge", "tenantSlug": "second"})
     assert [row["status"] for row in purges] == ["cancelled"]
 
 
 def test_a_removal_that_another_scheduler_started_is_not_started_twice(platform: PlatformFixture) -> None:
     delete_both(platform)
-    assert sweeping(platform, lambda: platform.plane.lifecycle.start_due(200)).start_due(200) == 1
+    assert lifecycle_with(platform, lambda: platform.plane.lifecycle.start_due(200)).start_due(200) == 1
     assert platform.plane.purge_quota.state(platform.admin).used == 2
 
 

@@ -35,7 +35,7 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 @dataclass
 class Post:
-    """The control plane, its administrator and a receiver, with what a test of deliveries asks again and again."""
+    """The services, their administrator and a receiver, with helpers for tests of deliveries."""
 
     plane: Services
     store: Repositories
@@ -43,7 +43,7 @@ class Post:
     receiver: Receiver
 
     def subscribe(self, *actions: str, path: str = "/take", tenant_id: str | None = None) -> tuple[Webhook, str]:
-        """A webhook to the receiver, and its secret."""
+        """Create a webhook to the receiver; return it and its secret."""
         new = NewWebhook(f"{self.receiver.url}{path}", actions or ("*",))
         return self.plane.webhooks.create(new, tenant_id, None, self.admin)
 
@@ -84,7 +84,7 @@ Run = Callable[..., AbstractContextManager[DeliveryLoop]]
 
 @pytest.fixture
 def delivery_loop(settings: Settings, store: Repositories) -> Run:
-    """`with delivery_loop(): ...`: one at work, with connections of its own and short waits."""
+    """Run a delivery loop with its own connections and short waits: `with delivery_loop(): ...`."""
 
     @contextmanager
     def run(

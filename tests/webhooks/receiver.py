@@ -1,4 +1,4 @@
-"""A webhook receiver for tests: keeps what it was sent, answers as it is told, over TLS as any host when asked to."""
+"""A webhook receiver for tests: keeps requests, answers as the test configures, over TLS for any host name."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
 
 
 def _whole_request(peer: socket.socket) -> bytes:
-    """With its body: closing on what was not read would reset the connection under the answer."""
+    """Read the body too: closing with unread data would reset the connection before the response."""
     request = b""
     while True:
         head, end, body = request.partition(b"\r\n\r\n")
@@ -97,7 +97,7 @@ def _whole_request(peer: socket.socket) -> bytes:
 
 @contextmanager
 def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
-    """Answers 200 to each request, one a connection, until the block ends."""
+    """Answer 200 to each request, one per connection, until the block ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert_file, key_file)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -122,7 +122,7 @@ def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
     try:
         yield host
     finally:
-        # a plain close would leave the thread waiting in accept
+        # a plain close would not wake the thread in accept
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(10)
@@ -130,7 +130,7 @@ def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
 
 @contextmanager
 def slow_host() -> Iterator[int]:
-    """The port of a server that sends a byte of a header that never ends, again and again."""
+    """Return the port of a server that slowly sends an endless header."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 

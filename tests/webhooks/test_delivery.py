@@ -47,8 +47,8 @@ def test_a_webhook_gets_only_later_events_of_its_actions(post: Post, delivery_lo
     with delivery_loop():
         until(lambda: len(post.deliveries(everything, "delivered")) >= 4)
         until(lambda: not post.store.webhooks.behind(post.store.events.last_number(), 10))
-    told = Counter(one.action for one in post.deliveries(everything))
-    assert told == {"webhook.created": 3, "partner.created": 1, "partner.changed": 1}
+    actions = Counter(one.action for one in post.deliveries(everything))
+    assert actions == {"webhook.created": 3, "partner.created": 1, "partner.changed": 1}
     assert post.deliveries(some) == post.deliveries(none) == []
 
 
@@ -101,9 +101,9 @@ def test_a_receiver_that_answers_410_gets_no_more_and_its_webhook_has_the_reason
     post.happen("first", "second")
     with delivery_loop():
         until(post.ended(watcher, 1))
-    told = json.loads(next(body for headers, body in post.receiver.seen))
-    assert told["after"] == {"_id": webhook.id, "host": "127.0.0.1", "enabled": False, "reason": "gone"}
-    assert "actor" not in told
+    event = json.loads(next(body for headers, body in post.receiver.seen))
+    assert event["after"] == {"_id": webhook.id, "host": "127.0.0.1", "enabled": False, "reason": "gone"}
+    assert "actor" not in event
     now = post.now(webhook)
     assert (now.enabled, now.disabled_reason) == (False, "gone")
     assert now.disabled_at is not None

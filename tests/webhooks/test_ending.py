@@ -22,7 +22,7 @@ def grown(post: Post, partner_id: str | None = None, slug: str = "acme") -> Tena
 
 
 def finished(post: Post, view: TenantView) -> TenantView:
-    """Every step of the operation has run well, and its end is on the tenant."""
+    """End every step of the operation as ok and settle it."""
     operation = view.operation
     while operation is not None and operation.is_open:
         for step in operation.steps_of_dispatch():
@@ -53,8 +53,8 @@ def test_a_purged_tenants_webhook_still_gets_the_purge_event(post: Post, deliver
     purge(post)
     with delivery_loop():
         until(lambda: len(post.receiver.journal) == 2)
-    told = [json.loads(entry["body"])["after"]["action"] for entry in post.receiver.journal]
-    assert sorted(told) == ["delete", "purge"]
+    actions = [json.loads(entry["body"])["after"]["action"] for entry in post.receiver.journal]
+    assert sorted(actions) == ["delete", "purge"]
 
 
 def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
@@ -69,7 +69,7 @@ def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
     with delivery_loop():
         until(lambda: gone(post, ours))
     assert post.now(others).id == others.id
-    assert told_gone(post) == [ours.id]
+    assert gone_tenants(post) == [ours.id]
 
 
 def test_two_delivery_loops_at_once_remove_it_once(post: Post, settings: Settings) -> None:
@@ -79,10 +79,10 @@ def test_two_delivery_loops_at_once_remove_it_once(post: Post, settings: Setting
     with ThreadPoolExecutor(4) as pool:
         removed = list(pool.map(lambda _: open_ended_webhooks(post.store).remove(), range(4)))
     assert sum(removed) == 1
-    assert told_gone(post) == [webhook.id]
+    assert gone_tenants(post) == [webhook.id]
 
 
-def told_gone(post: Post) -> list[str]:
+def gone_tenants(post: Post) -> list[str]:
     events = post.plane.events.newest(post.admin, None, None, 50).items
     return [(event.before or {})["_id"] for event in events if event.action == "webhook.deleted"]
 

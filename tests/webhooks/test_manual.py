@@ -18,7 +18,7 @@ BODY = b'{"id":"1","action":"tenant.created"}'
 
 @pytest.fixture
 def is_from_dezky() -> Callable[[str, str, bytes], bool]:
-    """The manual's example, as a receiver would copy it."""
+    """Return the guide's example as a receiver would copy it."""
     (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     names: dict[str, Callable[[str, str, bytes], bool]] = {}
     exec(example, names)  # noqa: S102 - our own manual
@@ -42,10 +42,10 @@ def test_the_documented_example_accepts_only_our_current_signatures(
 
 
 def test_the_times_it_names_are_the_schedules() -> None:
-    told = re.search(r"tried ten times.*: after (.*?), a little later", TEXT, re.DOTALL)
-    assert told is not None
+    documented = re.search(r"tried ten times.*: after (.*?), a little later", TEXT, re.DOTALL)
+    assert documented is not None
     units = {"s": 1.0, "min": MINUTE, "h": HOUR}
-    named = [float(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)", told[1])]
+    named = [float(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)", documented[1])]
     assert named == list(RETRY_DELAYS)
-    # the first attempt waits for nothing
+    # the first attempt has no delay
     assert 1 + len(RETRY_DELAYS) == 10

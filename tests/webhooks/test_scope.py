@@ -1,4 +1,4 @@
-"""A webhook gets only events that its owner may see at that time, and nobody sees another owner's webhooks."""
+"""A webhook gets only events that its owner may see at that time, and owners see only their own webhooks."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def person(post: Post) -> Callable[..., Actor]:
     return make
 
 
-def slugs_told(post: Post, path: str) -> list[str | None]:
-    """Tenants of the events received at a path, None for one without a tenant."""
+def received_slugs(post: Post, path: str) -> list[str | None]:
+    """Return the tenants of the events received at a path; None for an event without a tenant."""
     return [json.loads(entry["body"]).get("tenant") for entry in post.receiver.journal if entry["path"] == path]
 
 
-def told_of_everything(post: Post) -> bool:
+def is_all_delivered(post: Post) -> bool:
     last = post.store.events.last_number()
     open_ones = [one for hook in webhooks_of(post) for one in post.deliveries(hook, "pending")]
     return not post.store.events.has_unnumbered() and not post.store.webhooks.behind(last, 99) and not open_ones
@@ -76,17 +76,17 @@ def test_each_owner_gets_only_their_own_events(
         post.plane.tenants.change(slug, {"billing_info": {"company": slug}}, post.admin, None)
     post.happen("another")
     with delivery_loop():
-        until(lambda: told_of_everything(post))
-        assert sorted(slugs_told(post, "/platform"), key=str) == [None, "acme", "beta", "gamma"]
-        assert slugs_told(post, "/acme") == ["acme"]
-        assert sorted(slugs_told(post, "/partner"), key=str) == ["beta", "gamma"]
-        assert slugs_told(post, "/narrow") == ["beta"]
-        # a tenant that leaves its partner is the partner's affair no more, from the very event on
+        until(lambda: is_all_delivered(post))
+        assert sorted(received_slugs(post, "/platform"), key=str) == [None, "acme", "beta", "gamma"]
+        assert received_slugs(post, "/acme") == ["acme"]
+        assert sorted(received_slugs(post, "/partner"), key=str) == ["beta", "gamma"]
+        assert received_slugs(post, "/narrow") == ["beta"]
+        # after a tenant leaves its partner, the partner gets no more of its events, not even that one
         post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
-        until(lambda: len(slugs_told(post, "/platform")) == 5)
-        until(lambda: told_of_everything(post))
-    assert sorted(slugs_told(post, "/partner"), key=str) == ["beta", "gamma"]
-    assert slugs_told(post, "/narrow") == ["beta"]
+        until(lambda: len(received_slugs(post, "/platform")) == 5)
+        until(lambda: is_all_delivered(post))
+    assert sorted(received_slugs(post, "/partner"), key=str) == ["beta", "gamma"]
+    assert received_slugs(post, "/narrow") == ["beta"]
     assert gamma.partner_id == partner.id
 
 
@@ -207,7 +207,7 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     with delivery_loop():
         until(lambda: post.deliveries(webhook, "delivered"))
     (delivered,) = post.deliveries(webhook)
-    # the next event is on its way when the tenant leaves
+    # the next event is being delivered when the tenant leaves
     post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
     open_outbox_relay(post.store, 14).relay()
     post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
@@ -216,8 +216,8 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     assert [one.reason for one in post.deliveries(webhook, "failed")] == ["out_of_scope"]
     with pytest.raises(ActionNotPossible, match="no longer belongs"):
         post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
-    assert slugs_told(post, "/partner") == ["beta"]
+    assert received_slugs(post, "/partner") == ["beta"]
     post.plane.tenants.change("beta", {"partner_id": partner.id}, post.admin, None)
     post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
     with delivery_loop():
-        until(lambda: len(slugs_told(post, "/partner")) > 1)
+        until(lambda: len(received_slugs(post, "/partner")) > 1)

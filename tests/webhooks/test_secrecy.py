@@ -1,4 +1,4 @@
-"""A webhook's secret is shown when it is made and nowhere else: no record, answer, event or log line has it."""
+"""A webhook's secret is shown once, at its creation: no record, response, event or log line contains it."""
 
 from __future__ import annotations
 

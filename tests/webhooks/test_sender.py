@@ -22,7 +22,7 @@ BODY = b'{"type":"tenant.active"}'
 
 
 class Names(dict[str, list[str]]):
-    """A resolver out of a table; `asked` counts its questions."""
+    """A resolver that answers from a table; `asked` counts its questions."""
 
     asked = 0
 

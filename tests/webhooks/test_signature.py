@@ -1,4 +1,4 @@
-"""Signatures: the secret's owner can verify our events, and nobody else can make, change or replay one."""
+"""Signatures: only the secret's owner can verify our events, and forged, changed or replayed ones are refused."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class RunnerFixture:
     def runner(
         self, clients: Mapping[str, Any] | None = None, bulkhead: Bulkhead | None = None, **functions: Function | None
     ) -> Runner:
-        """`functions`: of a step, where it is to do something; None where the runner does not know it."""
+        """`functions`: step name to its function; None for a step that the runner does not know."""
         table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")

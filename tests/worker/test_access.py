@@ -109,7 +109,7 @@ def test_the_next_attempt_removes_the_members_that_one_attempt_had_no_time_for(
     fault(authentik, kind="latency", delay=0.1, path="remove_user")
     with within(3.0), pytest.raises(TemporaryError, match="the next attempt continues") as raised:
         close_access(work("authentik"), identity)
-    # nothing that is held against the product, and no reason to wait
+    # no failure of the product, and no reason to wait
     assert (raised.value.reason, raised.value.wait) == ("not_ready", 0.0)
     left = members(identity, saved)
     assert left

@@ -1,4 +1,4 @@
-"""An integration that fails for everybody is left alone by everybody, and no attempt is spent meanwhile."""
+"""The circuit breaker of an integration that fails for every tenant defers all steps without spending attempts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def operations(create: Callable[..., TenantView]) -> list[Operation]:
 
 
 def fails(runners: RunnerFixture, operations: list[Operation], fault: Fault) -> None:
-    """One step of each of these operations, of which each is run by a worker of its own."""
+    """Run one step of each of these operations, each in a separate worker."""
     for operation in operations:
         runners.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
 
@@ -183,7 +183,7 @@ def test_a_long_retry_after_of_one_failing_tenant_does_not_extend_the_breaker(st
     assert [seconds_open(1, 0.0), seconds_open(2, 3600.0)] == [None, None]
     assert seconds_open(3, 3600.0) == pytest.approx(30, abs=2)
     assert seconds_open(4, 3600.0, is_probe=True) == pytest.approx(60, abs=2)
-    # once the first of them was asked to wait too, it holds for all
+    # once the first of them got a Retry-After too, it counts for all
     assert seconds_open(1, 600.0, is_probe=True) == pytest.approx(600, abs=2)
 
 

@@ -16,7 +16,7 @@ from worker.http.client_credentials import RENEWAL_MARGIN, ClientCredentials
 
 
 class Issuer(Simulator):
-    """A token endpoint that answers as it is told."""
+    """A token endpoint with configured responses."""
 
     def __init__(self) -> None:
         super().__init__()

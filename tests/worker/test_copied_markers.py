@@ -1,4 +1,4 @@
-"""A tenant's ownership marker that stands on another tenant's objects: the record says whose they are."""
+"""A tenant's ownership marker on another tenant's objects: the record decides who owns them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.worker.test_mail import control
 
 @pytest.fixture
 def copied(platform: PlatformFixture) -> PlatformFixture:
-    """Acme's markers stand on all objects of beta, as after a careless copy of descriptions."""
+    """Copy acme's markers to all objects of beta, as a careless copy of descriptions would."""
     acme, beta = platform.grown("acme"), platform.grown("beta")
     groups = platform.authentik.directory.groups_by_name
     groups["tenant-beta"].attributes = dict(groups["tenant-acme"].attributes)
@@ -28,7 +28,7 @@ def copied(platform: PlatformFixture) -> PlatformFixture:
 
 
 def state(platform: PlatformFixture, slug: str) -> dict[str, Any]:
-    """Return what a member of the tenant can still use."""
+    """Return the products that a member of the tenant can still use."""
     space = platform.ocis.storage.spaces.get(platform.tenant(slug).remote["ocisSpaceId"])
     group = platform.authentik.directory.groups_by_name.get(f"tenant-{slug}")
     return {

@@ -33,7 +33,7 @@ from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import StepContext
 
 PRODUCTS = ("authentik", "stalwart", "ocis")
-#: what an attempt ends as: its result, and but for "ok" its reason
+#: the end of an attempt: its result, and its reason unless it is "ok"
 Ends = dict[str, str]
 
 #: every simulator offers these
@@ -53,7 +53,7 @@ OWN: dict[str, Ends] = {
     "authentik": {
         "race_lost": "error taken",
         "twin_first": "ok",
-        "ignored": "ok",  # a lie that only the next look finds out
+        "ignored": "ok",  # a false success that only the next read detects
         "stale_reads": "ok",
         "slow_down": "ok",  # of the device sign-in, which no step uses
         "starting": "retry upstream_error",
@@ -82,21 +82,21 @@ OWN: dict[str, Ends] = {
         "second_creator": "ok",
     },
 }
-#: these are over when the attempt's time is, so it is given little; all others have time enough
+#: these end with the attempt's time, so it is short; all others have enough time
 CUT = {"latency", "hang", "drip"}
 SHORT, LONG = 0.4, 20.0
 
-#: by the standard later may work, whoever answers: a product or a proxy before it
+#: by the standard a later try may succeed, for answers of a product or of a proxy before it
 LATER: Ends = {
     **dict.fromkeys(map(str, (408, 425, 500, 501, 502, 503, 504, 507)), "retry upstream_error"),
     "429": "retry throttled",
 }
-#: and these never will: the address, the version or something in between is not right, or the values are not
+#: a later try cannot succeed: the URL, the version, a server in between or the values are wrong
 NEVER: Ends = {
     **dict.fromkeys(map(str, (301, 302, 402, 404, 405, 409, 410, 413, 415)), "error not_supported"),
     **dict.fromkeys(("400", "422"), "error invalid"),
 }
-#: but for what a product means by them
+#: except where a product gives them another meaning
 REFUSED: dict[str, Ends] = {
     "authentik": {
         **dict.fromkeys(("401", "403"), "error bad_credentials"),
@@ -144,11 +144,11 @@ class Product:
 
     @property
     def client(self) -> Any:
-        """One that has asked for nothing yet."""
+        """Return a client that has sent no request yet."""
         return self.connect()
 
     def end(self, seconds: float = LONG, **rule: Any) -> str:
-        """What one attempt under this fault ends as, with nothing there before it."""
+        """Return the end of one attempt under this fault, without earlier objects."""
         requests.post(f"{self.server.url}/__sim/reset", timeout=5).raise_for_status()
         self.saved.clear()
         fault(self.server, **rule)
@@ -158,7 +158,7 @@ class Product:
             self.server.faults.clear()
 
     def _attempt(self, seconds: float) -> Outcome:
-        """As a worker makes it, faults and all. Whatever else is raised is a bug of ours."""
+        """Run an attempt as a worker does and convert faults. Any other exception is a bug of ours."""
         try:
             with within(seconds):
                 return self.step(self.work(self.server.product), self.client)
@@ -175,7 +175,7 @@ def products(
     saved: Saved,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, Product]]:
-    # tried again within the call, as ever, with little time between
+    # retried within the call as usual, with short pauses
     monkeypatch.setattr(session, "_pause", lambda _: 0.0)
     monkeypatch.setattr(jmap, "BUSY_TIMEOUT", 0.2)
     token = BearerToken(API_TOKEN)
@@ -194,7 +194,7 @@ def products(
 
 
 def ending(outcome: Outcome) -> str:
-    """`ok`, or result and reason; anything that an operator could not look up is shown as it is."""
+    """Return `ok`, or result and reason; a reason outside the catalogue is returned as text."""
     if outcome.result is Result.OK:
         return "ok"
     reason = REASONS.get(outcome.reason or "")
@@ -225,7 +225,7 @@ def test_json_of_another_server_is_retried(products: dict[str, Product], name: s
     for before in itertools.count():
         ends.add(product.end(after=before, **rule))
         if len(product.server.journal) <= before:
-            break  # all requests of the step had it once
+            break  # every request of the step had the fault once
     assert ends <= {"ok", "retry unexpected_answer", "retry upstream_error"}
 
 
@@ -242,7 +242,7 @@ def test_each_error_of_a_jmap_object_ends_with_its_reason(products: dict[str, Pr
 
 
 def answered(product: Product, response: list[Any]) -> str:
-    """What an attempt ends as in which creating a domain is answered like this; its postmaster comes with it."""
+    """Return the end of an attempt whose creation of a domain and its postmaster is answered like this."""
     responses = [[*response, "0"], ["x:Account/set", {}, "1"]]
     return product.end(
         kind="status",
@@ -254,7 +254,7 @@ def answered(product: Product, response: list[Any]) -> str:
 
 
 def test_temporary_faults_are_retried_and_permanent_ones_are_not() -> None:
-    """The class of an attempt's end and the catalogue's word for its reason are the same."""
+    """Check that an attempt's result and its reason's entry in the catalogue agree."""
     tables = [COMMON, *OWN.values(), LATER, *REFUSED.values(), METHOD_ERRORS, SET_ERRORS]
     for end in {end for table in tables for end in table.values()} - {"ok"}:
         result, reason = end.split()

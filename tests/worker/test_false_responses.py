@@ -1,5 +1,4 @@
-"""A product that says it has done what it has not, or does not show yet what it has: nothing is made twice, and the
-next look puts it right."""
+"""False successes and stale reads of a product: nothing is created twice, and the next run corrects the result."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from worker.http.deadline import within
 
 __all__ = ["products"]
 NAMES = ("authentik", "stalwart", "ocis")
-#: how long reads lag, in seconds: less than an attempt that made what it does not see asks to be left alone for
+#: lag of reads in seconds: less than the retry delay of an attempt that does not see its own write
 LAG = 0.3
 
 
@@ -30,7 +29,7 @@ def attempt(product: Product, *, is_first: bool = False) -> Outcome:
 
 
 def until_ok(product: Product, first: bool) -> int:
-    """Attempts as a worker makes them; how many it took."""
+    """Run attempts as a worker does; return their number."""
     for number in range(1, 30):
         outcome = attempt(product, is_first=first and number == 1)
         if outcome.result is Result.OK and outcome.notes.get("members") != "pending":
@@ -45,8 +44,8 @@ def start_over(product: Product, saved: Saved) -> None:
     requests.post(f"{product.server.url}/__sim/reset", timeout=5).raise_for_status()
 
 
-def held(product: Product) -> dict[str, Any]:
-    """What the product holds, without what differs from run to run."""
+def product_state(product: Product) -> dict[str, Any]:
+    """Return the product's objects without values that differ from run to run."""
     state = product.server.snapshot()
     if product.server.product == "authentik":
         return {"groups": [{**one, "pk": None} for one in state["groups"] if one["name"].startswith("tenant-")]}
@@ -64,13 +63,13 @@ def held(product: Product) -> dict[str, Any]:
 
 
 def as_it_should_be(product: Product, saved: Saved) -> tuple[dict[str, Any], int]:
-    """What an attempt with no trouble leaves, and how many of its requests may change something."""
+    """Return the result of an attempt without faults, and the number of its writing requests."""
     start_over(product, saved)
     until_ok(product, first=True)
     asked = product.server.journal
     writing = [one for one in asked if one["method"] not in ("GET", "POST") or "/jmap" not in one["path"]]
     writes = [one for one in writing if one["method"] != "GET"] + [one for one in asked if "/set" in one["body"]]
-    return held(product), len(writes)
+    return product_state(product), len(writes)
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
@@ -85,9 +84,9 @@ def test_the_next_run_makes_a_change_that_was_falsely_reported_done_once(
         fault(product.server, kind="ignored", after=number, count=1)
         until_ok(product, first)
         assert product.server.faults.list()[0]["struck"] == 1
-        # whoever was believed at the first look is found out at the second
+        # the second run detects a false success of the first
         until_ok(product, first=False)
-        assert held(product) == wanted, number
+        assert product_state(product) == wanted, number
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
@@ -100,6 +99,6 @@ def test_stale_reads_create_nothing_twice(products: dict[str, Product], saved: S
     until_ok(product, first)
     assert product.server.faults.list()[0]["struck"] >= 1
     time.sleep(LAG)
-    assert held(product) == wanted
+    assert product_state(product) == wanted
     until_ok(product, first=False)
-    assert held(product) == wanted
+    assert product_state(product) == wanted

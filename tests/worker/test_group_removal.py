@@ -26,7 +26,7 @@ def identity(authentik: AuthentikSimulator) -> Iterator[AuthentikClient]:
 
 
 class Wiki:
-    """An application, the tenant's group, and whoever is a member of nothing."""
+    """An application, the tenant's group, and a user without any group."""
 
     def __init__(self, authentik: AuthentikSimulator, group: str) -> None:
         self.access = authentik.state.access
@@ -97,9 +97,9 @@ def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
 
 
 def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient, work: MakeStep, wiki: Wiki) -> None:
-    somebody = wiki.directory.add_user({"username": "somebody"})
+    user = wiki.directory.add_user({"username": "somebody"})
     wiki.bind(group=wiki.group)
-    wiki.bind(user=somebody.pk)
+    wiki.bind(user=user.pk)
     assert remove_group(work("authentik"), identity).result is Result.OK
     assert not wiki.is_open()
 
@@ -119,7 +119,7 @@ def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
 def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
-    # an account that is no superuser finds in the list only what it may use itself
+    # the list shows an account without superuser rights only its own applications
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other)
     for permissions in (sorted(PERMISSIONS), [*PERMISSIONS, "view_application"]):

@@ -1,4 +1,4 @@
-"""Test the step that provisions the tenant's group: one group, provably ours, whatever goes wrong on the way."""
+"""Test the step that provisions the tenant's group: one group with our marker under every fault."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Line:
         shareable: bool = True,
         seconds: float = 60.0,
     ) -> Future[list[Any]]:
-        """Ask for a call with each text, from a thread of its own; returns when it stands in the line or is sent."""
+        """Start a call with each text on a separate thread; return when it waits or is sent."""
         calls: list[Call] = [("x:Domain/get", {"text": text}) for text in texts]
 
         def asked() -> list[Any]:
@@ -90,14 +90,14 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.002)
 
 
-def told(future: Future[list[Any]]) -> list[str]:
+def results(future: Future[list[Any]]) -> list[str]:
     return [response[1]["text"] for response in future.result(timeout=10)]
 
 
 def test_waiting_calls_share_a_request_and_each_gets_its_own_results(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b", "c"), line.ask("d")]
     line.answer(2)
-    assert [told(one) for one in asked] == [["a"], ["b", "c"], ["d"]]
+    assert [results(one) for one in asked] == [["a"], ["b", "c"], ["d"]]
     assert line.texts() == [["a"], ["b", "c", "d"]]
     assert [id_ for _, _, id_ in line.requests[1]] == ["0", "1", "2"]
 
@@ -105,7 +105,7 @@ def test_waiting_calls_share_a_request_and_each_gets_its_own_results(line: Line)
 def test_a_request_has_at_most_the_servers_limit_of_calls_and_smaller_ones_fill_it(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b", "c", "d"), line.ask("e", "f"), line.ask("g")]
     line.answer(3)
-    assert [told(one) for one in asked] == [["a"], ["b", "c", "d"], ["e", "f"], ["g"]]
+    assert [results(one) for one in asked] == [["a"], ["b", "c", "d"], ["e", "f"], ["g"]]
     assert line.texts() == [["a"], ["b", "c", "d", "g"], ["e", "f"]]
 
 
@@ -119,7 +119,7 @@ def test_a_reference_to_another_calls_result_is_renumbered_with_its_call(line: L
         until(lambda: len(line.sharing._waiting) == 2)
         line.answer(2)
         assert asked.result(timeout=10)[1][1]["#ids"]["resultOf"] == "1"
-    assert told(first) == ["a"]
+    assert results(first) == ["a"]
     assert get[1]["#ids"]["resultOf"] == "0"
 
 
@@ -127,7 +127,7 @@ def test_a_reference_to_another_calls_result_is_renumbered_with_its_call(line: L
 def test_calls_that_must_not_repeat_or_have_little_time_share_no_request(line: Line, alone: dict[str, Any]) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("alone", **alone), line.ask("c")]
     line.answer(3)
-    assert [told(one) for one in asked] == [["a"], ["b"], ["alone"], ["c"]]
+    assert [results(one) for one in asked] == [["a"], ["b"], ["alone"], ["c"]]
     assert line.texts() == [["a"], ["b", "c"], ["alone"]]
 
 
@@ -136,7 +136,7 @@ def test_a_failed_shared_request_is_split_and_only_its_bad_part_fails(line: Line
     asked = [line.ask("a"), line.ask("b"), line.ask("bad"), line.ask("c")]
     line.faults = {2: TemporaryError(reason), 4: TemporaryError("upstream_error", "This one.")}
     line.answer(5)
-    assert [told(asked[n]) for n in (0, 1, 3)] == [["a"], ["b"], ["c"]]
+    assert [results(asked[n]) for n in (0, 1, 3)] == [["a"], ["b"], ["c"]]
     with pytest.raises(TemporaryError, match="This one"):
         asked[2].result(timeout=10)
     assert line.texts() == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
@@ -146,12 +146,12 @@ def test_a_call_that_a_filter_refuses_fails_no_other_and_makes_no_later_request_
     asked = [line.ask("a"), line.ask("bad"), line.ask("b")]
     line.faults = {2: PermanentError("missing_permission"), 3: PermanentError("missing_permission", "This one.")}
     line.answer(4)
-    assert [told(asked[n]) for n in (0, 2)] == [["a"], ["b"]]
+    assert [results(asked[n]) for n in (0, 2)] == [["a"], ["b"]]
     with pytest.raises(PermanentError, match="This one"):
         asked[1].result(timeout=10)
     later = [line.ask("first"), line.ask("c"), line.ask("d"), line.ask("e")]
     line.answer(2)
-    assert [told(one) for one in later] == [["first"], ["c"], ["d"], ["e"]]
+    assert [results(one) for one in later] == [["first"], ["c"], ["d"], ["e"]]
     assert line.texts()[-1] == ["c", "d", "e"]
 
 
@@ -162,7 +162,7 @@ def test_calls_after_a_failed_request_follow_its_parts_and_share_a_request_again
     asked += [line.ask("d"), line.ask("e")]
     line.faults = {2: TemporaryError("unreachable")}
     line.answer(4)
-    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"]]
+    assert [results(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"]]
     assert line.texts() == [["a"], ["b", "c"], ["b"], ["c"], ["d", "e"]]
 
 
@@ -173,7 +173,7 @@ def test_a_refused_shared_request_halves_the_size_of_later_requests(line: Line) 
     until(lambda: len(line.requests) == 2)
     asked += [line.ask("f"), line.ask("g"), line.ask("h")]
     line.answer(7)
-    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"], ["g"], ["h"]]
+    assert [results(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"], ["g"], ["h"]]
     assert [len(texts) for texts in line.texts()] == [1, 4, 1, 1, 1, 1, 2, 1]
 
 
@@ -184,7 +184,7 @@ def test_a_server_that_keeps_refusing_gets_single_calls_in_the_end(line: Line) -
     until(lambda: len(line.requests) == 2)
     asked += [line.ask("e"), line.ask("f")]
     line.answer(6)
-    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
+    assert [results(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
     assert [len(texts) for texts in line.texts()] == [1, 3, 1, 1, 1, 1, 1]
 
 
@@ -193,7 +193,7 @@ def test_a_retry_after_or_hang_of_one_call_fails_no_other_in_its_request(line: L
     asked = [line.ask("a"), line.ask("b"), line.ask("poisoned"), line.ask("c")]
     line.faults = {2: problem, 4: problem}
     line.answer(5)
-    assert [told(one) for one in (asked[0], asked[1], asked[3])] == [["a"], ["b"], ["c"]]
+    assert [results(one) for one in (asked[0], asked[1], asked[3])] == [["a"], ["b"], ["c"]]
     with pytest.raises(TemporaryError, match=problem.reason):
         asked[2].result(timeout=10)
     assert line.texts() == [["a"], ["b", "poisoned", "c"], ["b"], ["poisoned"], ["c"]]
@@ -221,7 +221,7 @@ def test_a_call_that_times_out_before_it_is_sent_is_dropped_and_delays_no_other(
     with pytest.raises(TemporaryError, match="waited for a free request"):
         late.result(timeout=10)
     line.answer(2)
-    assert (told(first), told(last)) == (["a"], ["b"])
+    assert (results(first), results(last)) == (["a"], ["b"])
     assert line.texts() == [["a"], ["b"]]
 
 
@@ -231,7 +231,7 @@ def test_a_call_with_little_time_left_after_waiting_is_sent_by_itself(line: Line
     first, short, other = line.ask("a"), line.ask("short", seconds=0.9), line.ask("b")
     time.sleep(0.4)
     line.answer(3)
-    assert [told(one) for one in (first, short, other)] == [["a"], ["short"], ["b"]]
+    assert [results(one) for one in (first, short, other)] == [["a"], ["short"], ["b"]]
     assert line.texts() == [["a"], ["short"], ["b"]]
 
 
@@ -244,7 +244,7 @@ def test_a_caller_that_gave_up_a_failing_request_delays_no_other(line: Line) -> 
     line.faults = {2: TemporaryError("unreachable")}
     line.answer(3)
     last = line.ask("c")
-    assert (told(first), told(other), told(last)) == (["a"], ["b"], ["c"])
+    assert (results(first), results(other), results(last)) == (["a"], ["b"], ["c"])
     assert line.texts() == [["a"], ["b", "hasty"], ["b"], ["c"]]
 
 
@@ -259,7 +259,7 @@ def test_a_sender_that_dies_leaves_no_thread_waiting(line: Line) -> None:
             one.result(timeout=10)
     last = line.ask("e")
     line.answer()
-    assert told(last) == ["e"]
+    assert results(last) == ["e"]
 
 
 # -- at the server

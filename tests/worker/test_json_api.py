@@ -55,7 +55,7 @@ def api(echo: Echo) -> Iterator[JsonClient]:
 
 
 def raw_server(script: list[bytes], pause: float) -> tuple[str, socket.socket]:
-    """A server that sends these pieces with pauses between, whatever it is asked."""
+    """A server that answers every request with these pieces and pauses between them."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -224,7 +224,7 @@ def test_a_retry_after_date_is_read_by_the_servers_clock(echo: Echo, api: JsonCl
     "asked", ["999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["long", "endless", "last_of_dates"]
 )
 def test_a_retry_after_is_limited_to_a_day(echo: Echo, api: JsonClient, asked: str) -> None:
-    # a time so far off that no date can hold it could be put on record, and never be read again
+    # a time that no date can represent could be stored and never be read again
     fault(echo, kind="status", status=503, headers={"Retry-After": asked})
     with pytest.raises(TemporaryError) as refusal:
         api.call("GET", "/x")

@@ -103,7 +103,7 @@ def test_a_second_run_writes_nothing(
     again = Saved()
     ensure_mail(replace(work("stalwart"), save=again, found=again), mail)
     assert sets(stalwart) == []
-    # the records are not put on record again, and so keep their time
+    # the records are not saved again, so they keep their time
     assert "dnsRecords" in saved
     assert "dnsRecords" not in again
 
@@ -116,8 +116,8 @@ def test_a_licensed_server_gets_a_mail_tenant_that_owns_all_objects(
     (tenant,) = objects(stalwart, "Tenant")
     assert tenant["name"] == f"Acme GmbH {TENANT_ID}"
     assert tenant["quotas"] == {"maxAccounts": 10, "maxDiskQuota": 10**9}
-    held = [*objects(stalwart, "Domain"), *objects(stalwart, "Account"), *objects(stalwart, "DkimSignature")]
-    assert {one["memberTenantId"] for one in held} == {tenant["id"]} == {saved["stalwartTenantId"]}
+    created = [*objects(stalwart, "Domain"), *objects(stalwart, "Account"), *objects(stalwart, "DkimSignature")]
+    assert {one["memberTenantId"] for one in created} == {tenant["id"]} == {saved["stalwartTenantId"]}
     ensure_mail(work("stalwart", name="Acme AG"), mail)
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
@@ -187,7 +187,7 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartSimulator, 
 def test_another_tenant_whose_name_contains_our_id_keeps_its_mail_tenant(
     stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
-    # customers choose their names; what stands behind the name is ours
+    # customers choose their names; the suffix is ours
     theirs = control(stalwart, "create", kind="Tenant", given={"name": f"Beta {TENANT_ID} {OTHER_ID}"})
     assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
     assert saved["stalwartTenantId"] != theirs["id"]

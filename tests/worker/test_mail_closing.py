@@ -87,7 +87,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_of_a_first_sign_in(
     assert after.drift.changes == {"stalwart": ("keep new@acme.test from signing in",)}
     assert replace(after, drift=None) == replace(before, drift=None)
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
-    # asked for again, it closes the new account too
+    # a repeated suspension closes the new account too
     view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
     assert acme.finish(view).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test", "new@acme.test"]
@@ -119,7 +119,7 @@ def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_clos
     control(stalwart, "update", **patch, patch={"description": "Our own"})
     with pytest.raises(PermanentError, match="taken"):
         step(work("stalwart", domains=DOMAINS), mail)
-    # whatever can be proven is closed all the same
+    # all objects with a proof of ownership are closed anyway
     assert fates(stalwart)[one["name"]] == "delivered"
     assert fates(stalwart).get("acme.org", "removed") in ("refused", "removed")
     control(stalwart, "update", **patch, patch={"description": one["description"]})
@@ -139,7 +139,7 @@ def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
         running = threads.submit(acme.runner.run, view.operation.id, "stalwart", 2)
         while not any("x:Account/query" in one["body"] for one in acme.stalwart.journal):
             time.sleep(0.01)
-        # called off and taken back, while the step is about to lock people out
+        # cancelled and resumed while the step is about to lock accounts
         acme.plane.operations.cancel(view.operation.id, acme.admin)
         resumed = acme.plane.lifecycle.resume("acme", acme.admin)
         running.result()
@@ -192,7 +192,7 @@ def test_refused_credentials_end_the_step_at_once(stalwart: StalwartSimulator, w
     for domain in [one["id"] for one in stalwart.snapshot()["Domain"]]:
         control(stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": domain})
     fault(stalwart, kind="status", status=401, contains="Account/set")
-    # which tells whose account ours is, and is read again to verify the refusal
+    # which names our account, and is read again to verify the refusal
     fault(stalwart, kind="status", status=401, path="session", after=1)
     stalwart.journal.clear()
     with pytest.raises(PermanentError, match="bad_credentials"):

@@ -102,7 +102,7 @@ def test_the_servers_reason_for_missing_keys_is_reported(work: WorkFactory) -> N
 
 
 @pytest.mark.parametrize(
-    ("by_hand", "told"),
+    ("by_hand", "shown"),
     [
         ({"@type": "Automatic", "algorithms": {"Dkim1RsaSha256": True}, "rotateAfter": 5}, "Dkim1RsaSha256"),
         ({"@type": "Automatic", "algorithms": {"Dkim2RsaSha256": True}, "rotateAfter": 5}, "Dkim2RsaSha256"),
@@ -115,7 +115,7 @@ def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     work: WorkFactory,
     saved: Saved,
     by_hand: dict[str, Any],
-    told: str,
+    shown: str,
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -125,7 +125,7 @@ def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     plan = replace(work("stalwart"), is_plan=True)
     ensure_mail(plan, mail)
     assert plan.changes[0] == (
-        f"set DKIM key management (both algorithms instead of {told}) of the mail domain acme.test"
+        f"set DKIM key management (both algorithms instead of {shown}) of the mail domain acme.test"
     )
     for _ in range(2):
         try:
@@ -138,7 +138,7 @@ def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     assert by_hand["@type"] == "Manual" or kept["rotateAfter"] == 5
 
 
-# -- answers that are not as they should be
+# -- unexpected responses
 
 
 def test_a_ban_of_our_address_is_reported_with_its_remedy(work: WorkFactory) -> None:
@@ -151,7 +151,7 @@ def test_a_ban_of_our_address_is_reported_with_its_remedy(work: WorkFactory) -> 
         banned = StalwartClient(Jmap(api, JsonClient(server.url)), "off")
         with pytest.raises(PermanentError, match=r"banned this worker's address.*x:BlockedIp.*ReloadBlockedIps"):
             ensure_mail(work("stalwart"), banned)
-        # another 403 is not called a ban
+        # another 403 is not reported as a ban
         server.registry.destroy("BlockedIp", next(iter(server.registry.objects["BlockedIp"])))
         server.admission.reload_blocked()
         server.callers.add_key(API_TOKEN, permissions=["sysDomainGet"])

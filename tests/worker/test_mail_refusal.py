@@ -1,4 +1,4 @@
-"""Check what becomes of mail to closed domains: refused at SMTP time, or returned where the rule cannot be used."""
+"""Check mail to closed domains: refused at SMTP time, or returned where the rule cannot be used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def mail(stalwart: StalwartSimulator) -> StalwartClient:
 
 @pytest.fixture
 def by_return(stalwart: StalwartSimulator) -> StalwartClient:
-    """A client on a server that rewrites recipients by a rule of its own."""
+    """Return a client of a server that has its own rule for recipients."""
     control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
     return client(stalwart)
 
@@ -134,7 +134,7 @@ def test_a_hung_or_absent_smtp_server_verifies_nothing_and_delays_only_its_attem
     assert time.monotonic() - began < 6
     with pytest.raises(TemporaryError, match="could not be asked"):
         close_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
-    # the mail is refused all the same
+    # the mail is still refused
     assert fates(stalwart) == {"acme.test": "refused"}
 
 
@@ -157,7 +157,7 @@ def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_noth
     for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
         ensure_mail(work("stalwart", **names), mail)
     ids = {one["name"]: one["id"] for one in stalwart.snapshot()["Domain"]}
-    # both steps share what is on record here
+    # both steps share these saved values
     first = work("stalwart", elsewhere=[ids["beta.test"]])
     second = work("stalwart", elsewhere=[ids["acme.test"]], id=OTHER_ID, domains=("beta.test",))
     close_mail(first, mail)
@@ -322,7 +322,7 @@ def test_a_removed_domain_is_verified_once_and_a_reconcile_reports_open_sessions
     assert "old.test: mail is refused" in notes["closed_domains"]
     assert "SMTP answered 550" in notes["closed_domains"]
     assert "IMAP" in notes["closed_domains"]
-    # SMTP that is away later stops no reconcile of the tenant
+    # a later outage of SMTP stops no reconcile of the tenant
     outcome = ensure_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
     assert (outcome.result, outcome.notes) == (Result.OK, {})
 
@@ -421,7 +421,7 @@ def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextMa
         with pytest.raises(TemporaryError):
             yield
         requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
-        # the key is gone, and the server goes on refusing mail
+        # the key is gone, and the server still refuses mail
         assert (objects(stalwart, "MemoryLookupKey"), fates(stalwart)) == ([], {"acme.test": "refused"})
 
     return until_it_fails

@@ -32,7 +32,7 @@ def rows(store: Repositories, settings: Settings) -> Collection[dict[str, Any]]:
 
 @pytest.fixture
 def moved(operation: Operation, rows: Collection[dict[str, Any]]) -> Operation:
-    """An operation by an action that this build has no word for."""
+    """Record an operation with an action that this build does not know."""
     rows.update_one({}, {"$set": {"action": "move"}})
     return operation
 

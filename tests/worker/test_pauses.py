@@ -29,8 +29,8 @@ def other(create: Callable[..., TenantView]) -> Operation:
     return made
 
 
-def said(runners: RunnerFixture, operation: Operation) -> list[str]:
-    """What a worker says to each step's message."""
+def summaries(runners: RunnerFixture, operation: Operation) -> list[str]:
+    """Run each step's message in a worker; return the outcomes."""
     return [runners.runner().run(operation.id, step, 1).summary for step in STEPS]
 
 
@@ -38,7 +38,7 @@ def test_a_paused_integration_defers_its_steps_of_every_tenant_and_no_others(
     runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
-    assert said(runners, operation) == said(runners, other) == ["ok", "deferred", "ok"]
+    assert summaries(runners, operation) == summaries(runners, other) == ["ok", "deferred", "ok"]
     step = runners.seen(operation).step("stalwart")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
     assert "upgrade to 0.17" in (step.message or "")
@@ -50,11 +50,11 @@ def test_a_paused_tenant_defers_its_own_steps_and_no_other_tenants(
     runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
-    assert said(runners, operation) == ["deferred"] * 3
-    assert said(runners, other) == ["ok"] * 3
+    assert summaries(runners, operation) == ["deferred"] * 3
+    assert summaries(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
     assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 1
-    assert said(runners, operation) == ["ok"] * 3
+    assert summaries(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
 
@@ -62,12 +62,12 @@ def test_all_can_be_paused_at_once(
     runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "the cellar is under water", admin)
-    assert said(runners, operation) == said(runners, other) == ["deferred"] * 3
+    assert summaries(runners, operation) == summaries(runners, other) == ["deferred"] * 3
     control_plane.switches.resume("all", admin)
     # in batches: a whole platform may have waited
     for released in (1, 1, 0):
         assert runners.store.deferrals.release(runners.store.switches.stopped(), 1) == released
-    assert said(runners, operation) == ["ok"] * 3
+    assert summaries(runners, operation) == ["ok"] * 3
 
 
 def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
@@ -79,7 +79,7 @@ def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     for _ in range(5):
         assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).summary == "deferred"
         assert runners.runner().run(operation.id, "ocis", 1).summary == "nothing to do"
-        # its time comes, and it is still paused
+        # it becomes due while it is still paused
         rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
     step = runners.seen(operation).step("ocis")
     assert (step.attempts, step.deferrals) == (0, 5)
@@ -164,7 +164,7 @@ def test_a_step_cancelled_while_deferred_starts_afresh_when_it_is_retried(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
-    assert said(runners, operation) == ["ok", "deferred", "ok"]
+    assert summaries(runners, operation) == ["ok", "deferred", "ok"]
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("stalwart", admin)
     again = control_plane.operations.retry(operation.id, "stalwart", admin)
@@ -180,7 +180,7 @@ def test_a_pause_that_ended_before_a_retry_does_not_extend_the_deadline(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "upgrade", admin)
-    assert said(runners, operation) == ["deferred"] * 3
+    assert summaries(runners, operation) == ["deferred"] * 3
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("all", admin)
     control_plane.operations.retry(operation.id, "stalwart", admin)

@@ -27,7 +27,7 @@ def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
 
 
 def keep(platform: PlatformFixture, count: int) -> StepRecord:
-    """Leave the tenant so many of its domains; the mail step as it ended."""
+    """Reduce the tenant's domains to so many; return the ended mail step."""
     patch = TenantPatch(domains=DOMAINS[:count])
     return platform.finish(platform.plane.tenants.change("acme", patch, platform.admin, None)).step("stalwart")
 
@@ -57,8 +57,8 @@ def test_a_reconcile_without_approval_stops_again_and_one_with_approval_succeeds
     allowed = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY, allow_removals=True)
     assert platform.finish(allowed).status == "succeeded"
     assert delivered(platform) == []
-    told = platform.events("tenant.reconcile")
-    assert [one["after"].get("allowRemovals") for one in told] == [None, True]
+    reported = platform.events("tenant.reconcile")
+    assert [one["after"].get("allowRemovals") for one in reported] == [None, True]
 
 
 def test_an_approval_is_valid_for_one_reconcile_only(platform: PlatformFixture) -> None:
@@ -77,9 +77,9 @@ def test_a_dry_run_reports_the_stop_and_every_removal(platform: PlatformFixture)
     assert closing == [f"close the mail domain {one}" for one in DOMAINS]
     assert platform.tenant("acme").drift is not None
     allowed = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN, allow_removals=True)
-    told = platform.finish(allowed).step("stalwart").changes
-    assert "close the mail domain d0.test" in told
-    assert not any("stop here" in one for one in told)
+    reported = platform.finish(allowed).step("stalwart").changes
+    assert "close the mail domain d0.test" in reported
+    assert not any("stop here" in one for one in reported)
     assert delivered(platform) == list(DOMAINS)
 
 
@@ -119,15 +119,15 @@ def test_a_tenant_suspended_while_removals_waited_for_approval_can_be_resumed(
     assert keep(platform, 1).reason == "too_many_removals"
     assert platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
     assert delivered(platform) == ["d0.test"]
-    # nobody can give leave while it is suspended
+    # no removal can be approved while the tenant is suspended
     assert platform.finish(platform.plane.lifecycle.resume("acme", platform.admin)).status == "succeeded"
     assert delivered(platform) == ["d0.test"]
 
 
 def test_a_removal_that_was_not_announced_is_a_bug(work: Callable[..., Any]) -> None:
-    errand: StepContext = work("ocis", id=TENANT_ID)
+    step: StepContext = work("ocis", id=TENANT_ID)
     with pytest.raises(LookupError):
-        errand.remove("remove the moon", lambda: pytest.fail("it was removed"))
-    errand.announce_removals(["remove the moon"])
-    errand.remove("remove the moon", lambda: None)
-    assert errand.changes == ["remove the moon"]
+        step.remove("remove the moon", lambda: pytest.fail("it was removed"))
+    step.announce_removals(["remove the moon"])
+    step.remove("remove the moon", lambda: None)
+    assert step.changes == ["remove the moon"]

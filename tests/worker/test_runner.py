@@ -1,4 +1,4 @@
-"""One attempt of one step, from claim to the consequences of its outcome."""
+"""One attempt of one step, from its claim to the effects of its outcome."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_oth
     runners = RunnerFixture(
         store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02)
     )
-    for _ in range(2):  # two workers that took the step and were never heard of again
+    for _ in range(2):  # two workers claimed the step and died
         assert store.operations.claim(operation.id, "ocis", 1, 0.0)
     run_all(runners.runner(), operation)
     end = runners.seen(operation)
@@ -280,7 +280,7 @@ def test_a_late_worker_does_not_overwrite_the_operations_final_status(
     assert claim is not None
     early = runners.store.operations.record(claim, ok())
     assert early is not None
-    # its worker stands still here, and the one of the last step is through meanwhile
+    # its worker is suspended here, while the worker of the last step ends
     runners.runner().run(operation.id, "ocis", 1)
     assert not runners.store.tenants.record_steps(early)
     tenant = control_plane.tenants.get("acme", admin).tenant
@@ -310,7 +310,7 @@ def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_
     operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     class Late(TenantRepository):
-        """The worker stands still as it reads, or the database does."""
+        """Suspend the worker or the database during a read."""
 
         def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
             time.sleep(2)

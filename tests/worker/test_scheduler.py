@@ -1,4 +1,4 @@
-"""The sweep pushes on whatever was lost, and leaves alone what is under way."""
+"""The scheduler publishes lost steps again and skips running ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def quick_store(quick: Settings, store: Repositories) -> Repositories:
 
 @pytest.fixture
 def lost(quick: Settings, quick_store: Repositories, admin: Actor) -> str:
-    """The id of an operation that was recorded and never sent."""
+    """Record an operation that is never published; return its id."""
     plane = open_services(quick_store, Unplugged(quick.broker), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
@@ -56,7 +56,7 @@ def lost(quick: Settings, quick_store: Repositories, admin: Actor) -> str:
 
 
 def create_another(store: Repositories, settings: Settings, admin: Actor) -> str:
-    """The id of an operation of a second tenant, due at once."""
+    """Record an operation of a second tenant that is due at once; return its id."""
     plane = open_services(store, Unplugged(settings.broker), settings)
     operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
@@ -139,7 +139,7 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
 
 @pytest.fixture
 def left_open(store: Repositories, settings: Settings) -> Iterator[Callable[[str], None]]:
-    """Change an operation in a transaction that is not ended, as a process does that dies within it."""
+    """Change an operation in a transaction that stays open, as a process that dies within it."""
     client = pymongo.MongoClient[dict[str, object]](settings.mongodb_uri.get_secret_value())
     sessions: list[ClientSession] = []
 
@@ -177,7 +177,7 @@ def test_a_change_of_a_document_locked_by_a_dead_process_gives_up_in_time(
     lost: str, quick_store: Repositories, left_open: Callable[[str], None]
 ) -> None:
     left_open(lost)
-    # as long as any call may take; the server itself lets go after a minute
+    # the maximum time of any call; the server itself releases the lock after a minute
     with pytest.raises(StoreUnavailable):
         quick_store.connection.transaction(lambda session: quick_store.operations.cancel(lost, session))
 

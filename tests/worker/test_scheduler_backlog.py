@@ -1,4 +1,4 @@
-"""A sweep before a long backlog takes it in batches, shares it, and feeds the queues no faster than they drain."""
+"""Schedulers publish a long backlog in shared batches, no faster than the queues drain."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def operation(create: Callable[..., TenantView], redis_url: str) -> Operation:
 
 @pytest.fixture
 def backlog(store: Repositories, settings: Settings, operation: Operation) -> Backlog:
-    """So many operations that are due and of which no message is left: the first as it was made, and copies."""
+    """Create so many due operations without messages: one real one and copies of it."""
     rows = store.connection.client[settings.mongodb_database]["operations"]
 
     def make(count: int) -> None:
@@ -85,7 +85,7 @@ def test_a_full_batch_is_followed_by_the_next_run_at_once(
 ) -> None:
     backlog(3 * BATCH)
     stop = threading.Event()
-    # an hour between two looks: all that is seen is the work of looks that did not wait
+    # an hour between two runs: all published steps come from runs without a wait
     thread = threading.Thread(target=run_until, args=(stop, open_scheduler_loop(store, dispatcher), 3600.0))
     thread.start()
     try:
@@ -102,7 +102,7 @@ def test_a_full_batch_is_followed_by_the_next_run_at_once(
 def test_three_schedulers_share_a_backlog_and_publish_each_step_once(
     store: Repositories, make_settings: Callable[..., Settings], backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
-    # so long that nothing is due a second time before all is taken
+    # so long that no step is due again before all are published
     settings = make_settings(dispatch_grace_seconds=600)
     count = 10 * BATCH
     backlog(count)
@@ -130,7 +130,7 @@ def test_three_schedulers_share_a_backlog_and_publish_each_step_once(
 
 @pytest.fixture
 def long_backlog(store: Repositories, settings: Settings, operation: Operation) -> Iterator[None]:
-    """Twenty thousand operations with one step each, in turn due, past their deadline, and ended but not settled."""
+    """Create twenty thousand operations with one step each: due, past their deadline, or ended and not settled."""
     database = store.connection.client[settings.mongodb_database]
     rows = database["operations"].with_options(write_concern=WriteConcern(w=1))
     made = rows.find_one({"_id": ObjectId(operation.id)})
@@ -145,7 +145,7 @@ def long_backlog(store: Repositories, settings: Settings, operation: Operation) 
             [{**kinds[n % 3], "_id": ObjectId(), "tenantId": str(ObjectId())} for n in range(20_000)], ordered=False
         )
     yield
-    # quicker than to remove each
+    # faster than removing each document
     rows.drop()
     store.operations.make_indexes()
 
@@ -165,7 +165,7 @@ def test_a_run_reads_only_its_batch_however_long_the_backlog_is(
 
 @contextmanager
 def profiled(database: Any) -> Iterator[list[tuple[int, int]]]:
-    """Documents and index keys that each command on the database examines, once the block has ended."""
+    """Yield the documents and index keys that each database command examines; filled when the block ends."""
     read: list[tuple[int, int]] = []
     database.command("profile", 2)
     try:

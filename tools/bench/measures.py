@@ -22,7 +22,7 @@ from tools.bench.systems.script import Script
 Rows = dict[str, list[Any]]
 
 WARM_UP_REQUESTS = 10
-#: other tenants in the full database, and operations that wait there
+#: other tenants in the full database, and their waiting operations
 OTHERS, WAITING = 20_000, 10_000
 #: tenants at once, for the platform and for the plain chord, which would take hours for as many
 MANY, FEW = 1000, 30

@@ -79,7 +79,7 @@ class Plan:
 
 
 def make_plan(seed: int, size: Size) -> Plan:
-    """Draw everything random, each part from a stream of its own, so that one does not change the others."""
+    """Draw all random values, each part from a separate stream, so that one does not change the others."""
     scripts = [
         make_script(number, size.seconds, random.Random(f"{seed} tenant {number}")) for number in range(size.tenants)
     ]

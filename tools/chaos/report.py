@@ -28,7 +28,7 @@ def lines(plan: Plan, result: Result, broken: Mapping[str, Sequence[str]]) -> It
     yield from _table("effects checked", result.evidence.effects.counts())
     yield from _recovery(result)
     for name, codes in result.evidence.unexpected_exits.items():
-        yield f"{name} ended without being killed, or badly when told to stop, with {codes}; it was started again"
+        yield f"{name} ended without being killed, or with an error after SIGTERM, with {codes}; it was started again"
     yield from _verdict(plan, broken)
 
 

@@ -26,7 +26,7 @@ from tools.chaos.platform.environment import Environment, running_environment
 from tools.chaos.platform.settings import plain_environment
 
 Say = Callable[[str], None]
-#: how often the main loop turns, and how often the simulators' request journals are taken, in seconds
+#: seconds between runs of the main loop, and between reads of the simulators' request journals
 LOOP_SECONDS, TAKING_SECONDS = 0.05, 4.0
 #: how long clients may wait for answers after the last fault, in seconds
 LAST_ANSWERS = 15.0
@@ -112,7 +112,7 @@ class _Run:
         self._clients.join()
 
     def _settle_timeout(self) -> float:
-        """Return how long all operations may take to end, in seconds."""
+        """Return the seconds in which all operations must end."""
         return max(45.0, min(180.0, self._plan.size.seconds))
 
     def _keep_running(self, is_enough: Callable[[], bool], seconds: float = 7200.0) -> bool:

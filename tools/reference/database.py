@@ -44,18 +44,18 @@ def page() -> str:
 
 
 def _row(index: IndexModel) -> str:
-    told = index.document
-    keys = ", ".join(f"`{key}`{_direction(way)}" for key, way in told["key"].items())
-    return f"| `{told['name']}` | {keys} | {', '.join(_kinds(told))} |"
+    described = index.document
+    keys = ", ".join(f"`{key}`{_direction(way)}" for key, way in described["key"].items())
+    return f"| `{described['name']}` | {keys} | {', '.join(_kinds(described))} |"
 
 
 def _direction(way: object) -> str:
     return "" if way == 1 else " descending" if way == -1 else f" ({way})"
 
 
-def _kinds(told: dict[str, object]) -> Iterator[str]:
-    yield from (word for word in ("unique", "sparse") if told.get(word))
-    if "partialFilterExpression" in told:
+def _kinds(described: dict[str, object]) -> Iterator[str]:
+    yield from (word for word in ("unique", "sparse") if described.get(word))
+    if "partialFilterExpression" in described:
         yield "partial"
-    if "expireAfterSeconds" in told:
+    if "expireAfterSeconds" in described:
         yield "expires"

@@ -15,7 +15,7 @@ from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import Settings
 from tools.reference import MARK
 
-#: heading: what the names of its settings begin with; the first that fits counts
+#: heading to the prefixes of its settings; the first match counts
 GROUPS = {
     "Databases": ("mongodb_", "redis_"),
     "Secrets and trust": ("stamp_keys", "extra_ca_certs"),
@@ -88,11 +88,11 @@ def allowed(field: FieldInfo) -> str:
         name: getattr(one, name) for one in field.metadata for name in ("gt", "ge", "lt", "le") if hasattr(one, name)
     }
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-    told = ", ".join(f"{signs[name]} {value:g}" for name, value in bounds.items())
+    limits = ", ".join(f"{signs[name]} {value:g}" for name, value in bounds.items())
     choices: tuple[Any, ...] = getattr(field.annotation, "__args__", ())
     if str(field.annotation).startswith("typing.Literal"):
         return ", ".join(f"`{choice}`" for choice in choices)
-    return told
+    return limits
 
 
 def setting_rows(names: dict[str, FieldInfo]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""For the fuzzer: texts of the kinds that the description names by format only, and no long waits."""
+"""Formats for the fuzzer: texts that the description names by format only, and no long waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ schemathesis.openapi.format("date-time", _TIMES.map(lambda moment: moment.strfti
 
 @schemathesis.hook
 def map_query(context: Any, query: Any) -> Any:
-    """No worker runs here, so nothing that is waited for would ever end."""
+    """Send no waits: without a worker no operation would end."""
     if isinstance(query, dict) and isinstance(query.get("wait"), int | float) and 0.1 < query["wait"] <= 30:
         query["wait"] = 0.1
     return query
@@ -44,7 +44,7 @@ schemathesis.openapi.format(
 
 @schemathesis.hook
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
-    """Without this most of the fuzzer's time went into making up names, and into the same headers sixty times."""
+    """Speed up the fuzzer, which spends most of its time on names and on the same headers of every route."""
     _lighten(raw_schema)
     for path, item in raw_schema["paths"].items():
         for method, operation in item.items():
@@ -60,11 +60,11 @@ def _is_tried(path: str, method: str, parameter: dict[str, Any]) -> bool:
 
 def _lighten(schema: Any) -> None:
     if isinstance(schema, dict):
-        schema.pop("maxItems", None)  # lists of hundreds are made for the bound alone
+        schema.pop("maxItems", None)  # the fuzzer makes lists of hundreds only to test the limit
         if schema.get("pattern") in _COSTLY:
             schema["format"] = _COSTLY[schema.pop("pattern")]
         if "format" in schema:
-            schema.pop("maxLength", None)  # a text of some form that is too long is sought for in vain, for seconds
+            schema.pop("maxLength", None)  # the fuzzer searches seconds for a text of some patterns that is too long
         for inner in schema.values():
             _lighten(inner)
     elif isinstance(schema, list):

@@ -1,4 +1,4 @@
-"""The description says of every tag, parameter, field and body what it is, and its examples are accepted."""
+"""The OpenAPI description describes every tag, parameter, field and body, and its examples are valid."""
 
 from __future__ import annotations
 

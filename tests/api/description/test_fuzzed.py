@@ -1,4 +1,4 @@
-"""The description holds: a fuzzer reads it and tries to catch the service breaking it, signed in with a real token."""
+"""The service follows its OpenAPI description: a fuzzer with a valid token tries to find a violation."""
 
 from __future__ import annotations
 

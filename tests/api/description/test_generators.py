@@ -20,7 +20,7 @@ from shared.config.settings import Settings
 
 NODE, PYTHON = os.environ.get("OPENAPI_NODE"), os.environ.get("OPENAPI_PYTHON")
 
-#: what a portal in TypeScript writes, with every check of the compiler on
+#: code of a portal in TypeScript, with every check of the compiler on
 USE = """
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema";
@@ -51,7 +51,7 @@ export async function run(): Promise<string | undefined> {
 STRICT = "--noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --skipLibCheck"
 MODULES = "--target es2022 --module nodenext --moduleResolution nodenext"
 
-#: what a script in Python writes
+#: code of a script in Python
 SCRIPT = """
 from generated.models import CreateTenantRequest, TenantResponse, UpdateTenantRequest
 from generated.types import UNSET
@@ -92,7 +92,7 @@ def test_a_typescript_client_compiles_with_every_check_on(document: Path, tmp_pa
 @pytest.mark.skipif(PYTHON is None, reason="OPENAPI_PYTHON names no command openapi-python-client")
 def test_a_generated_python_client_sends_only_the_fields_that_were_set(document: Path, tmp_path: Path) -> None:
     command = [str(PYTHON), "generate", "--path", str(document), "--output-path", "generated", "--meta", "none"]
-    # it warns of what it leaves out, such as a response that it cannot read
+    # it warns of omitted parts, such as a response that it cannot read
     run([*command, "--fail-on-warning"], tmp_path, PATH=f"{Path(PYTHON or '').parent}:{os.environ['PATH']}")
     (tmp_path / "script.py").write_text(SCRIPT)
     interpreter = Path(PYTHON or "").parent / "python"

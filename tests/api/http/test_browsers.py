@@ -50,7 +50,7 @@ def test_browsers_of_a_named_origin_may_ask_and_read_and_those_of_others_may_not
     assert (answer.status_code, allowed(answer), answer.headers["Vary"]) == (200, PORTAL, "Origin")
     assert "Operation-Location" in answer.headers["Access-Control-Expose-Headers"]
     assert "Access-Control-Allow-Credentials" not in answer.headers
-    # a page may read why it was refused, too
+    # a page may read error responses too
     assert allowed(anonymous("GET", "/tenants", headers={"Origin": PORTAL})) == PORTAL
     for origin in ("https://evil.example", "null", f"{PORTAL}.evil.example", "http://portal.example.org"):
         assert allowed(client("GET", "/users/me", headers={"Origin": origin})) is None

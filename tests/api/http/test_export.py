@@ -1,4 +1,4 @@
-"""A tenant's export: whole, however much there is, and in pieces."""
+"""A tenant's export: complete, whatever its size, and streamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often one may ask: the limits of a caller and of an address, with Redis there, hung and gone."""
+"""Rate limits per caller and per address, with Redis running, hung and down."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def limited(api_settings: Settings) -> Settings:
 
 @pytest.fixture
 def at_minutes_start() -> None:
-    """Windows are minutes: a test must not meet the end of one."""
+    """Wait for the start of a window: a test must not cross its end."""
     if time.time() % 60 > 45:
         time.sleep(60 - time.time() % 60 + 0.05)
 
 
 @pytest.fixture
 def hung_redis() -> Iterator[str]:
-    """A server that takes connections and never answers."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as server:
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
@@ -110,7 +110,7 @@ def test_without_redis_each_process_limits_by_itself_and_no_request_waits_long(
     hung_redis: str,
     at_minutes_start: None,
 ) -> None:
-    """Hung, refused, or a Sentinel that is neither: requests go on, a little late once."""
+    """Redis hung, refused, or a Sentinel without master: requests continue after one short delay."""
     for redis_url, master in (
         (hung_redis, None),
         ("redis://127.0.0.1:1/0", None),

@@ -1,1 +1,1 @@
-"""Load on a system: requests, attacks, and tenants that are there already."""
+"""Load on a system: requests, attacks, and existing tenants."""

@@ -20,7 +20,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("00000004000000000
 HEADERS_FRAME = bytes.fromhex("000000010400000001")
 #: how often a trickling client sends a byte, and closed connections are opened again, in seconds
 TRICKLE_SECONDS = 0.5
-#: how long an attack takes to begin, in seconds
+#: seconds until an attack has started
 BEGIN_SECONDS = 1.5
 WAIT_SECONDS = 10
 

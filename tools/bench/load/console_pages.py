@@ -1,4 +1,4 @@
-"""Measure how long the console's pages take over a database of two thousand tenants."""
+"""Measure the response times of the console's pages over a database of two thousand tenants."""
 
 from __future__ import annotations
 

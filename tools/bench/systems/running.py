@@ -1,4 +1,4 @@
-"""Run one system: its processes, a burst of tenants, and what the burst costs."""
+"""Run one system: its processes, a burst of tenants, and the cost of the burst."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POLL_SECONDS, MEMORY_SECONDS = 0.1, 0.5
 class Figures:
     """Per burst. Times in milliseconds; CPU, Redis and MongoDB per tenant, of the system's own processes only.
 
-    `memory_mb`: the most that its processes held together; shared pages count once.
+    `memory_mb`: maximum memory of its processes together; shared pages count once.
     """
 
     per_second: float
@@ -145,7 +145,7 @@ class RunningSystem:
             yield from root.children(recursive=True)
 
     def _most_memory_mb(self, until: Callable[[], bool]) -> float:
-        """Return the most memory that was held until the condition is true. Raises TimeoutError."""
+        """Return the maximum memory until the condition is true. Raises TimeoutError."""
         most, weighed = 0.0, 0.0
 
         def check() -> bool:

@@ -52,7 +52,7 @@ class Script:
 
     def _step(self, row: dict[str, Any], name: str) -> None:
         def save(**_: Any) -> bool:
-            """Save nothing: the one write at the end is enough."""
+            """Save nothing: the single write at the end is enough."""
             return True
 
         work = StepContext(

@@ -1,4 +1,4 @@
-"""Find what is left in the broker when no operation is open."""
+"""Find messages and keys that are left in the broker when no operation is open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LASTING = ("_kombu.binding", "dezky:epoch:")
 
 
 def left_over(broker: redis.Redis) -> Iterator[str]:
-    """Return a sentence for each leftover: messages, taken or not, and keys that never expire.
+    """Return a sentence for each leftover: messages, received or not, and keys that never expire.
 
     Raises RedisError, at once.
     """
@@ -30,7 +30,7 @@ def left_over(broker: redis.Redis) -> Iterator[str]:
 
 
 def _taken(entry: bytes) -> Iterator[str]:
-    """Report a message that a worker has taken and not acknowledged.
+    """Report a message that a worker has received and not acknowledged.
 
     A retry that the worker with the wrong clock has scheduled stays with its worker for two hours. It is not counted,
     because the scheduler has published another message.

@@ -17,9 +17,9 @@ from tools.chaos.platform.environment import Environment
 KeepRunning = Callable[[Callable[[], bool], float], bool]
 
 ROUNDS = 3
-#: how long the messages of a dead worker may take to come back and be found obsolete, in seconds
+#: seconds for messages of a dead worker to be delivered again and found obsolete
 BROKER_SECONDS = 40.0
-#: action of a failed operation: what an operator requests, if not the same again
+#: action of a failed operation to the action that an operator requests, if it is not the same
 RETRIED_AS: Mapping[str, str] = {"provision": "reconcile"}
 BUGS = ("step.bug", "request.bug", "webhook.bug", "domain.bug", "billing.bug")
 
@@ -51,7 +51,7 @@ class Convergence:
         return count
 
     def wait_for_broker(self) -> bool:
-        """Wait until the broker holds nothing that a worker would process."""
+        """Wait until the broker has no message that a worker would process."""
         return self._keep_running(lambda: not list(self._left_over()), BROKER_SECONDS)
 
     def evidence(self, requests: dict[str, list[Row]], members: Collection[str]) -> Evidence:

@@ -36,10 +36,10 @@ class DesiredState:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`products`: state of each simulator; `requests`: what each received; `broker`: what is left in it.
+    """`products`: state of each simulator; `requests`: those that each received; `broker`: its leftovers.
 
     `members`: slugs of tenants that have a member. `unexpected_exits`: exit codes by process,
-    without those of processes that were killed, or stopped as told. `malformed_messages`: put into queues.
+    without those of processes that were killed, or stopped on request. `malformed_messages`: put into queues.
     """
 
     entries: Sequence[LoggedRequest]

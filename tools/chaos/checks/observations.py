@@ -1,4 +1,4 @@
-"""Effects that were observed from outside: what mail senders, members and strangers met."""
+"""Effects that mail senders, members and strangers observed from outside."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: somebody without any group
+#: a user without any group
 STRANGER = "a stranger"
-#: the tenant's member, with what a sign-in grants now
+#: the tenant's member, with the access of a new sign-in
 MEMBER = "the member"
-#: somebody who is still in the tenant's group in OCIS, which reads groups only every few minutes
+#: a user who is still in the tenant's group in OCIS, which reads groups only every few minutes
 LAGGING = "a member whose membership in OCIS is old"
 
 
@@ -18,15 +18,15 @@ LAGGING = "a member whose membership in OCIS is old"
 class Effects:
     """The effects that mail senders, members and strangers observed. Slugs are those of tenants on record."""
 
-    #: mail domain to what became of a message to its postmaster: delivered, refused, or returned
+    #: mail domain to the fate of a message to its postmaster: delivered, refused, or returned
     mail: Mapping[str, str] = field(default_factory=dict)
     #: address of a member's mail account to whether the member can sign in to it
     mailboxes: Mapping[str, bool] = field(default_factory=dict)
     #: slug to the groups in the token of the tenant's member; None without a token
     groups: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    #: slug to who could open the application that only the tenant's group may open
+    #: slug to users who could open the application that only the tenant's group may open
     opened: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
-    #: slug to who could list the tenant's files and add one
+    #: slug to users who could list the tenant's files and add one
     files: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
     def counts(self) -> Counter[str]:

@@ -17,7 +17,7 @@ from tools.chaos.platform.environment import PORTAL, Environment
 
 SECONDS = 15
 #: a message larger than the notice that a sender gets when it is returned
-MESSAGE = b"Subject: test\r\n\r\n" + b"This message is long enough to be told from a notice.\r\n" * 40
+MESSAGE = b"Subject: test\r\n\r\n" + b"This message is long enough to differ from a notice.\r\n" * 40
 
 
 def probe_effects(environment: Environment, evidence: Evidence, members: Members) -> Effects:
@@ -35,7 +35,7 @@ def probe_effects(environment: Environment, evidence: Evidence, members: Members
 
 
 class _Person:
-    """Somebody who signs in with a browser. `token`: an access token for members' use, or None."""
+    """A user who signs in with a browser. `token`: an access token for members' use, or None."""
 
     def __init__(self, environment: Environment, username: str) -> None:
         if username == "stranger":
@@ -103,7 +103,7 @@ def _opened(slug: str, stranger: _Person, member: _Person | None) -> Iterator[tu
 def _files(
     environment: Environment, evidence: Evidence, slug: str, stranger: _Person, member: _Person | None
 ) -> Iterator[tuple[str, bool]]:
-    """Try to list and add files in the tenant's spaces; nobody reaches files of a tenant without a space."""
+    """Try to list and add files in the tenant's spaces; a tenant without a space has no reachable files."""
     tenant_id = str(evidence.tenant_by_slug[slug]["_id"])
     ids = [one["id"] for one in evidence.products["ocis"]["spaces"] if tenant_id in one["description"]]
     yield STRANGER, _reaches(environment, stranger.token, ids)

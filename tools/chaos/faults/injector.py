@@ -91,7 +91,7 @@ class FaultInjector:
     def unfreeze(self, fault: Fault) -> None:
         self._environment.processes.one(fault.kind.split()[0], fault.pick).signal(signal.SIGCONT)
 
-    def tell_to_stop(self, fault: Fault) -> None:
+    def stop_worker(self, fault: Fault) -> None:
         self._signal(fault, signal.SIGTERM)
 
     def _signal(self, fault: Fault, number: signal.Signals) -> None:
@@ -155,7 +155,7 @@ def _nothing(injector: FaultInjector, fault: Fault) -> None:
 _START: Mapping[str, Action] = {
     "worker killed": FaultInjector.kill,
     "worker frozen": FaultInjector.freeze,
-    "worker told to stop": FaultInjector.tell_to_stop,
+    "worker told to stop": FaultInjector.stop_worker,
     "all workers killed": FaultInjector.kill_workers,
     "api killed": FaultInjector.kill,
     "scheduler killed": FaultInjector.kill,

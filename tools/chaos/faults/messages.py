@@ -72,11 +72,11 @@ class MessageFaults:
         return self._chance.random() / self._factor
 
     def _seen(self, queue: str) -> list[bytes]:
-        # a malformed message ends the worker that reads it: copies of it would leave no worker any time
+        # a malformed message ends the worker that reads it: copies of it would stop all workers
         return [text for text in self._redis.lrange(queue, 0, 3) if text not in MALFORMED]
 
     def _taken(self) -> list[tuple[str, bytes]]:
-        """Return messages that some worker has taken, as they were in their queues."""
+        """Return messages that a worker has received, as they were in their queues."""
         found = []
         for entry in list(self._redis.hvals("unacked"))[:5]:
             message, _, queue = json.loads(entry)

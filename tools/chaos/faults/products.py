@@ -1,4 +1,4 @@
-"""Faults of the products' simulators that a run injects, and those that it leaves out."""
+"""Faults of the products' simulators that a run injects, and those that it excludes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Clients that send scripted requests to the API, and a log of what they were answered."""
+"""Clients that send scripted requests to the API, and a log of the responses."""

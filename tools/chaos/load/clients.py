@@ -30,7 +30,7 @@ class Progress:
 
 
 class Clients:
-    """Threads that each take whatever is due next."""
+    """Threads that each run the next due request."""
 
     def __init__(
         self, caller: Caller, log: RequestLog, members: Members, scripts: tuple[Script, ...], threads: int

@@ -1,4 +1,4 @@
-"""Log what clients sent and what they were answered; the platform's records are compared with it."""
+"""Log requests and responses of clients; the platform's records are compared with it."""
 
 from __future__ import annotations
 

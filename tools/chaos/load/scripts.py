@@ -23,7 +23,7 @@ KINDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "deleted": {"restore": (4, "active"), "purge": (3, "purged"), "restore and purge at once": (1, "deleted")},
     "purged": {},
 }
-#: kinds that send two requests at the same moment; nobody can know beforehand which of them wins
+#: kinds that send two requests at the same moment; the winner is not predictable
 CONCURRENT_PAIRS: Mapping[str, tuple[str, str]] = {
     "reconcile and delete at once": ("reconcile", "delete"),
     "reconcile twice at once": ("reconcile", "reconcile"),

@@ -33,7 +33,7 @@ CALLBACK = "http://127.0.0.1:9/callback"
 
 
 class Environment:
-    """Everything that runs. Start, use and stop it in one thread: the processes end with that thread."""
+    """All processes of a run. Start, use and stop them in one thread: the processes end with that thread."""
 
     def __init__(self, size: Size, folder: Path, slugs: Sequence[str]) -> None:
         """`slugs`: tenants that may be created; each has an application for its members."""
@@ -95,7 +95,7 @@ class Environment:
         return rules
 
     def control(self, product: str, name: str, **arguments: Any) -> Any:
-        """Do what an operator of the product could do. Raises requests.HTTPError when the simulator refuses."""
+        """Call the simulator's control interface. Raises requests.HTTPError when the simulator refuses."""
         answer = requests.post(f"{self.products[product]}/__sim/call/{name}", json=arguments, timeout=10)
         answer.raise_for_status()
         return answer.json()

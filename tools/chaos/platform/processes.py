@@ -18,7 +18,7 @@ from tools.chaos.plan import Size
 #: how much the clock of the first worker is ahead, in seconds
 CLOCK_OFF = 2 * 3600.0
 CONCURRENCY = 12
-#: exit codes of a process that was told to stop; the second while it has no handler yet
+#: exit codes of a process after SIGTERM; the second before it has a handler
 EXPECTED_STATUSES = (0, -signal.SIGTERM)
 
 

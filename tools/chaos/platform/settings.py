@@ -37,7 +37,7 @@ class Secrets:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return this process's environment without settings of the platform: a run touches only what it started."""
+    """Return this process's environment without settings of the platform: a run uses only its own servers."""
     ours = {name.upper() for name in Settings.model_fields}
     return {name: value for name, value in os.environ.items() if name not in ours} | {"PYTHONUNBUFFERED": "1"}
 

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: how long a taken message may stay unacknowledged, and how often that is checked, in seconds (otherwise 300 and 10)
+#: seconds that a received message may stay unacknowledged, and seconds between checks (otherwise 300 and 10)
 VISIBILITY: Mapping[str, int] = {"visibility_timeout": 12, "unacked_restore_interval": 4}
