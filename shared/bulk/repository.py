@@ -79,7 +79,7 @@ class BulkOperationRepository:
             self._rows.update_one({"_id": key}, row, upsert=True)
         found = self.find(str(key))
         if found is None:
-            raise LookupError("a row that was written was not found")
+            raise LookupError("a written document was not found")
         return found
 
     def find(self, bulk_id: str) -> BulkOperation | None:

@@ -100,7 +100,7 @@ def find_by_id(
 def required(row: Document | None) -> Document:
     """Return the document of a write that always matches. Raises LookupError if it did not, which is a bug."""
     if row is None:
-        raise LookupError("a row that must exist was not found")
+        raise LookupError("a document that must exist was not found")
     return row
 
 

@@ -156,7 +156,7 @@ def test_support_sees_an_operators_pages_without_any_change(
     people: People, console: ConsoleFixture, theirs: dict[str, Any]
 ) -> None:
     page = people.page("helpdesk", "/")
-    expect(page.get_by_role("heading", name="What is wrong now")).to_be_visible()
+    expect(page.get_by_role("heading", name="Current problems")).to_be_visible()
     expect(page.get_by_text("Support ·")).to_be_visible()
     for path in (
         "/tenants/",

@@ -66,7 +66,7 @@ def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confir
     page.get_by_role("button", name="Send a ping").click()
     expect(page.locator("#deliveries")).to_contain_text("Webhook ping")
     page.get_by_text("Remove …").click()
-    expect(page.get_by_text("Nothing brings it back.")).to_be_visible()
+    expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Removed.")).to_be_visible()
 
@@ -103,7 +103,7 @@ def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, console: Co
     console.call("DELETE", "/tenants/paul", params={"wait": 20})
     page = people.page("admin", "/tenants/paul")
     page.get_by_role("link", name="Purge …").click()
-    expect(page.get_by_text("Nothing brings it back.")).to_be_visible()
+    expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     expect(page.get_by_role("button", name="Purge")).to_be_disabled()
     page.get_by_label("Type paul to confirm").fill("paul")
     page.get_by_role("button", name="Purge").click()

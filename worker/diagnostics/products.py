@@ -30,7 +30,7 @@ ENDS_SOON = 14 * 86400.0
 
 
 def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield the checks of every integration; one that is not configured is said to be so."""
+    """Yield the checks of every integration; one that is not configured yields `not_configured`."""
     urls = product_urls(settings)
     for name in INTEGRATIONS:
         client = clients.get(name)

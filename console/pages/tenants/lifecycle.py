@@ -79,7 +79,7 @@ ACTIONS = {
             frozenset({"deleted"}),
             (
                 "Everything it has in the outside systems is removed now: groups, mail, files.",
-                "Nothing brings it back. A receipt stays.",
+                "This cannot be undone. A receipt stays.",
             ),
             operators_only=True,
             is_grave=True,
