@@ -244,8 +244,3 @@ def signed_in_people(browser: Browser, console: ConsoleFixture) -> People:
 def people(signed_in_people: People) -> Iterator[People]:
     yield signed_in_people
     signed_in_people.close()
-
-
-@pytest.fixture(scope="session")
-def log_folder(platform: Platform) -> Path:
-    return platform._folder
