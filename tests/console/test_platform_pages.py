@@ -29,9 +29,9 @@ def test_a_check_shows_reachability_version_and_latency_of_each_integration(
 ) -> None:
     fault(console.platform.stalwart, kind="status", status=503)
     page = people.page("admin", "/integrations/")
-    page.get_by_role("button", name="Check now").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Check now").click()
     failing = page.locator("#integrations tr", has_text="Stalwart")
-    expect(page.locator("#diagnostics")).to_contain_text("checks need attention", timeout=SOON)
     give_up = time.monotonic() + SOON / 1000
     # the page shows an older check until this one has ended
     while time.monotonic() < give_up:

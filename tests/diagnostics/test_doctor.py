@@ -16,6 +16,8 @@ from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
 from worker.composition import open_diagnostics_job, open_doctor
 
+PRODUCTS = ("authentik", "stalwart", "ocis")
+
 
 def examined(platform: PlatformFixture, dispatcher: Dispatcher) -> dict[tuple[str, str], Check]:
     app = make_celery(platform.settings.broker, "sender")
@@ -62,6 +64,16 @@ def test_a_failing_check_has_a_remedy(make_platform: Callable[..., PlatformFixtu
     # a refusal counts as an answer, a timeout does not
     assert found[("authentik", "version")].seconds is not None
     assert found[("ocis", "version")].seconds is None
+
+
+def test_a_product_that_stopped_answering_since_the_last_check_is_found(
+    platform: PlatformFixture, dispatcher: Dispatcher
+) -> None:
+    assert all(examined(platform, dispatcher)[(one, "version")].status == "ok" for one in PRODUCTS)
+    for product in (platform.authentik, platform.stalwart, platform.ocis):
+        fault(product, kind="status", status=503)
+    found = examined(platform, dispatcher)
+    assert [found[(one, "version")].status for one in PRODUCTS] == ["warning"] * 3
 
 
 def test_write_permissions_are_derived_from_the_record_and_never_tried(

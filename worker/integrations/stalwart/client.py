@@ -46,8 +46,8 @@ class StalwartClient:
     # -- tenants
 
     def version(self) -> str:
-        """Return the server's edition: accounts such as ours cannot read its version."""
-        return self._facts.edition
+        """Ask the server for its edition: accounts such as ours cannot read its version."""
+        return self._facts.read_edition()
 
     def links_tenants(self) -> bool:
         """Return whether objects belong to a Stalwart tenant, by STALWART_TENANTS and the server's licence."""

@@ -35,6 +35,12 @@ class ServerFacts:
     def edition(self) -> str:
         return self._known().edition
 
+    def read_edition(self) -> str:
+        """Ask the server for its edition, and cache the facts that it returns."""
+        with self._lock:
+            self._facts = self._read()
+            return self._facts.edition
+
     def may(self, permissions: frozenset[str]) -> bool:
         """Return whether our account holds all of these permissions."""
         return permissions <= self._known().permissions
