@@ -58,4 +58,7 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
         assert view.tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)
         assert view.operation is not None
-        assert [view.operation.step(name).attempts for name in STEPS] == [1, 1, 1]
+        # a busy machine may cost a call its time; an attempt beside another one leaves no retry in the logs
+        for name in STEPS:
+            attempts = view.operation.step(name).attempts
+            assert attempts == 1 + platform.retries(view.operation.id, name), (slug, name)

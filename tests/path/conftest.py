@@ -122,6 +122,11 @@ class Platform:
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))
 
+    def retries(self, operation_id: str, step: str) -> int:
+        """Return how many attempts of a step ended with a retry, by the workers' logs."""
+        facts = ("step.retrying", f"operation={operation_id}", f"step={step}")
+        return sum(all(fact in line for fact in facts) for line in self.logs().splitlines())
+
     def create(self, slug: str) -> TenantView:
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
         return self.plane.tenants.create(new, replace(self.admin, request_id=f"request-{slug}"))
