@@ -111,9 +111,8 @@ class TenantRepository:
 
         `with_group`: only tenants whose Authentik group is recorded.
         """
-        condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}
-        if with_group:
-            condition["authentikGroupId"] = {"$type": "string"}
+        recorded: Document = {"authentikGroupId": {"$type": "string"}} if with_group else {}
+        condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}, **recorded}
         with translate_errors():
             return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
 
