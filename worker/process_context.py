@@ -11,7 +11,7 @@ import structlog
 from celery import Celery
 
 from shared.application.parts import open_restore_detector, open_settlement
-from shared.application.store import open_repositories
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.connection import CALL_TIMEOUT
@@ -100,10 +100,19 @@ class ProcessContexts:
             Bulkhead(self._settings.integration_concurrency or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
-        try:
-            open_restore_detector(store, dispatcher.high_water_mark, self._settings).check()
-        except StoreUnavailable:
-            # without a database no step runs either, and the scheduler checks before it publishes any
-            log.warning("restore_detection.store_unavailable")
-        runner.start()
+        self._check_store(store, dispatcher, runner)
         return ProcessContext(store.operations, open_settlement(store), runner)
+
+    def _check_store(self, store: Repositories, dispatcher: Dispatcher, runner: Runner) -> None:
+        """Check the database as at every start. Without it no step runs, and the scheduler checks before it publishes.
+
+        The first tasks wait for this one after the other, so it does not wait for an election as their own calls do: a
+        worker that is told to stop while its database is gone ends soon.
+        """
+        try:
+            if not store.connection.is_up(CALL_TIMEOUT):
+                raise StoreUnavailable
+            open_restore_detector(store, dispatcher.high_water_mark, self._settings).check()
+            runner.start()
+        except StoreUnavailable:
+            log.warning("process_context.store_unavailable")

@@ -110,12 +110,8 @@ class Runner:
                 self._dispatcher.requeue(*waiting)
 
     def start(self) -> None:
-        """Probe a breaker at once if it opened because of credentials that were replaced since."""
-        try:
-            self._breaker.probe_renewed_credentials()
-        except StoreUnavailable:
-            # the breaker is then probed when its open time is over
-            log.warning("breaker.store_unavailable")
+        """Probe a breaker at once if its credentials were replaced since it opened. Raises StoreUnavailable."""
+        self._breaker.probe_renewed_credentials()
 
     def stop(self) -> None:
         """Return waiting messages to their queues, where other workers take them."""
