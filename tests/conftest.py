@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,14 @@ TOGETHER = (
     "tests/sandbox/test_cli.py",
     "tests/hosts/test_replica_set.py",
     "tests/hosts/test_sentinel.py",
+)
+
+#: files whose tests take longest; they start first, so that no worker is alone with one at the end
+LONGEST = (
+    "tests/api/description/test_fuzzed.py",
+    "tests/chaos/test_attacks.py",
+    "tests/chaos/test_chaos_run.py",
+    "tests/docs/test_tutorial.py",
 )
 
 #: the server that `_shared_uri` started, which ends with the run
@@ -69,6 +78,15 @@ class Scheduling(LoadGroupScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mix the files: tests that wait for processes run beside tests that compute, during the whole run."""
+    items.sort(key=lambda item: _place(item.nodeid.partition("::")[0]))
+
+
+def _place(file: str) -> tuple[bool, int]:
+    return file not in LONGEST, zlib.crc32(file.encode())
 
 
 @pytest.hookimpl(optionalhook=True)

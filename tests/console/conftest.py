@@ -92,12 +92,12 @@ def password_of(username: str) -> str:
     return f"password-of-{username}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console_port() -> int:
     return free_port()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def products(console_port: int) -> Iterator[tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator]]:
     here = f"http://127.0.0.1:{console_port}"
     redirects = (RedirectUri(f"{here}/auth/callback"), RedirectUri(f"{here}/", redirect_uri_type="logout"))
@@ -111,7 +111,7 @@ def products(console_port: int) -> Iterator[tuple[AuthentikSimulator, StalwartSi
         yield authentik, stalwart, ocis
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sessions_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """Start a separate Redis: other tests clear the shared one while this platform runs."""
     valkey = Valkey(tmp_path_factory.mktemp("console-valkey"))
@@ -120,7 +120,7 @@ def sessions_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey
     valkey.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(
     tmp_path_factory: pytest.TempPathFactory,
     mongodb_uri: str,
@@ -145,7 +145,7 @@ def platform(
     cleaner.drop_database(f"{worker_database}_console")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console_settings(console_port: int, sessions_valkey: Valkey) -> Callable[..., ConsoleSettings]:
     def make(**changes: Any) -> ConsoleSettings:
         given = {
@@ -161,7 +161,7 @@ def console_settings(console_port: int, sessions_valkey: Valkey) -> Callable[...
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(platform: Platform, console_settings: Callable[..., ConsoleSettings]) -> Iterator[ConsoleFixture]:
     platform.start_worker()
     platform.start_scheduler()
@@ -234,7 +234,7 @@ def sign_in(page: Page, username: str, path: str = "/", password: str | None = N
         page.get_by_role("button", name="Continue").click()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in_people(browser: Browser, console: ConsoleFixture) -> People:
     return People(browser, console)
 
