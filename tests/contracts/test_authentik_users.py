@@ -28,6 +28,23 @@ def test_a_created_user_has_the_fields_that_we_read_and_a_number_for_membership(
     assert (user["email"], user["attributes"]) == ("Anna@Acme.test", {"dezky": {"tenantId": "x"}})
 
 
+def test_the_caller_is_described_without_attributes(authentik_api: Server) -> None:
+    """Read in the product's schema: UserSelf has none, as it has no uuid and no path."""
+    answer = authentik_api("GET", f"{USERS}me/").json()["user"]
+    assert {"pk", "username", "uid", "groups", "roles", "settings", "system_permissions"} <= set(answer)
+    assert not {"attributes", "uuid", "path"} & set(answer)
+
+
+def test_the_members_shown_with_a_group_have_fewer_fields(
+    authentik_api: Server, new_user: Make, new_group: Make
+) -> None:
+    """Read in the product's schema: PartialUser."""
+    user = new_user()
+    (member,) = new_group(users=[user["pk"]])["users_obj"]
+    assert (member["pk"], member["uid"], member["attributes"]) == (user["pk"], user["uid"], {})
+    assert not {"type", "path", "uuid", "avatar"} & set(member)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

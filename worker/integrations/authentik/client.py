@@ -21,6 +21,7 @@ from worker.integrations.authentik.models import (
     Person,
     read_binding,
     read_group,
+    read_own_id,
     read_person,
 )
 
@@ -106,8 +107,7 @@ class AuthentikClient:
 
     def own_id(self) -> int:
         """Return the number of the user whose token we use."""
-        body = self._call("GET", f"{USERS}me/").json()
-        return read_person(body.get("user") if isinstance(body, dict) else None).id
+        return read_own_id(self._call("GET", f"{USERS}me/").json())
 
     def find_people(self, address: str) -> list[Person]:
         """Return the accounts that Authentik's sign-in page finds for an address; only the first can sign in."""

@@ -112,6 +112,14 @@ def read_person(body: Any) -> Person:
         raise TemporaryError("unexpected_answer", "The answer is not a user.") from None
 
 
+def read_own_id(body: Any) -> int:
+    """Return the number of the user that `me` describes: by fewer fields than other calls, without attributes."""
+    try:
+        return int(body["user"]["pk"])
+    except (KeyError, TypeError, ValueError):
+        raise TemporaryError("unexpected_answer", "The answer does not name our user.") from None
+
+
 def read_binding(body: Any) -> Binding:
     try:
         return Binding(

@@ -19,7 +19,7 @@ from sandbox.simulators.authentik.api.responses import (
     masked_405,
     page,
     refusal,
-    shown_user,
+    shown_member,
 )
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.records import Group, Invalid, Token, User
@@ -149,7 +149,7 @@ class GroupRoutes:
             "parents": group.parents,
             "parents_obj": [_brief(one) for one in parents] if asked(request, "include_parents") else None,
             "users": users,
-            "users_obj": [shown_user(self._directory.users[pk]) for pk in users]
+            "users_obj": [shown_member(self._directory.users[pk]) for pk in users]
             if asked(request, "include_users", default=True)
             else None,
             "attributes": group.attributes,

@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 #: the version that the simulator behaves like
 VERSION = "2026.5.4"
+#: fields of a user in every response
+BRIEF = ("pk", "username", "name", "email", "is_active", "uid")
+AVATAR = "data:image/svg+xml;base64," + "A" * 1500
 HTML_404 = "<!doctype html><html><title>Not found</title></html>"
 
 
@@ -97,19 +100,21 @@ def attributes_match(attributes: dict[str, Any], wanted: dict[str, Any]) -> bool
 
 
 def shown_user(user: User) -> dict[str, Any]:
-    return {
-        "pk": user.pk,
-        "username": user.username,
-        "name": user.name,
-        "email": user.email,
-        "is_active": user.is_active,
-        "type": user.type,
-        "path": user.path,
-        "attributes": user.attributes,
-        "uid": user.uid,
-        "uuid": user.uuid,
-        "avatar": "data:image/svg+xml;base64," + "A" * 1500,
-    }
+    return _fields(user, (*BRIEF, "type", "path", "attributes", "uuid")) | {"avatar": AVATAR}
+
+
+def shown_self(user: User) -> dict[str, Any]:
+    """Return what `me` tells: no attributes, uuid or path."""
+    return _fields(user, (*BRIEF, "type")) | {"avatar": AVATAR, "settings": {}, "system_permissions": []}
+
+
+def shown_member(user: User) -> dict[str, Any]:
+    """Return what a group tells about a member: no type, path, uuid or avatar."""
+    return _fields(user, (*BRIEF, "attributes")) | {"last_login": None}
+
+
+def _fields(user: User, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in names}
 
 
 async def empty(request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from sandbox.simulators.authentik.api.responses import (
     origin,
     page,
     refusal,
+    shown_self,
     shown_user,
 )
 from sandbox.simulators.authentik.directory import Directory
@@ -116,7 +117,11 @@ class UserRoutes:
         return web.Response(status=204)
 
     async def me(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response({"user": self._shown(self._directory.users[token.user], request)})
+        """Describe the caller by fewer fields than the other calls do, without its attributes."""
+        user = self._directory.users[token.user]
+        groups = [{"name": group.name, "pk": group.pk} for group in self._directory.groups_of(user)]
+        powers = {"is_superuser": self._directory.is_superuser(user), "groups": groups, "roles": []}
+        return web.json_response({"user": shown_self(user) | powers})
 
     async def set_password(self, request: web.Request, token: Token) -> web.Response:
         user = self._user(request)
