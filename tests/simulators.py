@@ -83,9 +83,9 @@ def writes(simulator: Simulator) -> list[str]:
     ]
 
 
-def fates(stalwart: StalwartSimulator) -> dict[str, str]:
+def mail_treatment(stalwart: StalwartSimulator) -> dict[str, str]:
     """Return what happens to mail to each domain: `delivered`, `returned` or `refused`."""
-    found: dict[str, str] = stalwart.snapshot()["fates"]
+    found: dict[str, str] = stalwart.snapshot()["mail_treatment"]
     return found
 
 

@@ -103,7 +103,7 @@ class FaultPlan:
         self._faults.clear()
 
     def list(self) -> list[dict[str, Any]]:
-        return [fault.model_dump(exclude_defaults=True) | {"struck": fault._done} for fault in self._faults]
+        return [fault.model_dump(exclude_defaults=True) | {"injected": fault._done} for fault in self._faults]
 
     def inject(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
         """Return the first rule of these kinds that matches, or None."""

@@ -15,7 +15,7 @@ from shared.db.migrations import Migrator
 from shared.events.model import Author
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.domains import DomainService
-from shared.provisioning.purge_quota import are_deferred
+from shared.provisioning.purge_quota import is_exhausted
 from shared.provisioning.tenants import TenantService
 from shared.restore_guard.detector import RestoreDetector
 from shared.switches.model import SWITCHES, Switch, is_observing
@@ -91,7 +91,7 @@ class ReadinessService:
         try:
             found = self._switches.all(within=1.0)
             notices = ["observe_only"] if is_observing(found) else []
-            if are_deferred(self._daily_quota, self._tenant_counts):
+            if is_exhausted(self._daily_quota, self._tenant_counts):
                 notices.append("purges_held")
         except StoreUnavailable:
             return PlatformState({}, ())

@@ -232,7 +232,7 @@ class DomainRepository:
         return domain_of(row) if row else None
 
 
-def _times(at: datetime, first_look: float | None) -> Document:
-    """Return the times of a new domain. `first_look` None: it is not watched."""
-    due = at + timedelta(seconds=first_look) if first_look is not None else None
+def _times(at: datetime, seconds_to_first_check: float | None) -> Document:
+    """Return the times of a new domain. `seconds_to_first_check` None: it is not watched."""
+    due = at + timedelta(seconds=seconds_to_first_check) if seconds_to_first_check is not None else None
     return {"askedAt": at if due is not None else None, "since": at, "dueAt": due, "createdAt": at}

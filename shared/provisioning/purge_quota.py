@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 DAY = 86400.0
 NAME = "purges"
-NEEDS_PLATFORM_ADMIN = "Purging tenants takes a platform administrator."
+NEEDS_PLATFORM_ADMIN = "Only a platform administrator may purge tenants."
 
 
 class QuotaUsedUp(Exception):
@@ -93,7 +93,7 @@ class PurgeQuotaService:
             return is_first
 
         if self._connection.transaction(work):
-            log.warning("purges.held", **after)
+            log.warning("purges.quota_exhausted", **after)
 
     def _state(self) -> PurgeQuota:
         found = self._daily_quota.find(NAME, DAY)
@@ -101,6 +101,6 @@ class PurgeQuotaService:
         return PurgeQuota(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
 
 
-def are_deferred(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
+def is_exhausted(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
     """Return whether tenants wait because the purge quota is used up."""
     return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_purgeable(1) > 0

@@ -38,10 +38,10 @@ def sources(*packages: str) -> Iterator[tuple[Path, str]]:
             yield path, path.read_text()
 
 
-def test_every_action_has_a_recipe_and_a_transition_and_every_step_of_it_a_function() -> None:
+def test_every_action_has_a_workflow_and_a_transition_and_every_step_a_function() -> None:
     assert set(WORKFLOWS) == set(TRANSITIONS) == set(STEPS) == set(Action)
     for action, workflow in WORKFLOWS.items():
-        steps = [step for phase in workflow for step in phase]
+        steps = [step for stage in workflow for step in stage]
         assert len({step.name for step in steps}) == len(steps)
         assert {step.name for step in steps} == set(STEPS[action])
         assert {step.integration for step in steps} <= set(INTEGRATIONS)
@@ -109,11 +109,11 @@ def test_a_chords_counter_outlives_the_longest_operation() -> None:
     assert max(limit.le for limit in longest if hasattr(limit, "le")) < CHORD_COUNTER_TTL
 
 
-def test_the_guard_applies_to_exactly_the_pinned_versions() -> None:
+def test_the_workaround_is_for_exactly_the_locked_versions() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert f"celery=={AFFECTED_CELERY}" in lock
     assert f"kombu=={AFFECTED_CELERY}" in lock
-    assert celery.__version__ == kombu.__version__ == AFFECTED_CELERY, "look whether the guard is still needed"
+    assert celery.__version__ == kombu.__version__ == AFFECTED_CELERY, "check whether the workaround is still needed"
 
 
 def test_a_channel_of_a_closed_connection_raises_a_lost_connection(settings: Settings) -> None:
@@ -138,5 +138,5 @@ def test_every_dependency_is_justified(make_settings: Callable[..., Settings]) -
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = (project["dependencies"], *project["optional-dependencies"].values())
     wanted = [re.split(r"[^A-Za-z0-9-]", one)[0] for group in groups for one in group]
-    told = (ROOT / "docs" / "reference" / "dependencies.md").read_text().lower()
-    assert [name for name in wanted if f"`{name.lower()}`" not in told] == []
+    listed = (ROOT / "docs" / "reference" / "dependencies.md").read_text().lower()
+    assert [name for name in wanted if f"`{name.lower()}`" not in listed] == []

@@ -32,7 +32,7 @@ def create_and_be_in_the_middle(platform: Platform, slugs: Sequence[str]) -> Non
         fault(product, kind="latency", delay=0.1, count=40)
     for slug in slugs:
         platform.create(slug)
-    until(lambda: all(product.faults.list()[-2]["struck"] for product in products))
+    until(lambda: all(product.faults.list()[-2]["injected"] for product in products))
     under_way = [step_of(platform, slug, name)[0] for slug in slugs for name in STEPS]
     assert under_way.count(StepStatus.RUNNING) >= len(STEPS)
 

@@ -11,7 +11,7 @@ from shared.operations.model import Mode, Operation, OperationStatus
 from shared.tenants.model import Status, TenantPatch
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.simulators import API_TOKEN, fates, fault, writes
+from tests.simulators import API_TOKEN, fault, mail_treatment, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
 
@@ -30,7 +30,7 @@ def planned(platform: Platform) -> Operation:
 
 def domains(platform: Platform) -> dict[str, bool]:
     """Return for each domain if its mail is delivered."""
-    return {name: fate == "delivered" for name, fate in fates(platform.stalwart).items()}
+    return {name: treatment == "delivered" for name, treatment in mail_treatment(platform.stalwart).items()}
 
 
 def space(platform: Platform) -> dict[str, Any]:

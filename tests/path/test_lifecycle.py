@@ -15,7 +15,7 @@ from shared.tenants.model import NewTenant, Owner, Status
 from shared.tenants.views import TenantView
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.simulators import fates, fault
+from tests.simulators import fault, mail_treatment
 
 
 def grown(platform: Platform) -> TenantView:
@@ -57,7 +57,7 @@ def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
     return (
         members(platform) == ["ann"],
         "authenticate" not in locked,
-        fates(platform.stalwart)["acme.test"] == "delivered",
+        mail_treatment(platform.stalwart)["acme.test"] == "delivered",
         not space(platform)["disabled"],
     )
 

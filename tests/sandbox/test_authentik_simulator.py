@@ -115,7 +115,7 @@ def test_an_expiring_api_token_is_changed_at_its_end_and_an_app_password_deleted
     key = call("GET", f"{TOKENS}api/view_key/").json()["key"]
     call.control("advance", seconds=31 * 60)
     assert call("GET", f"{TOKENS}api/view_key/").json()["key"] == key
-    call.control("sweep_tokens")
+    call.control("expire_tokens")
     assert call("GET", f"{TOKENS}api/view_key/").json()["key"] != key
     assert call("GET", f"{TOKENS}password/").status_code == 404
     call.key = key

@@ -127,7 +127,7 @@ def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
     own = authentik.directory.users_by_name["akadmin"].pk
     authentik.directory.groups[saved["authentikGroupId"]].users.add(own)
     for _ in range(2):
-        assert close_access(work("authentik"), identity).notes["members"] == "1 held"
+        assert close_access(work("authentik"), identity).notes["members"] == "1 removed, recorded for resume"
         assert members(identity, saved) == {own}
     ensure_access(work("authentik"), identity)
     assert members(identity, saved) == {own, ann}
@@ -141,7 +141,7 @@ def test_members_of_a_child_group_lose_and_regain_access_with_it(
     parent = directory.add_group({"name": "their-parent"})
     child = directory.add_group({"name": "their-team", "parents": [parent.pk, group], "users": [bob.pk]})
     assert "tenant-acme" in {one.name for one in directory.all_groups_of(bob).values()}
-    assert close_access(work("authentik"), identity).notes["childGroups"] == "1 held"
+    assert close_access(work("authentik"), identity).notes["childGroups"] == "1 removed, recorded for resume"
     assert "tenant-acme" not in {one.name for one in directory.all_groups_of(bob).values()}
     assert (child.parents, child.users) == ([parent.pk], {bob.pk})
     close_access(work("authentik"), identity)

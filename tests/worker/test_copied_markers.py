@@ -8,7 +8,7 @@ import pytest
 
 from shared.operations.model import Operation
 from tests.platform_fixture import PlatformFixture
-from tests.simulators import fates
+from tests.simulators import mail_treatment
 from tests.worker.test_mail import control
 
 
@@ -33,7 +33,7 @@ def state(platform: PlatformFixture, slug: str) -> dict[str, Any]:
     group = platform.authentik.directory.groups_by_name.get(f"tenant-{slug}")
     return {
         "members": len(platform.clients["authentik"].get_group(group.pk).member_ids) if group else None,
-        "mail": fates(platform.stalwart).get(f"{slug}.test"),
+        "mail": mail_treatment(platform.stalwart).get(f"{slug}.test"),
         "files": space is not None and not space.disabled,
     }
 

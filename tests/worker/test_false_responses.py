@@ -83,7 +83,7 @@ def test_the_next_run_makes_a_change_that_was_falsely_reported_done_once(
         start_over(product, saved)
         fault(product.server, kind="ignored", after=number, count=1)
         until_ok(product, first)
-        assert product.server.faults.list()[0]["struck"] == 1
+        assert product.server.faults.list()[0]["injected"] == 1
         # the second run detects a false success of the first
         until_ok(product, first=False)
         assert product_state(product) == wanted, number
@@ -97,7 +97,7 @@ def test_stale_reads_create_nothing_twice(products: dict[str, Product], saved: S
     start_over(product, saved)
     fault(product.server, kind="stale_reads", delay=LAG)
     until_ok(product, first)
-    assert product.server.faults.list()[0]["struck"] >= 1
+    assert product.server.faults.list()[0]["injected"] >= 1
     time.sleep(LAG)
     assert product_state(product) == wanted
     until_ok(product, first=False)

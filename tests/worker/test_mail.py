@@ -16,7 +16,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
-from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
+from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, mail_treatment
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.stalwart.client import StalwartClient, TenantMode
 from worker.integrations.stalwart.models import MailSetup
@@ -305,7 +305,7 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart", domains=("acme.test",)), mail)
-    assert fates(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
     assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test"]
     assert [entry["domain"] for entry in saved["stalwartClosedDomains"]] == ["old.test"]
 

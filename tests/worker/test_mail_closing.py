@@ -18,7 +18,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
-from tests.simulators import Saved, fates, fault
+from tests.simulators import Saved, fault, mail_treatment
 from tests.worker.test_mail import client, control
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
@@ -61,7 +61,7 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
     control(acme.stalwart, "set_most_found", most=1)
     assert acme.finish(acme.plane.lifecycle.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
-    assert fates(acme.stalwart) == {"acme.test": "refused", "acme.org": "refused", "beta.test": "delivered"}
+    assert mail_treatment(acme.stalwart) == {"acme.test": "refused", "acme.org": "refused", "beta.test": "delivered"}
     assert acme.finish(acme.plane.lifecycle.delete("beta", acme.admin)).status == "succeeded"
     assert acme.finish(acme.plane.lifecycle.purge("beta", acme.admin)).status == "succeeded"
     assert [one["name"] for one in acme.stalwart.snapshot()["Domain"]] == list(DOMAINS)
@@ -120,8 +120,8 @@ def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_clos
     with pytest.raises(PermanentError, match="taken"):
         step(work("stalwart", domains=DOMAINS), mail)
     # all objects with a proof of ownership are closed anyway
-    assert fates(stalwart)[one["name"]] == "delivered"
-    assert fates(stalwart).get("acme.org", "removed") in ("refused", "removed")
+    assert mail_treatment(stalwart)[one["name"]] == "delivered"
+    assert mail_treatment(stalwart).get("acme.org", "removed") in ("refused", "removed")
     control(stalwart, "update", **patch, patch={"description": one["description"]})
     assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
 
@@ -162,7 +162,7 @@ def test_one_account_that_cannot_be_locked_does_not_keep_others_open(
     with pytest.raises(PermanentError, match="missing_permission"):
         close_mail(work("stalwart"), mail)
     shut = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
-    assert (shut, fates(stalwart)) == (["ann", "cem"], {"acme.test": "refused"})
+    assert (shut, mail_treatment(stalwart)) == (["ann", "cem"], {"acme.test": "refused"})
 
 
 def test_one_account_that_cannot_be_unlocked_does_not_keep_others_locked(

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, Saved, fates, fault
+from tests.simulators import API_TOKEN, Saved, fault, mail_treatment
 from tests.worker.test_mail import client, control, objects
 from worker.http.json_client import BearerToken, JsonClient, user_and_password
 from worker.integrations.stalwart.client import StalwartClient
@@ -38,7 +38,7 @@ def test_a_domain_that_stalwart_refuses_is_named_and_the_others_are_set_up(
     assert refusal.value.detail == (
         "acme.example: Stalwart refused the object as invalidPatch: Invalid domain name (name)."
     )
-    assert fates(stalwart) == {"acme.test": "delivered", "acme.org": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "acme.org": "delivered"}
     assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test", "acme.org"]
     assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test", "acme.org"}
 
@@ -51,7 +51,7 @@ def test_several_bad_domains_are_all_named(
         ensure_mail(work("stalwart", domains=THREE), mail)
     assert "acme.example: Stalwart refused" in refusal.value.detail
     assert "acme.org: The domain acme.org exists" in refusal.value.detail
-    assert fates(stalwart)["acme.test"] == "delivered"
+    assert mail_treatment(stalwart)["acme.test"] == "delivered"
 
 
 def test_a_tenant_whose_only_domain_is_refused_has_none_on_record(

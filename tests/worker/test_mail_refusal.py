@@ -16,7 +16,7 @@ import requests
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates, fault
+from tests.simulators import API_TOKEN, OTHER_ID, Saved, fault, mail_treatment
 from tests.worker.test_mail import control, objects, sets
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
@@ -135,7 +135,7 @@ def test_a_hung_or_absent_smtp_server_verifies_nothing_and_delays_only_its_attem
     with pytest.raises(TemporaryError, match="could not be asked"):
         close_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
     # the mail is still refused
-    assert fates(stalwart) == {"acme.test": "refused"}
+    assert mail_treatment(stalwart) == {"acme.test": "refused"}
 
 
 def test_mail_to_an_alias_of_a_closed_domain_is_refused_too(
@@ -176,9 +176,9 @@ def test_a_rule_that_was_written_but_not_loaded_is_loaded(
     ensure_mail(work("stalwart"), mail)
     mail.rule.write()
     mail.rule.add_key("acme.test")
-    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}
     assert close_mail(work("stalwart"), mail).notes["mail"] == "refused"
-    assert fates(stalwart) == {"acme.test": "refused"}
+    assert mail_treatment(stalwart) == {"acme.test": "refused"}
 
 
 def test_a_purge_leaves_no_key_that_would_refuse_the_next_owners_mail(
@@ -209,7 +209,7 @@ def test_with_mail_received_a_suspended_domain_accepts_mail_and_a_removed_one_re
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
     assert outcome.notes["mail"] == "received"
-    assert fates(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
 
 
 # -- returned, where the rule cannot be used
@@ -229,9 +229,9 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
     outcome = close_mail(work("stalwart"), mail)
     assert "may not" in outcome.notes["mail_not_refused_because"]
     assert outcome.notes["mail"].startswith("returned")
-    assert fates(stalwart) == {"acme.test": "returned"}
+    assert mail_treatment(stalwart) == {"acme.test": "returned"}
     ensure_mail(work("stalwart"), mail)
-    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}
 
 
 def test_a_rule_of_the_server_itself_is_not_changed_and_mail_is_returned(
@@ -252,7 +252,7 @@ def test_settings_that_cannot_be_reloaded_are_reported_and_mail_is_returned(
     outcome = close_mail(work("stalwart"), mail)
     assert outcome.notes["mail"].startswith("returned")
     assert "validationFailed" in outcome.notes["mail_not_refused_because"]
-    assert fates(stalwart) == {"acme.test": "returned"}
+    assert mail_treatment(stalwart) == {"acme.test": "returned"}
 
 
 def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
@@ -304,13 +304,16 @@ def test_accounts_of_a_removed_domain_are_locked_and_unlocked_when_it_returns(
     ensure_mail(work("stalwart", domains=both), mail)
     account(stalwart, objects(stalwart, "Domain")[1]["id"])
     ensure_mail(work("stalwart"), mail)
-    assert (locked(stalwart), fates(stalwart)["old.test"]) == (["ann@old.test"], "refused")
+    assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == (["ann@old.test"], "refused")
     # a suspension in between closes and opens the tenant's own domain only
     close_mail(work("stalwart"), mail)
     ensure_mail(work("stalwart"), mail)
-    assert (locked(stalwart), fates(stalwart)) == (["ann@old.test"], {"acme.test": "delivered", "old.test": "refused"})
+    assert (locked(stalwart), mail_treatment(stalwart)) == (
+        ["ann@old.test"],
+        {"acme.test": "delivered", "old.test": "refused"},
+    )
     ensure_mail(work("stalwart", domains=both), mail)
-    assert (locked(stalwart), fates(stalwart)["old.test"]) == ([], "delivered")
+    assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == ([], "delivered")
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
 
 
@@ -422,7 +425,7 @@ def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextMa
             yield
         requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
         # the key is gone, and the server still refuses mail
-        assert (objects(stalwart, "MemoryLookupKey"), fates(stalwart)) == ([], {"acme.test": "refused"})
+        assert (objects(stalwart, "MemoryLookupKey"), mail_treatment(stalwart)) == ([], {"acme.test": "refused"})
 
     return until_it_fails
 
@@ -441,7 +444,7 @@ def test_a_key_whose_removal_was_not_answered_is_unloaded_by_the_next_attempt(
     with unanswered(kind):
         ensure_mail(work("stalwart"), mail)
     ensure_mail(work("stalwart"), mail)
-    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}
     assert saved["stalwartOpening"] == []
 
 
@@ -461,4 +464,4 @@ def test_a_key_that_stays_loaded_does_not_refuse_the_next_owners_mail(
     remove_mail(work("stalwart"), mail)
     saved.clear()
     ensure_mail(work("stalwart", id=OTHER_ID), mail)
-    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}

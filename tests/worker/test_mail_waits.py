@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Result
-from tests.simulators import Saved, fates
+from tests.simulators import Saved, mail_treatment
 from tests.worker.test_mail import WorkFactory, client, objects, sets
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
@@ -72,7 +72,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     assert sets(stalwart) == []
     assert saved.items() >= before.items()
     assert sorted(map(str, saved["dnsRecords"])) == records
-    assert set(fates(stalwart).values()) == {"delivered"}
+    assert set(mail_treatment(stalwart).values()) == {"delivered"}
 
 
 def test_a_domain_whose_proof_is_lost_accepts_mail_again_after_a_suspension(
@@ -80,9 +80,9 @@ def test_a_domain_whose_proof_is_lost_accepts_mail_again_after_a_suspension(
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
-    assert fates(stalwart) == {"acme.test": "refused"}
+    assert mail_treatment(stalwart) == {"acme.test": "refused"}
     ensure_mail(proven(work("stalwart")), mail)
-    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}
 
 
 def test_a_dry_run_reports_the_same_and_changes_nothing(

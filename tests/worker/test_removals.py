@@ -13,7 +13,7 @@ from shared.operations.model import Mode, StepRecord
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, TenantPatch
 from tests.platform_fixture import PlatformFixture
-from tests.simulators import TENANT_ID, fates
+from tests.simulators import TENANT_ID, mail_treatment
 from worker.integrations.step_context import StepContext
 
 DOMAINS = tuple(f"d{number}.test" for number in range(4))
@@ -33,7 +33,7 @@ def keep(platform: PlatformFixture, count: int) -> StepRecord:
 
 
 def delivered(platform: PlatformFixture) -> list[str]:
-    return sorted(name for name, fate in fates(platform.stalwart).items() if fate == "delivered")
+    return sorted(name for name, treatment in mail_treatment(platform.stalwart).items() if treatment == "delivered")
 
 
 def test_removals_up_to_the_limit_are_made(platform: PlatformFixture) -> None:

@@ -13,22 +13,22 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerPool:
-    """Runs work on at most `slots` threads. A job claims only as much as there are `free` ones, so that no lease runs
+    """Runs work on at most `threads` threads. A job claims only as much as there are `free` ones, so that no lease runs
     out in a queue.
     """
 
-    def __init__(self, name: str, slots: int) -> None:
+    def __init__(self, name: str, threads: int) -> None:
         """`name`: the job, as the log events `job.bug` and `job.store_unavailable` name it."""
         self._name = name
-        self._slots = slots
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix=name)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._running: set[Future[None]] = set()
 
     @property
     def free(self) -> int:
         """Return how many more could run now."""
         self._running = {future for future in self._running if not future.done()}
-        return self._slots - len(self._running)
+        return self._threads - len(self._running)
 
     def submit(self, work: Callable[[], object], **facts: str) -> None:
         """Run `work` on a thread. A fault is logged with `facts`; what was claimed is due again at its lease's end."""

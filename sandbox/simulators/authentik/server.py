@@ -77,7 +77,7 @@ class AuthentikSimulator(Simulator):
             "sign_in": self.sign_in,
             "bind_group": self.bind_group,
             "advance": self.state.clock.advance,
-            "sweep_tokens": self.state.tokens.expire,
+            "expire_tokens": self.state.tokens.expire,
             "set_recovery_flow": invitations.set_recovery_flow,
             "add_flow": invitations.add_flow,
             "add_email_stage": invitations.add_email_stage,

@@ -118,10 +118,10 @@ class StalwartSimulator(Simulator):
         self._body = ""
 
     def current_state(self) -> dict[str, Any]:
-        """All objects by kind; `fates` has the treatment of mail to each domain."""
+        """Return all objects by kind, and in `mail_treatment` what happens to mail to each domain."""
         held = self.registry.objects.items()
         objects = {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}
-        return {**objects, "fates": self.mail.treatments()}
+        return {**objects, "mail_treatment": self.mail.treatments()}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
         return {

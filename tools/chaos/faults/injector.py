@@ -145,7 +145,7 @@ def _begin_product_fault(injector: FaultInjector, fault: Fault) -> None:
 
 def _end_product_faults(injector: FaultInjector, fault: Fault) -> None:
     for order in injector._environment.end_faults(fault.product or ""):
-        injector.applied[f"{fault.product} {order['kind']}"] += order["struck"]
+        injector.applied[f"{fault.product} {order['kind']}"] += order["injected"]
 
 
 def _nothing(injector: FaultInjector, fault: Fault) -> None:

@@ -88,7 +88,7 @@ class Environment:
         requests.post(f"{self.products[product]}/__sim/faults", json=rule, timeout=10).raise_for_status()
 
     def end_faults(self, product: str) -> list[dict[str, Any]]:
-        """Remove all rules from a simulator; return them with how often each `struck`."""
+        """Remove all rules from a simulator; return them; `injected` counts the uses of each."""
         url = f"{self.products[product]}/__sim/faults"
         rules: list[dict[str, Any]] = requests.get(url, timeout=10).json()
         requests.delete(url, timeout=10).raise_for_status()

@@ -35,28 +35,28 @@ def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
     if group is None:
         return skipped("nothing_there")
     members = group.member_ids - {identity.own_id()} if group.member_ids else group.member_ids
-    held, children = _held_members(group) | members, _held_children(group) | group.child_ids
-    if (held, children) != (_held_members(group), _held_children(group)):
-        note = partial(_write_held, group, held, children, identity)
-        step.change(f"note the members of the group {group.name}", note, None)
+    removed, children = _removed_members(group) | members, _removed_children(group) | group.child_ids
+    if (removed, children) != (_removed_members(group), _removed_children(group)):
+        record = partial(_record_removed, group, removed, children, identity)
+        step.change(f"record the members of the group {group.name}", record, None)
     for_members = (
         _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
         for one in sorted(members)
     )
     run_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
-    notes = {"childGroups": f"{len(children)} held"} if children else {}
-    return ok(members=f"{len(held)} held", **notes)
+    notes = {"childGroups": f"{len(children)} removed, recorded for resume"} if children else {}
+    return ok(members=f"{len(removed)} removed, recorded for resume", **notes)
 
 
 def _add_again(step: StepContext, group: Group, identity: AuthentikClient) -> None:
-    held, children = _held_members(group), _held_children(group)
+    removed, children = _removed_members(group), _removed_children(group)
     for_members = (
         _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
-        for one in sorted(held - group.member_ids)
+        for one in sorted(removed - group.member_ids)
     )
     run_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
-    if held or children:
-        forget = partial(_write_held, group, frozenset(), frozenset(), identity)
+    if removed or children:
+        forget = partial(_record_removed, group, frozenset(), frozenset(), identity)
         step.change(f"delete the record of removed members of {group.name}", forget, None)
 
 
@@ -75,21 +75,21 @@ def _moves(
     ]
 
 
-def _held_members(group: Group) -> frozenset[int]:
-    noted = marker(group.attributes).get(HELD_MEMBERS)
-    return frozenset(one for one in noted if isinstance(one, int)) if isinstance(noted, list) else frozenset()
+def _removed_members(group: Group) -> frozenset[int]:
+    recorded = marker(group.attributes).get(HELD_MEMBERS)
+    return frozenset(one for one in recorded if isinstance(one, int)) if isinstance(recorded, list) else frozenset()
 
 
-def _held_children(group: Group) -> frozenset[str]:
-    noted = marker(group.attributes).get(HELD_CHILDREN)
-    return frozenset(one for one in noted if isinstance(one, str)) if isinstance(noted, list) else frozenset()
+def _removed_children(group: Group) -> frozenset[str]:
+    recorded = marker(group.attributes).get(HELD_CHILDREN)
+    return frozenset(one for one in recorded if isinstance(one, str)) if isinstance(recorded, list) else frozenset()
 
 
-def _write_held(group: Group, members: frozenset[int], children: frozenset[str], identity: AuthentikClient) -> None:
-    held = {HELD_MEMBERS: sorted(members), HELD_CHILDREN: sorted(children)}
-    ours = {key: value for key, value in marker(group.attributes).items() if key not in held}
-    noted = {key: value for key, value in held.items() if value}
-    identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | noted})
+def _record_removed(group: Group, members: frozenset[int], children: frozenset[str], identity: AuthentikClient) -> None:
+    removed = {HELD_MEMBERS: sorted(members), HELD_CHILDREN: sorted(children)}
+    ours = {key: value for key, value in marker(group.attributes).items() if key not in removed}
+    recorded = {key: value for key, value in removed.items() if value}
+    identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | recorded})
 
 
 def _out(group: Group, member: int, identity: AuthentikClient) -> None:

@@ -59,7 +59,7 @@ def open_mail(
 ) -> None:
     """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed."""
     accept_mail_again(step, mail, record, domains, kept)
-    locked = record.held(LOCKED)
+    locked = record.recorded(LOCKED)
     if not locked or not domains:
         return
     run_all(

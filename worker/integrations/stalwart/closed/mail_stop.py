@@ -66,7 +66,7 @@ def accept_mail_again(
 ) -> None:
     """Accept new mail to these domains again, however it was stopped. `kept`: objects that stay closed."""
     _accept(step, mail, record, domains)
-    stopped = record.held(RETURNING)
+    stopped = record.recorded(RETURNING)
     if stopped and domains:
         run_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
         record.keep(RETURNING, kept)
@@ -78,14 +78,14 @@ def accept_mail_again(
 def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
     held = mail.rule.keys()
     for domain in domains:
-        names = [name for name in domain.names if name in held or name in record.held(OPENING)]
+        names = [name for name in domain.names if name in held or name in record.recorded(OPENING)]
         if not names:
             continue
         # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
         record.add(OPENING, names)
         ids = [id_ for name in names for id_ in held.get(name, ())]
         step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
-        record.keep(OPENING, record.held(OPENING) - set(names))
+        record.keep(OPENING, record.recorded(OPENING) - set(names))
 
 
 def _refuse(

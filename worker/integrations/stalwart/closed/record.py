@@ -16,15 +16,15 @@ class ClosedRecord:
     """The record of one attempt, as it was read and as it was saved since."""
 
     def __init__(self, step: StepContext) -> None:
-        self._work = step
-        self._held = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
+        self._step = step
+        self._recorded = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
 
-    def held(self, field: str) -> frozenset[str]:
-        return frozenset(self._held[field])
+    def recorded(self, field: str) -> frozenset[str]:
+        return frozenset(self._recorded[field])
 
     def add(self, field: str, objects: Collection[str]) -> None:
         """Record objects before they are closed. Raises TemporaryError when a newer operation was accepted."""
-        self._held[field] |= set(objects)
+        self._recorded[field] |= set(objects)
         if not self._save(field):
             raise TemporaryError(
                 "not_ready", "A newer operation of the tenant was accepted and continues from the present state."
@@ -32,8 +32,8 @@ class ClosedRecord:
 
     def keep(self, field: str, objects: Collection[str]) -> None:
         """Remove all other objects from the record, after they were opened again."""
-        self._held[field] &= set(objects)
+        self._recorded[field] &= set(objects)
         self._save(field)
 
     def _save(self, field: str) -> bool:
-        return self._work.save(**{field: sorted(self._held[field])})
+        return self._step.save(**{field: sorted(self._recorded[field])})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "worker", "shared", "serving", "sandbox", "tools", "client", "platformctl", "console")
-#: modules that may repeat a request: each has its reason under "Where retries live"
+#: modules that may repeat a request: docs/explanation/architecture.md gives the reason under "Retries"
 REPEATING = {"worker/http/session.py", "worker/integrations/stalwart/protocol/jmap.py"}
 # no request: the metrics' files of a process that is just starting
 READING_AGAIN = {"shared/metrics/exposition.py"}
