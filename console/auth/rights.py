@@ -71,3 +71,9 @@ class Person:
     def may_change(self, tenant: Mapping[str, Any]) -> bool:
         """Return whether they may change and reconcile it."""
         return self.runs(tenant) or (not self.is_support and self.role_in(tenant["_id"]) in OWNERS)
+
+    def may_control(self, tenant: Mapping[str, Any], operation: Mapping[str, Any]) -> bool:
+        """Return whether they may cancel the tenant's operation and retry its steps."""
+        if operation["action"] == "purge":
+            return self.is_operator
+        return self.may_change(tenant) if operation["action"] in ("provision", "reconcile") else self.runs(tenant)

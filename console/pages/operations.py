@@ -22,8 +22,8 @@ def index() -> str:
 def show(operation_id: str) -> str:
     operation = get(f"/operations/{operation_id}")
     tenant = optional(lambda: get(f"/tenants/{operation['tenant']}"))
-    may_change = tenant is not None and person().may_change(tenant)
-    return render_template("operations/show.html", operation=operation, tenant=tenant, may_change=may_change)
+    may_control = tenant is not None and person().may_control(tenant, operation)
+    return render_template("operations/show.html", operation=operation, tenant=tenant, may_control=may_control)
 
 
 @pages.post("/<operation_id>/cancel")

@@ -20,7 +20,7 @@ from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
-from shared.operations.model import Mode, StepStatus
+from shared.operations.model import Mode, OperationStatus, StepStatus
 from shared.operations.problems import Kind
 from shared.provisioning.operations import OperationService
 from shared.provisioning.tenants import TenantService
@@ -101,7 +101,7 @@ class BulkService:
             return
         actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
         try:
-            self._run_action(bulk.action, item.target, actor)
+            self._run_action(bulk, item.target, actor)
         except StoreUnavailable:
             raise
         except DomainError as refusal:
@@ -123,42 +123,50 @@ class BulkService:
 
         return self._connection.transaction(work)
 
-    def _run_action(self, action: BulkAction, target: Target, actor: Actor) -> None:
-        if action is BulkAction.RECONCILE:
+    def _run_action(self, bulk: BulkOperation, target: Target, actor: Actor) -> None:
+        if bulk.action is BulkAction.RECONCILE:
             self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
-        elif action is BulkAction.CANCEL:
+        elif bulk.action is BulkAction.CANCEL:
             self._operation_service.cancel(target.operation_id or "", actor)
         else:
             for step in target.steps:
-                self._retry(target.operation_id or "", step, actor)
+                self._retry(bulk, target.operation_id or "", step, actor)
 
-    def _retry(self, operation_id: str, step: str, actor: Actor) -> None:
+    def _retry(self, bulk: BulkOperation, operation_id: str, step: str, actor: Actor) -> None:
         """Run a failed step again. A step that was blocked by it runs after it."""
         now = self._operation_service.get(operation_id, actor)
+        if now.status is OperationStatus.CANCELLED and bulk.selector.get("reason") != OperationStatus.CANCELLED:
+            raise ActionNotPossible("The operation was cancelled after the dry run.")
         if now.step(step).status is StepStatus.ERROR:
             self._operation_service.retry(operation_id, step, actor)
 
     def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         if action is BulkAction.RECONCILE and not selector.names_problems:
             for tenant in self._selected(selector, actor):
-                yield Target(tenant.id, tenant.slug, tenant.operation_id)
+                if access.may_reconcile_tenant(actor, tenant):
+                    yield Target(tenant.id, tenant.slug, tenant.operation_id)
             return
         kind = Kind.FAILED if action is BulkAction.RETRY else Kind(selector.kind) if selector.kind else None
         status = "running" if action is BulkAction.CANCEL else None
-        query = OperationQuery(limit=PAGE, status=status, reason=selector.reason, kind=kind)
-        for target in self._with_problems(query, selector, actor):
-            if target.steps or action is not BulkAction.RETRY:
+        # somebody stopped a cancelled operation on purpose
+        skips_cancelled = action is BulkAction.RETRY and selector.reason != OperationStatus.CANCELLED
+        not_status = OperationStatus.CANCELLED if skips_cancelled else None
+        query = OperationQuery(limit=PAGE, status=status, not_status=not_status, reason=selector.reason, kind=kind)
+        for tenant, target in self._with_problems(query, selector, actor):
+            if _may_act(action, actor, tenant, target) and (target.steps or action is not BulkAction.RETRY):
                 yield target
 
-    def _with_problems(self, query: OperationQuery, selector: Selector, actor: Actor) -> Iterator[Target]:
+    def _with_problems(
+        self, query: OperationQuery, selector: Selector, actor: Actor
+    ) -> Iterator[tuple[Tenant, Target]]:
         """Yield tenants whose operations have the problem and that meet the selector's other criteria."""
         tenant_ids = self._tenants.ids_in(access.visible_tenants(actor))
         after: str | None = None
         while True:
             page = self._problems.targets(tenant_ids, query, selector.integration, after)
             ids = tuple(target.tenant_id for target in page.items)
-            wanted = {tenant.id for tenant in self._selected(selector, actor, ids)}
-            yield from (target for target in page.items if target.tenant_id in wanted)
+            wanted = {tenant.id: tenant for tenant in self._selected(selector, actor, ids)}
+            yield from ((wanted[one.tenant_id], one) for one in page.items if one.tenant_id in wanted)
             if page.next is None:
                 return
             after = page.next
@@ -172,10 +180,15 @@ class BulkService:
             drifted=selector.drifted,
             slugs=selector.tenants,
         )
-        found = self._tenants.matching(
+        return self._tenants.matching(
             access.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
         )
-        return (tenant for tenant in found if access.may_control_operations(actor, tenant))
+
+
+def _may_act(action: BulkAction, actor: Actor, tenant: Tenant, target: Target) -> bool:
+    if action is BulkAction.RECONCILE or target.action is None:
+        return access.may_reconcile_tenant(actor, tenant)
+    return access.may_control_operation(actor, tenant, target.action)
 
 
 def _event(action: str, bulk: BulkOperation, author: Author) -> NewEvent:

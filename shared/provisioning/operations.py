@@ -11,7 +11,7 @@ from shared.db.paging import Page
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED
-from shared.operations.model import Operation, StepRecord, StepStatus
+from shared.operations.model import Operation, OperationStatus, StepRecord, StepStatus
 from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.provisioning.starter import Starter
@@ -21,7 +21,7 @@ from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
-from shared.workflows.model import CONTINUES_AFTER_FAILURE
+from shared.workflows.model import CONTINUES_AFTER_FAILURE, Action
 
 #: seconds between two reads while waiting; the last one repeats
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
@@ -71,9 +71,7 @@ class OperationService:
         Raises NotFound, Forbidden, and ActionNotPossible when it has ended in another way.
         """
         operation, tenant = self._visible(operation_id, actor)
-        access.require(
-            access.may_control_operations(actor, tenant), "Cancelling takes an owner or administrator of the tenant."
-        )
+        _require_control(operation, tenant, actor)
 
         def work(session: Transaction) -> Operation | None:
             if self._operations.cancel(operation_id, session) is None:
@@ -98,9 +96,9 @@ class OperationService:
         step = next((one for one in operation.steps if one.name == step_name), None)
         if step is None:
             raise NotFound(f"Operation {operation_id} has no step {step_name!r}.")
-        access.require(
-            access.may_control_operations(actor, tenant), "Retrying takes an owner or administrator of the tenant."
-        )
+        _require_control(operation, tenant, actor)
+        if operation.action is Action.PURGE and operation.status is OperationStatus.CANCELLED:
+            raise ActionNotPossible("A cancelled purge is not retried. Purge the tenant again.")
         if step.status is not StepStatus.ERROR:
             raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
         _require_earlier_stages(operation, step)
@@ -139,6 +137,13 @@ class OperationService:
         if operation is None or tenant is None or not access.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no operation {operation_id!r}.")
         return operation, tenant
+
+
+def _require_control(operation: Operation, tenant: Tenant, actor: Actor) -> None:
+    access.require(
+        access.may_control_operation(actor, tenant, operation.action),
+        f"Cancelling or retrying this operation takes the right to request a {operation.action} of the tenant.",
+    )
 
 
 def _require_earlier_stages(operation: Operation, step: StepRecord) -> None:

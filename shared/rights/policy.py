@@ -11,6 +11,7 @@ from shared.accounts.user import PlatformRole, Rights, Role, User
 from shared.core.errors import Forbidden, NotFound
 from shared.events.model import Author
 from shared.tenants.model import Status, Tenant
+from shared.workflows.model import Action
 
 ADMINISTRATIVE_ROLES = (Role.OWNER, Role.ADMIN)
 
@@ -135,9 +136,16 @@ def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
     return may_reconcile_tenant(actor, tenant)
 
 
-def may_control_operations(actor: Actor, tenant: Tenant) -> bool:
-    """Return whether the actor may cancel the tenant's operations and retry their steps."""
-    return actor.is_platform_admin or actor.manages(tenant)
+def may_control_operation(actor: Actor, tenant: Tenant, action: Action) -> bool:
+    """Return whether the actor may cancel an operation of the tenant and retry its steps: who may request its action.
+
+    Whoever manages a tenant may do so for its provision too, which somebody else may have requested.
+    """
+    if action is Action.PURGE:
+        return may_purge_tenant(actor)
+    return may_change_lifecycle(actor, tenant) or (
+        action in (Action.PROVISION, Action.RECONCILE) and may_reconcile_tenant(actor, tenant)
+    )
 
 
 def may_change_lifecycle(actor: Actor, tenant: Tenant) -> bool:

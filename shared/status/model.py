@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from shared.operations.problems import Kind
 from shared.switches.model import Switch
+from shared.workflows.model import Action
 
 #: upper limit of examples in a group
 EXAMPLES = 5
@@ -79,11 +80,15 @@ class Status:
 
 @dataclass(frozen=True)
 class OperationQuery:
-    """A list query over all operations. `problems`: integration to the kind of problem that its step must have."""
+    """A list query over all operations. `problems`: integration to the kind of problem that its step must have.
+
+    `not_status`: excluded status.
+    """
 
     limit: int = 50
     after: str | None = None
     status: str | None = None
+    not_status: str | None = None
     action: str | None = None
     kind: Kind | None = None
     reason: str | None = None
@@ -117,9 +122,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Target:
-    """A tenant of a bulk operation. `operation_id`, `steps`: to retry or cancel."""
+    """A tenant of a bulk operation. `operation_id`, `steps`: to retry or cancel; `action`: the operation's."""
 
     tenant_id: str
     slug: str
     operation_id: str | None = None
     steps: tuple[str, ...] = ()
+    action: Action | None = None

@@ -137,6 +137,8 @@ def _conditions(query: OperationQuery) -> list[Document]:
     found: list[Document] = []
     if query.status is not None:
         found.append({"status": query.status})
+    if query.not_status is not None:
+        found.append({"status": {"$ne": query.not_status}})
     if query.action is not None:
         found.append({"action": query.action})
     if query.kind is not None:
@@ -170,7 +172,7 @@ def _target(operation: Operation, integration: str | None, reason: str | None) -
         and integration in (None, INTEGRATION_OF_STEP.get(step.name, step.name))
         and reason in (None, step.reason)
     ]
-    return Target(operation.tenant_id, operation.tenant_slug, operation.id, tuple(steps))
+    return Target(operation.tenant_id, operation.tenant_slug, operation.id, tuple(steps), operation.action)
 
 
 def _split(value: str) -> tuple[str, str]:

@@ -204,3 +204,20 @@ def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
     assert {view.tenant.slug for view in page.items} == slugs
     assert len(control_plane.tenants.page(admin, TenantQuery(partner="reseller")).items) == 1
     assert control_plane.tenants.page(admin, TenantQuery(partner="nobody")).items == ()
+
+
+def test_a_cancelled_operation_is_retried_only_when_the_selector_says_so(
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    stopped, failing = begun(create), begun(create, "beta")
+    control_plane.operations.cancel(stopped.id, admin)
+    attempt(store, failing, "ocis", REFUSED)
+    assert found(control_plane, admin, BulkAction.RETRY, everything=True) == {"beta"}
+    assert found(control_plane, admin, BulkAction.RETRY, reason="cancelled") == {"acme"}
+    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
+    control_plane.operations.cancel(failing.id, admin)
+    control_plane.bulk.start(bulk.id, admin)
+    run(job, store, bulk.id)
+    ended = store.operations.find(failing.id)
+    assert ended is not None
+    assert ended.status == "cancelled"
