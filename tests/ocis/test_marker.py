@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from shared.integrations.outcomes import Outcome, PermanentError
+from shared.integrations.outcomes import Outcome, PermanentError, Result
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
-from tests.simulators import STAMP_KEYS, TENANT_ID, Saved, tenant
+from tests.simulators import STAMP_KEYS, TENANT_ID, Saved, fault, tenant
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files
 from worker.integrations.step_context import StepContext
@@ -86,3 +86,16 @@ def test_a_marker_of_an_older_key_is_signed_again_and_the_text_around_it_stays(
     rotated = StepContext(tenant(remote=given.tenant.remote), given.plan, new, given.save, found=given.found)
     ensure_files(rotated, files)
     assert only(ocis).description == f"Ours {new.text(TENANT_ID)} since 2020"
+
+
+@pytest.mark.parametrize(("step", "left"), [(ensure_files, [False]), (close_files, [True]), (remove_files, [])])
+def test_a_space_on_record_without_its_marker_is_found_though_one_read_of_it_is_a_404(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, step: Step, left: list[bool]
+) -> None:
+    """Seen: with the storage down GET is 404, and people clear the description."""
+    ensure_files(work("ocis"), files)
+    own = only(ocis)
+    own.description = ""
+    fault(ocis, kind="storage_down", path="drives/", count=1)
+    assert step(work("ocis"), files).result is Result.OK
+    assert [(one.id, one.disabled) for one in spaces(ocis)] == [(own.id, is_disabled) for is_disabled in left]

@@ -6,7 +6,7 @@ import re
 
 from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.finding import ABANDONED_TEXT, find_by_marker
+from worker.integrations.ocis.finding import ABANDONED_TEXT, find_in_list
 from worker.integrations.ocis.models import Space
 from worker.integrations.step_context import StepContext
 
@@ -25,7 +25,7 @@ def create_space(step: StepContext, files: OcisClient) -> Space:
             space_name(tenant.name), f"project/{tenant.group_name}", description(step), step.plan.space_bytes
         )
     except TemporaryError:
-        found = find_by_marker(step, files)
+        found = find_in_list(step, files)
         if found is None:
             raise
         return found

@@ -1,4 +1,4 @@
-"""Find a tenant's spaces: by the id on record, by the ownership marker, and the one that an attempt created."""
+"""Find a tenant's spaces: by the id on record, in the list of all, and the one that an attempt created."""
 
 from __future__ import annotations
 
@@ -22,9 +22,16 @@ def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
     """
     space_id = step.remote("ocisSpaceId")
     space = files.find_space(space_id) if space_id else None
-    if space is None or (carries_another(step, space) and step.is_anothers(space.id)):
-        return None
-    return space
+    return space if space is not None and _is_on_record(step, space) else None
+
+
+def _is_on_record(step: StepContext, space: Space) -> bool:
+    others = carries_another(step, space) and step.is_anothers(space.id)
+    return space.id == step.remote("ocisSpaceId") and not others
+
+
+def _is_marked(step: StepContext, space: Space) -> bool:
+    return step.signer.is_of(step.tenant.id, space.description) and not step.is_anothers(space.id)
 
 
 def carries_another(step: StepContext, space: Space) -> bool:
@@ -32,35 +39,35 @@ def carries_another(step: StepContext, space: Space) -> bool:
     return step.signer.belongs_to_another(step.tenant.id, space.description)
 
 
-def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
-    """Return the only space with the tenant's marker. Raises PermanentError("ambiguous") when there are several."""
-    return _only([space for space in find_marked(step, files) if not is_given_up(space)])
+def find_in_list(step: StepContext, files: OcisClient) -> Space | None:
+    """Return the only space that `list_of_tenant` lists. Raises PermanentError("ambiguous") when there are several."""
+    return _only([space for space in list_of_tenant(step, files) if not is_given_up(space)])
 
 
-def find_marked(step: StepContext, files: OcisClient) -> list[Space]:
-    """List the spaces with the tenant's marker, without those that another tenant's record names.
+def list_of_tenant(step: StepContext, files: OcisClient) -> list[Space]:
+    """List the space on record and those with the tenant's marker, without those that another tenant's record names.
 
+    The one on record may have lost its marker, and a 404 by its id proves no absence while the storage is failing.
     Raises TemporaryError("storage_down") when an empty list proves nothing.
     """
-    marked = [space for space in list_all(files) if step.signer.is_of(step.tenant.id, space.description)]
-    return [one for one in marked if one.id == step.remote("ocisSpaceId") or not step.is_anothers(one.id)]
+    return [one for one in list_all(files) if _is_on_record(step, one) or _is_marked(step, one)]
 
 
 def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:
-    """Return the space that an attempt created, by its id, and the only other one with the tenant's marker."""
+    """Return the space that an attempt created, by its id, and the only other one of the tenant."""
     if not new_id:
         return None, None
-    found = {space.id: space for space in find_marked(step, files) if not is_given_up(space)}
+    found = {space.id: space for space in list_of_tenant(step, files) if not is_given_up(space)}
     created = found.pop(new_id, None)
     return created, _only(list(found.values()))
 
 
 def all_of_tenant(step: StepContext, files: OcisClient) -> Iterator[Space]:
-    """Yield the space on record first, since a list that fails must not delay it, then all others with the marker."""
+    """Yield the space on record first, since a list that fails must not delay it, then all others of the tenant."""
     on_record = find_on_record(step, files)
     if on_record is not None:
         yield on_record
-    for space in find_marked(step, files):
+    for space in list_of_tenant(step, files):
         if on_record is None or space.id != on_record.id:
             yield space
 

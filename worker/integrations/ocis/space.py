@@ -17,8 +17,8 @@ from worker.integrations.ocis.creation import create_space, description, give_up
 from worker.integrations.ocis.finding import (
     all_of_tenant,
     carries_another,
-    find_by_marker,
     find_created,
+    find_in_list,
     find_on_record,
     is_given_up,
 )
@@ -130,7 +130,7 @@ def _purge(space: Space, files: OcisClient) -> None:
 
 def _known(step: StepContext, files: OcisClient) -> Space | None:
     created = _settled(step, files, step.remote("ocisNewSpaceId"))
-    known = created or find_on_record(step, files) or find_by_marker(step, files)
+    known = created or find_on_record(step, files) or find_in_list(step, files)
     if known is not None and carries_another(step, known):
         # another space instead would leave the people of this tenant without their files
         raise PermanentError("taken", OTHER_MARKER.format(known.name, known.id))
