@@ -84,7 +84,7 @@ def writes(simulator: Simulator) -> list[str]:
 
 
 def mail_treatment(stalwart: StalwartSimulator) -> dict[str, str]:
-    """Return what happens to mail to each domain: `delivered`, `returned` or `refused`."""
+    """Return what happens to mail to each domain: `delivered`, `bounced` or `refused`."""
     found: dict[str, str] = stalwart.snapshot()["mail_treatment"]
     return found
 
@@ -123,7 +123,7 @@ def work(saved: Saved) -> Callable[..., StepContext]:
             is_first=is_first,
             is_plan=is_plan,
             found=found,
-            is_anothers=lambda id_: id_ in elsewhere,
+            is_recorded_for_another_tenant=lambda id_: id_ in elsewhere,
         )
 
     return make

@@ -17,7 +17,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.starter import Starter
 from shared.webhooks.delivery_rules import webhook_cipher
 from shared.workflows.model import Action
-from worker.diagnostics.checks import Doctor
+from worker.diagnostics.checks import Diagnostics
 from worker.diagnostics.job import DiagnosticsJob
 from worker.dns_lookup import DnsLookup
 from worker.execution.breaker import Breaker
@@ -125,10 +125,10 @@ def open_retention(store: Repositories, settings: Settings) -> RetentionJob:
     return RetentionJob(rate_limiter=store.rate_limiter, retention=store.retention, settings=settings)
 
 
-def open_doctor(
+def open_diagnostics(
     store: Repositories, dispatcher: Dispatcher, app: Celery, clients: Mapping[str, Any], settings: Settings
-) -> Doctor:
-    return Doctor(
+) -> Diagnostics:
+    return Diagnostics(
         connection=store.connection,
         missing_indexes=store.missing_indexes,
         migrator=store.migrator,
@@ -141,8 +141,8 @@ def open_doctor(
     )
 
 
-def open_diagnostics_job(store: Repositories, doctor: Doctor) -> DiagnosticsJob:
-    return DiagnosticsJob(diagnostics=store.diagnostics, doctor=doctor)
+def open_diagnostics_job(store: Repositories, diagnostics: Diagnostics) -> DiagnosticsJob:
+    return DiagnosticsJob(runs=store.diagnostics, diagnostics=diagnostics)
 
 
 def open_collector(store: Repositories, dispatcher: Dispatcher) -> PlatformCollector:

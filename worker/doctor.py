@@ -10,7 +10,7 @@ from shared.core.logging import configure_logs
 from shared.diagnostics.model import CheckStatus
 from shared.messaging.celery_app import make_celery
 from shared.operations.dispatcher import Dispatcher
-from worker.composition import open_doctor
+from worker.composition import open_diagnostics
 from worker.integrations.connect import connect_integrations
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     configure_logs("ERROR", "console")
     app = make_celery(settings.broker, "sender")
     store, dispatcher = open_repositories(settings), Dispatcher(settings.broker, app)
-    checks = open_doctor(store, dispatcher, app, connect_integrations(settings), settings).examine()
+    checks = open_diagnostics(store, dispatcher, app, connect_integrations(settings), settings).run()
     for check in checks:
         print(f"{check.status.value:<15} {check.area}/{check.name}: {check.message}")
         if check.status in (CheckStatus.FAILED, CheckStatus.WARNING) and check.remedy:

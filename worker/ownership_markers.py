@@ -47,11 +47,11 @@ def repair(given: Settings | None, slug: str) -> None:
         raise click.ClickException("OCIS is not configured: set OCIS_API_URL.")
     try:
         with within(settings.attempt_seconds):
-            told = repair_marker(tenant, files, _signer(settings))
+            message = repair_marker(tenant, files, _signer(settings))
     except Fault as fault:
         reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
         raise click.ClickException(f"{reason_message(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None
-    click.echo(told)
+    click.echo(message)
 
 
 def _settings() -> Settings:

@@ -33,8 +33,8 @@ from worker.composition import (
     open_bulk_job,
     open_collector,
     open_delivery_loop,
+    open_diagnostics,
     open_diagnostics_job,
-    open_doctor,
     open_pending_members_job,
     open_retention,
     open_scheduler_loop,
@@ -131,8 +131,8 @@ def main() -> None:
         drift = open_drift_detector(store, open_starter(store, dispatcher, settings), settings)
         certificates = CertificateJob(settings)
         app = make_celery(settings.broker, "sender")
-        doctor = open_doctor(store, dispatcher, app, connect_integrations(settings), settings)
-        diagnostics = open_diagnostics_job(store, doctor)
+        checks = open_diagnostics(store, dispatcher, app, connect_integrations(settings), settings)
+        diagnostics = open_diagnostics_job(store, checks)
         backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         before = {"restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check}
         jobs: dict[str, Callable[[], int]] = {

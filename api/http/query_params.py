@@ -221,7 +221,7 @@ AnyQuery = TypeVar("AnyQuery", bound=Query)
 def parse_query(model: type[AnyQuery]) -> AnyQuery:
     """Parse the request's parameters into a model. Raises InvalidInput."""
     if not request.query_string:
-        nothing: AnyQuery = _unasked(model)
+        nothing: AnyQuery = _without_parameters(model)
         return nothing
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
@@ -230,7 +230,7 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
 
 
 @cache
-def _unasked(model: type[Query]) -> Any:
+def _without_parameters(model: type[Query]) -> Any:
     """Return the query of a request without parameters; it is frozen, so all requests share one."""
     return validated(model, {}, "?")
 

@@ -53,9 +53,9 @@ def raw_body() -> bytes:
         if is_encoded({"content-encoding": request.headers.get("Content-Encoding", "")}):
             raise Problem(415, "unsupported_media_type", "Send the body uncompressed, without Content-Encoding.")
         largest = body_limit(request.path)
-        told = (request.content_length or 0) > largest
-        raw = b"" if told else request.stream.read(largest + 1)
-        if told or len(raw) > largest:
+        is_declared_larger = (request.content_length or 0) > largest
+        raw = b"" if is_declared_larger else request.stream.read(largest + 1)
+        if is_declared_larger or len(raw) > largest:
             raise Problem(413, "body_too_large", f"The body is larger than {largest // 1024} KiB.")
         g.raw_body = raw
     found: bytes = g.raw_body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domains.repository import DomainRepository
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.repository import TenantRepository
 
@@ -26,7 +26,7 @@ class AvailabilityService:
         return self._domains.is_free(domain, may_overlap=actor.is_platform_admin)
 
     def _require_staff(self, actor: Actor) -> None:
-        access.require(
-            access.may_create_tenant(actor, access.default_partner_id(actor)),
+        policy.require(
+            policy.may_create_tenant(actor, policy.default_partner_id(actor)),
             "Only a platform administrator or a partner's administrator may check names.",
         )

@@ -7,7 +7,7 @@ from shared.events.model import EVERY_EVENT, EventFilter, Feed
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.repository import TenantRepository
 
@@ -56,4 +56,4 @@ class EventService:
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
         if tenant_slug is not None:
             return (self._tenant_service.visible(tenant_slug, actor).id,)
-        return self._tenants.ids_in(access.visible_tenants(actor))
+        return self._tenants.ids_in(policy.visible_tenants(actor))

@@ -12,7 +12,7 @@ from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 
 ADMINISTRATORS_ONLY = "Only a platform administrator may manage partners."
@@ -38,7 +38,7 @@ class PartnerService:
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:
         """Create a partner. Raises Forbidden, SlugTaken."""
-        access.require(access.may_manage_partners(actor), ADMINISTRATORS_ONLY)
+        policy.require(policy.may_manage_partners(actor), ADMINISTRATORS_ONLY)
 
         def work(session: Transaction) -> Partner:
             partner = self._partners.insert(slug, name, session)
@@ -54,7 +54,7 @@ class PartnerService:
 
     def page(self, actor: Actor, limit: int, after: str | None) -> Page[Partner]:
         """Return a page of the partners that the actor may see, newest first."""
-        return self._partners.page(access.visible_partners(actor), limit, after)
+        return self._partners.page(policy.visible_partners(actor), limit, after)
 
     def rename(self, partner_id: str, name: str | None, actor: Actor, expected: Collection[int] | None) -> Partner:
         """Change the name; None or the current name changes nothing. Raises NotFound, Forbidden, StaleVersion."""
@@ -85,7 +85,7 @@ class PartnerService:
         self._connection.transaction(work)
 
     def _visible(self, partner_id: str, actor: Actor, session: Transaction | None = None) -> Partner:
-        scope = access.visible_partners(actor)
+        scope = policy.visible_partners(actor)
         known = scope.everything or partner_id == scope.partner_id
         partner = self._partners.find(partner_id, session) if known else None
         if partner is None:
@@ -96,6 +96,6 @@ class PartnerService:
         self, partner_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction
     ) -> Partner:
         partner = self._visible(partner_id, actor, session)
-        access.require(access.may_manage_partners(actor), ADMINISTRATORS_ONLY)
+        policy.require(policy.may_manage_partners(actor), ADMINISTRATORS_ONLY)
         require_version(partner.version, expected)
         return partner

@@ -11,7 +11,7 @@ from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor, Caller
 from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import Subscription
@@ -71,7 +71,7 @@ class SignInService:
     def profile(self, actor: Actor) -> Profile:
         """Return the actor's record, their tenants, and these tenants' subscriptions, newest first."""
         found = self._tenant_views.of_ids(actor.user.tenant_ids)
-        views = tuple(view for view in found if access.may_see_tenant(actor, view.tenant))
+        views = tuple(view for view in found if policy.may_see_tenant(actor, view.tenant))
         subscriptions = self._subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 

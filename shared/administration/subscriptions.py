@@ -13,7 +13,7 @@ from shared.db.paging import Page
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.subscriptions.model import (
     EVENT_FIELDS,
@@ -50,7 +50,7 @@ class SubscriptionService:
 
     def create(self, new: NewSubscription, actor: Actor) -> Subscription:
         """Create a subscription. Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
-        access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
+        policy.require(policy.may_change_plan(actor), ADMINISTRATORS_ONLY)
         require_plan(new.plan, self._plans)
 
         def work(session: Transaction) -> Subscription:
@@ -73,7 +73,7 @@ class SubscriptionService:
         """Return a page of the subscriptions that the actor may see, newest first. Raises NotFound for the tenant."""
         if tenant_slug is not None:
             query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
-        return self._subscriptions.page(self._tenants.ids_in(access.visible_tenants(actor)), query)
+        return self._subscriptions.page(self._tenants.ids_in(policy.visible_tenants(actor)), query)
 
     def change(
         self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
@@ -107,7 +107,7 @@ class SubscriptionService:
     ) -> tuple[Subscription, Tenant]:
         known = self._subscriptions.find(subscription_id, session)
         tenant = self._tenants.find_by_id(known.tenant_id, session) if known else None
-        if known is None or tenant is None or not access.may_see_tenant(actor, tenant):
+        if known is None or tenant is None or not policy.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no subscription {subscription_id!r}.")
         return known, tenant
 
@@ -115,7 +115,7 @@ class SubscriptionService:
         self, subscription_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction
     ) -> tuple[Subscription, Tenant]:
         known, tenant = self._visible(subscription_id, actor, session)
-        access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
+        policy.require(policy.may_change_plan(actor), ADMINISTRATORS_ONLY)
         require_version(known.version, expected)
         return known, tenant
 

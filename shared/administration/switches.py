@@ -9,7 +9,7 @@ from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import operator_policy as operator_access
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.switches.model import SWITCHES, Switch, tenant_switch
 from shared.switches.repository import SwitchRepository
@@ -39,7 +39,7 @@ class SwitchService:
 
     def page(self, actor: Actor) -> list[Switch]:
         """Return the switch of each integration and the switch `all`."""
-        access.require(operator_access.may_see_switches(actor), ADMINISTRATORS_ONLY)
+        policy.require(operator_access.may_see_switches(actor), ADMINISTRATORS_ONLY)
         found = self._switches.all()
         return [found.get(name, Switch(name)) for name in SWITCHES]
 
@@ -89,13 +89,13 @@ class SwitchService:
         return self._connection.transaction(work)
 
     def _require(self, name: str, actor: Actor) -> None:
-        access.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
+        policy.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
         if name not in SWITCHES:
             raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
 
     def _tenant(self, slug: str, actor: Actor) -> Tenant:
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
+        policy.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
         return tenant
 
 

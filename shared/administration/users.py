@@ -18,7 +18,7 @@ from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.events.retention_repository import RetentionRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -73,7 +73,7 @@ class UserService:
             rights = Rights().changed(changes)
             tenants = self._tenants_of(rights.tenant_ids, actor, session)
             _require_membership(changes, rights)
-            access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
+            policy.require(policy.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
             self._require_partner(rights.partner_id, session)
             user = self._users.insert(replace(new, rights=rights), session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
@@ -85,18 +85,18 @@ class UserService:
     def get(self, user_id: str, actor: Actor) -> User:
         """Return a user. Raises NotFound, also when the actor may not see them."""
         found = self._visible(user_id, actor)
-        return access.visible_part(actor, found.user, found.managed)
+        return policy.visible_part(actor, found.user, found.managed)
 
     def page(self, actor: Actor, query: UserQuery, tenant_slug: str | None) -> Page[User]:
         """Return a page of the users that the actor may see, newest first. Raises NotFound for an unknown tenant."""
         if tenant_slug is not None:
             query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
-        scope = access.visible_users(actor)
+        scope = policy.visible_users(actor)
         if scope.everything:
             return self._users.page(None, query)
         managed = self._tenants.ids_in(scope.tenants) or ()
         page = self._users.page((scope.user_id, managed), query)
-        return replace(page, items=tuple(access.visible_part(actor, user, managed) for user in page.items))
+        return replace(page, items=tuple(policy.visible_part(actor, user, managed) for user in page.items))
 
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
         """Change a user, or their role in one tenant. Memberships that the actor does not manage stay unchanged.
@@ -109,11 +109,11 @@ class UserService:
             user, changed = known.user, known.user.changed(_whole_record_changes(changes, known, actor))
             named = self._tenants_of(tuple(changes.get("tenant_ids", ())), actor, session)
             tenants = _affected_tenants(user, changed, {**known.tenants, **named})
-            access.require(access.may_change_user(actor, user.rights, changed.rights, tenants), BEYOND_OWN_RIGHTS)
+            policy.require(policy.may_change_user(actor, user.rights, changed.rights, tenants), BEYOND_OWN_RIGHTS)
             require_version(user.version, expected)
             _require_membership(changes, changed.rights)
             if changed == user:
-                return access.visible_part(actor, user, known.managed)
+                return policy.visible_part(actor, user, known.managed)
             if changed.partner_id != user.partner_id:
                 self._require_partner(changed.partner_id, session)
             if actor.read_at is not None:
@@ -122,7 +122,7 @@ class UserService:
             before, after = changed_values(user, saved, EVENT_FIELDS)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
             self._events.append(event, session)
-            return access.visible_part(actor, saved, known.managed | set(named))
+            return policy.visible_part(actor, saved, known.managed | set(named))
 
         return self._connection.transaction(work)
 
@@ -141,7 +141,7 @@ class UserService:
         """Delete a record and the user's personal data in events. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> Erasure:
-            access.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
+            policy.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
             user = self._changeable(user_id, actor, expected, session)
             self._users.delete(user.id, session)
             events = self._retention.erase_person(user.id, user.email, session)
@@ -155,14 +155,14 @@ class UserService:
     def _changeable(self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction) -> User:
         known = self._visible(user_id, actor, session)
         rights, tenants = known.user.rights, list(known.tenants.values())
-        access.require(access.may_change_user(actor, rights, rights, tenants), BEYOND_OWN_RIGHTS)
+        policy.require(policy.may_change_user(actor, rights, rights, tenants), BEYOND_OWN_RIGHTS)
         require_version(known.user.version, expected)
         return known.user
 
     def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _VisibleUser:
         user = self._users.find(user_id, session)
         tenants = self._tenants.by_ids(user.tenant_ids, session) if user else []
-        if user is None or not access.may_see_user(actor, user, tenants):
+        if user is None or not policy.may_see_user(actor, user, tenants):
             raise NotFound(f"There is no user {user_id!r}.")
         managed = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.manages(one))
         return _VisibleUser(user, {one.id: one for one in tenants}, managed)
@@ -171,7 +171,7 @@ class UserService:
         """Return these tenants by id. Raises UnknownReference for the first that the actor may not see."""
         found = {one.id: one for one in self._tenants.by_ids(tenant_ids, session)}
         for index, tenant_id in enumerate(tenant_ids):
-            if tenant_id not in found or not access.may_see_tenant(actor, found[tenant_id]):
+            if tenant_id not in found or not policy.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{index}", "tenant")
         return found
 

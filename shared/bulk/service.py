@@ -24,7 +24,7 @@ from shared.operations.model import Mode, OperationStatus, StepStatus
 from shared.operations.problems import Kind
 from shared.provisioning.operations import OperationService
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.status.model import OperationQuery, Target
 from shared.status.problem_repository import ProblemRepository
@@ -143,7 +143,7 @@ class BulkService:
     def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         if action is BulkAction.RECONCILE and not selector.names_problems:
             for tenant in self._selected(selector, actor):
-                if access.may_reconcile_tenant(actor, tenant):
+                if policy.may_reconcile_tenant(actor, tenant):
                     yield Target(tenant.id, tenant.slug, tenant.operation_id)
             return
         kind = Kind.FAILED if action is BulkAction.RETRY else Kind(selector.kind) if selector.kind else None
@@ -160,7 +160,7 @@ class BulkService:
         self, query: OperationQuery, selector: Selector, actor: Actor
     ) -> Iterator[tuple[Tenant, Target]]:
         """Yield tenants whose operations have the problem and that meet the selector's other criteria."""
-        tenant_ids = self._tenants.ids_in(access.visible_tenants(actor))
+        tenant_ids = self._tenants.ids_in(policy.visible_tenants(actor))
         after: str | None = None
         while True:
             page = self._problems.targets(tenant_ids, query, selector.integration, after)
@@ -181,14 +181,14 @@ class BulkService:
             slugs=selector.tenants,
         )
         return self._tenants.matching(
-            access.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
+            policy.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
         )
 
 
 def _may_act(action: BulkAction, actor: Actor, tenant: Tenant, target: Target) -> bool:
     if action is BulkAction.RECONCILE or target.action is None:
-        return access.may_reconcile_tenant(actor, tenant)
-    return access.may_control_operation(actor, tenant, target.action)
+        return policy.may_reconcile_tenant(actor, tenant)
+    return policy.may_control_operation(actor, tenant, target.action)
 
 
 def _event(action: str, bulk: BulkOperation, author: Author) -> NewEvent:

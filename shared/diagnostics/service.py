@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.core.errors import NotFound
 from shared.diagnostics.model import Diagnosis
 from shared.diagnostics.repository import DiagnosticsRepository
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 
 NOT_ALLOWED = "Diagnostics are for platform administrators."
@@ -17,12 +17,12 @@ class DiagnosticsService:
 
     def start(self, actor: Actor) -> Diagnosis:
         """Request a run. Raises Forbidden."""
-        access.require(actor.is_platform_admin, NOT_ALLOWED)
+        policy.require(actor.is_platform_admin, NOT_ALLOWED)
         return self._diagnostics.insert(actor.user.id)
 
     def get(self, run_id: str, actor: Actor) -> Diagnosis:
         """Return a run. Raises Forbidden, NotFound."""
-        access.require(actor.reads_everything, NOT_ALLOWED)
+        policy.require(actor.reads_everything, NOT_ALLOWED)
         found = self._diagnostics.find(run_id)
         if found is None:
             raise NotFound(f"There is no diagnostics run {run_id!r}.")

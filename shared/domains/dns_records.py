@@ -134,7 +134,7 @@ class TextKind:
 
 
 def _kind_of(record: Record, wanted: Sequence[Record]) -> TextKind | None:
-    """Return how a wanted text is judged; None for one that is compared word for word."""
+    """Return the comparison for a wanted text, or None for one that is compared word for word."""
     value = record.value
     if record.type != "TXT":
         return None

@@ -12,7 +12,7 @@ from shared.orphans.model import Orphan, OrphanQuery, OrphanScan, OrphanStatus
 from shared.orphans.repository import OrphanRepository
 from shared.orphans.scan_repository import OrphanScanRepository
 from shared.rights import operator_policy as machine_access
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
@@ -40,12 +40,12 @@ class OrphanService:
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:
         """Return a page of orphans, newest first."""
-        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
+        policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         return self._orphans.page(query)
 
     def get(self, orphan_id: str, actor: Actor) -> Orphan:
         """Return one orphan. Raises NotFound."""
-        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
+        policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         found = self._orphans.find(orphan_id)
         if found is None:
             raise NotFound(f"There is no orphan {orphan_id!r}.")
@@ -53,12 +53,12 @@ class OrphanService:
 
     def scans(self, actor: Actor) -> list[OrphanScan]:
         """Return the latest scan of each integration."""
-        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
+        policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         return self._orphan_scans.all()
 
     def request_scan(self, actor: Actor) -> list[OrphanScan]:
         """Make a scan of every integration due now; the scheduler runs it."""
-        access.require(machine_access.may_scan_for_orphans(actor), READ_RIGHT)
+        policy.require(machine_access.may_scan_for_orphans(actor), READ_RIGHT)
 
         def work(session: Transaction) -> list[OrphanScan]:
             self._orphan_scans.request(session)
@@ -72,7 +72,7 @@ class OrphanService:
 
         Raises NotFound, NotRemovable, ObserveOnly.
         """
-        access.require(machine_access.may_remove_orphan(actor), READ_RIGHT)
+        policy.require(machine_access.may_remove_orphan(actor), READ_RIGHT)
         known = self.get(orphan_id, actor)
         if is_observing(self._switches.all()):
             raise ObserveOnly

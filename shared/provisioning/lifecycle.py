@@ -15,7 +15,7 @@ from shared.provisioning.purge_quota import PurgeQuotaService, QuotaUsedUp
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenant_export import Export, TenantExporter
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
@@ -82,7 +82,7 @@ class LifecycleService:
     def purge(self, slug: str, actor: Actor) -> TenantView:
         """Remove a deleted tenant's objects from all integrations now, without waiting for the end of the grace."""
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(policy.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
         return self._starter.start_lifecycle_change(LifecycleChange(Action.PURGE), tenant, actor.author)
 
     def receipt(self, slug: str, actor: Actor) -> Receipt:
@@ -99,7 +99,7 @@ class LifecycleService:
     def export(self, slug: str, actor: Actor) -> Export:
         """Return all stored data of the tenant. Raises NotFound, Forbidden."""
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
+        policy.require(policy.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
         return self._exporter.read(tenant)
 
     def start_due(self, limit: int) -> int:
@@ -149,7 +149,7 @@ class LifecycleService:
         self, slug: str, change: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_change_lifecycle(actor, tenant), NEEDS_STAFF)
+        policy.require(policy.may_change_lifecycle(actor, tenant), NEEDS_STAFF)
 
         def precondition(current: Tenant, _: Transaction) -> None:
             require_version(current.version, expected)

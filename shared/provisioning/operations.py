@@ -16,7 +16,7 @@ from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -134,14 +134,14 @@ class OperationService:
     def _visible(self, operation_id: str, actor: Actor) -> tuple[Operation, Tenant]:
         operation = self._operations.find(operation_id)
         tenant = self._tenants.find_by_id(operation.tenant_id) if operation else None
-        if operation is None or tenant is None or not access.may_see_tenant(actor, tenant):
+        if operation is None or tenant is None or not policy.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no operation {operation_id!r}.")
         return operation, tenant
 
 
 def _require_control(operation: Operation, tenant: Tenant, actor: Actor) -> None:
-    access.require(
-        access.may_control_operation(actor, tenant, operation.action),
+    policy.require(
+        policy.may_control_operation(actor, tenant, operation.action),
         f"Cancelling or retrying this operation takes the right to request a {operation.action} of the tenant.",
     )
 

@@ -13,7 +13,7 @@ from shared.db.daily_quota import DailyQuota
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.operator_policy import may_see_switches
 from shared.rights.policy import Actor
 from shared.tenants.read_repository import TenantCounts
@@ -62,12 +62,12 @@ class PurgeQuotaService:
 
     def state(self, actor: Actor) -> PurgeQuota:
         """Return the quota and its use. Raises Forbidden."""
-        access.require(may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
         return self._state()
 
     def allow(self, count: int, actor: Actor) -> PurgeQuota:
         """Allow `count` additional automatic purges. Raises Forbidden."""
-        access.require(access.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(policy.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> None:
             self._daily_quota.add_extra(NAME, count, DAY, session)

@@ -23,7 +23,7 @@ from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
 from shared.provisioning.domain_admission import DomainAdmission
 from shared.provisioning.starter import Starter
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor, Caller
 from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription, require_plan
@@ -83,9 +83,9 @@ class TenantService:
         """
         if new.partner_id is None:
             # a tenant that a partner's administrator creates belongs to the partner
-            new = replace(new, partner_id=access.default_partner_id(actor))
-        access.require(
-            access.may_create_tenant(actor, new.partner_id),
+            new = replace(new, partner_id=policy.default_partner_id(actor))
+        policy.require(
+            policy.may_create_tenant(actor, new.partner_id),
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
         require_plan(new.plan, self._plans)
@@ -127,7 +127,7 @@ class TenantService:
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """Return a page of the tenants that the actor may see."""
-        return self._tenant_views.page(access.visible_tenants(actor), self.with_partner_ids(query))
+        return self._tenant_views.page(policy.visible_tenants(actor), self.with_partner_ids(query))
 
     def with_partner_ids(self, query: TenantQuery) -> TenantQuery:
         """Return the query with partners' slugs replaced by their ids."""
@@ -145,7 +145,7 @@ class TenantService:
         require_plan(patch.get("plan"), self._plans)
 
         def work(session: Transaction) -> TenantView | None:
-            current = access.require_visible(actor, self._tenants.find(slug, session), slug)
+            current = policy.require_visible(actor, self._tenants.find(slug, session), slug)
             require_version(current.version, expected)
             changes = changed_fields(current, patch)
             return self._apply(current, changes, actor, session) if changes else None
@@ -160,11 +160,11 @@ class TenantService:
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
-        access.require(
-            access.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
+        policy.require(
+            policy.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
         )
         if allow_removals:
-            access.require(access.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
+            policy.require(policy.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
         return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
 
     def invite_owner(self, slug: str, actor: Actor) -> TenantView:
@@ -173,13 +173,13 @@ class TenantService:
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
-        access.require(
-            access.may_reconcile_tenant(actor, tenant),
+        policy.require(
+            policy.may_reconcile_tenant(actor, tenant),
             "Inviting the owner again takes an owner or administrator of the tenant.",
         )
 
         def work(session: Transaction) -> TenantView:
-            current = access.require_visible(actor, self._tenants.find(slug, session), slug)
+            current = policy.require_visible(actor, self._tenants.find(slug, session), slug)
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)
@@ -194,7 +194,7 @@ class TenantService:
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """Return the tenant of this slug. Raises NotFound, also when the actor may not see it."""
-        return access.require_visible(actor, self._tenants.find(slug), slug)
+        return policy.require_visible(actor, self._tenants.find(slug), slug)
 
     def _apply(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
         author = actor.author
@@ -228,12 +228,12 @@ class TenantService:
         self._events.append(event, session)
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
-        access.require(
-            access.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it."
+        policy.require(
+            policy.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it."
         )
         if {"plan", "partner_id"} & set(patch):
-            access.require(
-                access.may_change_plan(actor), "Only a platform administrator changes a tenant's plan or partner."
+            policy.require(
+                policy.may_change_plan(actor), "Only a platform administrator changes a tenant's plan or partner."
             )
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
@@ -242,6 +242,6 @@ class TenantService:
 
 
 def _visible(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
-    if view is None or not access.may_see_tenant(actor, view.tenant):
-        raise access.tenant_not_found(slug)
+    if view is None or not policy.may_see_tenant(actor, view.tenant):
+        raise policy.tenant_not_found(slug)
     return view

@@ -11,7 +11,7 @@ from shared.events.repository import EventRepository
 from shared.orphans.scan_repository import OrphanScanRepository
 from shared.restore_guard.repository import RestoreGuardRepository
 from shared.rights import operator_policy as machine_access
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.switches.model import OBSERVE_ONLY, Switch
 from shared.switches.repository import SwitchRepository
@@ -44,12 +44,12 @@ class ObserveOnlyService:
 
     def state(self, actor: Actor) -> Switch:
         """Return the mode's switch. Raises Forbidden, like every method with an actor."""
-        access.require(machine_access.may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(machine_access.may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
         return self._switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:
         """Begin the mode. When it is on already, only replace the reason."""
-        access.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
         return self._connection.transaction(lambda session: self._begin(reason, actor.author, session))
 
     def begin_automatically(self, reason: str) -> bool:
@@ -71,7 +71,7 @@ class ObserveOnlyService:
 
         Also accept the database, so that restore detection does not begin the mode again.
         """
-        access.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
+        policy.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> Switch:
             known = self._switches.find(OBSERVE_ONLY, session)

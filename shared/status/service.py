@@ -8,7 +8,7 @@ from shared.db.connection import MongoConnection
 from shared.db.paging import Page
 from shared.operations.model import Operation
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.status.finding_repository import FindingRepository
 from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause
@@ -43,7 +43,7 @@ class StatusService:
 
     def status(self, actor: Actor) -> Status:
         """Return all current problems within the actor's scope."""
-        scope = access.visible_tenants(actor)
+        scope = policy.visible_tenants(actor)
         tenant_ids = self._tenants.ids_in(scope)
         found, counts = self._findings, self._problems.count(tenant_ids)
         singles = (self._problems.late(tenant_ids), found.waiting_purges(tenant_ids))
@@ -78,7 +78,7 @@ class StatusService:
     def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
         if tenant_slug is not None:
             return (self._tenant_service.visible(tenant_slug, actor).id,)
-        return self._tenants.ids_in(access.visible_tenants(actor))
+        return self._tenants.ids_in(policy.visible_tenants(actor))
 
     def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
         paused = {

@@ -40,7 +40,7 @@ class RecordedObjects:
             rows = list(self._rows.find(condition, roots))
         return frozenset(ids) & {id_ for row in rows for root in roots for id_ in _ids(row.get(root))}
 
-    def is_anothers(self, integration: str, id_: str, tenant_id: str) -> bool:
+    def is_recorded_for_another_tenant(self, integration: str, id_: str, tenant_id: str) -> bool:
         """Return whether the record of a tenant other than this one names the object."""
         fields = FIELDS.get(MARKED.get(integration, ""), ())
         if not fields:

@@ -28,11 +28,11 @@ from shared.events.model import changed_values, event_values
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy as access
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
-from shared.webhooks import policy as webhook_access
+from shared.webhooks import policy as webhook_policy
 from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.delivery_rules import is_in_scope, webhook_cipher
 from shared.webhooks.model import (
@@ -89,8 +89,8 @@ class WebhookService:
 
         def work(session: Transaction) -> Webhook:
             tenant = self._tenant(tenant_id, actor, session)
-            owner = webhook_access.webhook_owner(actor, tenant, partner_id)
-            access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_ALLOWED)
+            owner = webhook_policy.webhook_owner(actor, tenant, partner_id)
+            policy.require(webhook_policy.may_manage_webhooks(actor, owner, tenant), NOT_ALLOWED)
             self._require_partner(owner, tenant, session)
             if tenant is not None:
                 # a write: of two transactions at once the second is retried, and then counts the first one's webhook
@@ -113,7 +113,7 @@ class WebhookService:
     def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Return a page of the webhooks that the actor may see, newest first. Raises NotFound for an unknown tenant."""
         tenant_id = self._tenant_service.visible(tenant_slug, actor).id if tenant_slug is not None else None
-        scope = webhook_access.visible_webhooks(actor)
+        scope = webhook_policy.visible_webhooks(actor)
         living = self._tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
         return self._webhooks.page(replace(scope, tenant_ids=living), tenant_id, limit, after)
 
@@ -209,13 +209,13 @@ class WebhookService:
         webhook = self._webhooks.find(webhook_id, session)
         tenant_id = webhook.owner.tenant_id if webhook else None
         tenant = self._tenants.find_by_id(tenant_id, session) if tenant_id else None
-        if webhook is None or not webhook_access.may_see_webhooks(actor, webhook.owner, tenant):
+        if webhook is None or not webhook_policy.may_see_webhooks(actor, webhook.owner, tenant):
             raise NotFound(f"There is no webhook {webhook_id!r}.")
         return webhook, tenant
 
     def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
         webhook, tenant = self._visible(webhook_id, actor, session)
-        access.require(webhook_access.may_manage_webhooks(actor, webhook.owner, tenant), NOT_ALLOWED)
+        policy.require(webhook_policy.may_manage_webhooks(actor, webhook.owner, tenant), NOT_ALLOWED)
         return webhook
 
     def _is_in_scope(self, webhook: Webhook, delivery: DeliveryRecord) -> bool:
@@ -224,7 +224,7 @@ class WebhookService:
 
     def _tenant(self, tenant_id: str | None, actor: Actor, session: Transaction) -> Tenant | None:
         tenant = self._tenants.find_by_id(tenant_id, session) if tenant_id else None
-        if tenant_id and (tenant is None or not access.may_see_tenant(actor, tenant)):
+        if tenant_id and (tenant is None or not policy.may_see_tenant(actor, tenant)):
             raise UnknownReference("/tenantId", "tenant")
         return tenant
 

@@ -1,4 +1,4 @@
-"""The doctor reports faults with remedies and unconfigured parts, and records its runs."""
+"""Diagnostics report faults with remedies and unconfigured parts, and record their runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
-from worker.composition import open_diagnostics_job, open_doctor
+from worker.composition import open_diagnostics, open_diagnostics_job
 
 PRODUCTS = ("authentik", "stalwart", "ocis")
 
 
 def examined(platform: PlatformFixture, dispatcher: Dispatcher) -> dict[tuple[str, str], Check]:
     app = make_celery(platform.settings.broker, "sender")
-    checks = open_doctor(platform.store, dispatcher, app, platform.clients, platform.settings).examine()
+    checks = open_diagnostics(platform.store, dispatcher, app, platform.clients, platform.settings).run()
     app.close()
     return {(one.area, one.name): one for one in checks}
 
@@ -100,7 +100,7 @@ def test_a_run_waits_until_a_scheduler_does_it_and_only_platform_administrators_
     run = platform.plane.diagnostics.start(platform.admin)
     assert run.status is RunStatus.WAITING
     app = make_celery(platform.settings.broker, "sender")
-    job = open_diagnostics_job(platform.store, open_doctor(platform.store, dispatcher, app, {}, platform.settings))
+    job = open_diagnostics_job(platform.store, open_diagnostics(platform.store, dispatcher, app, {}, platform.settings))
     job.run_once()
     assert job.run_once() == 0
     give_up = time.monotonic() + 40

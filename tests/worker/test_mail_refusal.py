@@ -229,7 +229,7 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
     outcome = close_mail(work("stalwart"), mail)
     assert "may not" in outcome.notes["mail_not_refused_because"]
     assert outcome.notes["mail"].startswith("returned")
-    assert mail_treatment(stalwart) == {"acme.test": "returned"}
+    assert mail_treatment(stalwart) == {"acme.test": "bounced"}
     ensure_mail(work("stalwart"), mail)
     assert mail_treatment(stalwart) == {"acme.test": "delivered"}
 
@@ -252,7 +252,7 @@ def test_settings_that_cannot_be_reloaded_are_reported_and_mail_is_returned(
     outcome = close_mail(work("stalwart"), mail)
     assert outcome.notes["mail"].startswith("returned")
     assert "validationFailed" in outcome.notes["mail_not_refused_because"]
-    assert mail_treatment(stalwart) == {"acme.test": "returned"}
+    assert mail_treatment(stalwart) == {"acme.test": "bounced"}
 
 
 def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(

@@ -42,8 +42,8 @@ def main(folder: Path, timeout: float) -> None:
     except SettingsError as problem:
         click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
-    give_up = time.monotonic() + timeout
-    findings = [_tried(subject, work, give_up) for subject, work in _work(settings, files).items()]
+    deadline = time.monotonic() + timeout
+    findings = [_retry(subject, work, deadline) for subject, work in _work(settings, files).items()]
     findings += [Finding(State.TO_DO, subject, text) for subject, text in TASKS]
     click.echo(screen(findings))
     sys.exit(any(one.state is State.FAILED for one in findings))
@@ -83,9 +83,9 @@ def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Find
     return work
 
 
-def _tried(subject: str, work: Callable[[], Finding], give_up: float) -> Finding:
+def _retry(subject: str, work: Callable[[], Finding], deadline: float) -> Finding:
     """Do the work; retry while the product is not up or does not know the account yet."""
-    told = ""
+    printed = ""
     while True:
         try:
             return work()
@@ -93,11 +93,11 @@ def _tried(subject: str, work: Callable[[], Finding], give_up: float) -> Finding
             text = reason_message(fault.reason, fault.detail)
             # blueprints and roles are applied some seconds after a product answers
             may_come = isinstance(fault, TemporaryError) or fault.reason in ("bad_credentials", "missing_permission")
-            if not may_come or time.monotonic() + PAUSE > give_up:
+            if not may_come or time.monotonic() + PAUSE > deadline:
                 return Finding(State.FAILED, subject, text)
-        if text != told:
+        if text != printed:
             click.echo(f"{subject}: {text} Trying again.", err=True)
-            told = text
+            printed = text
         time.sleep(PAUSE)
 
 

@@ -34,7 +34,7 @@ WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
 SCHEDULER_ROUND = 60.0
 
 
-class Doctor:
+class Diagnostics:
     """Runs all checks, one after another. Each has a timeout, and one that fails stops no other."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Doctor:
         self._migrator, self._problems = migrator, problems
         self._clients, self._settings = clients, settings
 
-    def examine(self) -> list[Check]:
-        """Return every check of the platform and the products."""
+    def run(self) -> list[Check]:
+        """Run every check of the platform and the products."""
         areas: tuple[Callable[[], Iterator[Check]], ...] = (
             self._configuration,
             self._database,

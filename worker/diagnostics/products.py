@@ -35,13 +35,13 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
     for name in INTEGRATIONS:
         client = clients.get(name)
         if client is None:
-            yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_told("not_configured"))
+            yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_describe("not_configured"))
             continue
         with within(MAX_PRODUCT_SECONDS):
             yield _version(name, client)
             if name in FINDERS:
                 signer = MarkerSigner(name, settings.stamp_key_texts)
-                yield _tried(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
+                yield _check_read(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
         yield _certificate(name, urls.get(name), settings.extra_ca_certs)
 
 
@@ -61,8 +61,8 @@ def write_checks(problems: ProblemRepository, clients: Mapping[str, Any]) -> Ite
             yield Check(name, "write rights", CheckStatus.OK, "Not tried; no tenant's step is refused now.")
 
 
-def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus) -> Check:
-    """Try a read. A refusal is an answer too, and has taken its time; a temporary fault is none."""
+def _check_read(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus) -> Check:
+    """Run a read as a check. Record its duration unless the fault is temporary."""
     began = time.monotonic()
     try:
         check = Check(area, name, CheckStatus.OK, read())
@@ -86,7 +86,7 @@ def _version(area: str, client: Any) -> Check:
         versions.append(client.version())
         return f"Answers as version {versions[0]}."
 
-    return replace(_tried(area, VERSION, read, CheckStatus.WARNING), version=next(iter(versions), None))
+    return replace(_check_read(area, VERSION, read, CheckStatus.WARNING), version=next(iter(versions), None))
 
 
 def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:
@@ -108,5 +108,5 @@ def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:
     )
 
 
-def _told(reason: str) -> tuple[str, str]:
+def _describe(reason: str) -> tuple[str, str]:
     return REASONS[reason].message, REASONS[reason].remedy

@@ -72,7 +72,9 @@ class StepContexts:
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_plan=operation.is_plan,
             max_removals=self._max_removals(operation),
-            is_anothers=lambda id_: self._recorded_objects.is_anothers(integration, id_, tenant.id),
+            is_recorded_for_another_tenant=lambda id_: self._recorded_objects.is_recorded_for_another_tenant(
+                integration, id_, tenant.id
+            ),
             group_state=partial(self._group_state, tenant, operation),
         )
 

@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
-from worker.http.json_client import judged
+from worker.http.json_client import require_answer
 from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
@@ -52,7 +52,7 @@ class ClientCredentials(AuthBase):
             token_endpoint=token_url,
             token_endpoint_auth_method="client_secret_post" if client_secret else "none",
         )
-        session.register_compliance_hook("access_token_response", _judged)
+        session.register_compliance_hook("access_token_response", _require_token_answer)
         self._session = prepared(session, adapter_for(ca_file, 1))
         self._account = dict(account)
         self._call_seconds = call_seconds
@@ -86,15 +86,15 @@ class ClientCredentials(AuthBase):
             except OAuthError as problem:
                 raise _refused(problem.error) from None
             except (ValueError, TypeError, OverflowError):
-                raise TemporaryError("unexpected_answer", "The token endpoint gave an answer that is none.") from None
+                raise TemporaryError("unexpected_answer", "The token endpoint sent an unreadable response.") from None
         if not token.get("access_token"):
             raise TemporaryError("unexpected_answer", "The token endpoint gave no token.")
         return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - RENEWAL_MARGIN
 
 
-def _judged(response: requests.Response) -> requests.Response:
+def _require_token_answer(response: requests.Response) -> requests.Response:
     """Raise the faults that Authlib would read as an answer."""
-    answer = judged(ApiResponse(response.status_code, response.headers, response.content))
+    answer = require_answer(ApiResponse(response.status_code, response.headers, response.content))
     if answer.status != 200:
         code = _error_code(answer)
         if code is None:

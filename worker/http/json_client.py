@@ -81,7 +81,7 @@ class JsonClient:
                     stream=True,
                 )
                 answer = _read(response)
-            return judged(answer, hand_back)
+            return require_answer(answer, hand_back)
 
         is_repeatable = method in SAFE_METHODS if repeatable is None else repeatable
         return repeat(send, ends_at) if is_repeatable else send()
@@ -108,7 +108,7 @@ def _read(response: requests.Response) -> ApiResponse:
     return ApiResponse(response.status_code, response.headers, content)
 
 
-def judged(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
+def require_answer(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
     """Return the answer, or raise the temporary fault that its status means."""
     status = answer.status
     if _is_from_proxy(answer):

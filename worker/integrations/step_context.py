@@ -52,7 +52,8 @@ class StepContext:
     `proven`: domains whose ownership is proven, None when no proof is required.
     `is_first`: no attempt for this tenant began earlier, so nothing of it can exist outside yet.
     `is_plan`: a dry run: nothing may be changed; `changes` holds what a real run would change.
-    `is_anothers`: whether another tenant's record names an object by its id; a marker of ours on it is a copy then.
+    `is_recorded_for_another_tenant`: whether another tenant's record names an object by its id; then a marker of ours
+    on it is a copy.
     `group_state`: reads the current state of the tenant's group in the identity provider.
     `max_removals`: how many objects the run may remove or disable, None without a limit.
     `announced`: the removals that it wants to make.
@@ -74,7 +75,7 @@ class StepContext:
     changes: list[str] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
     found: dict[str, Any] = field(default_factory=dict)
-    is_anothers: Callable[[str], bool] = lambda id_: False
+    is_recorded_for_another_tenant: Callable[[str], bool] = lambda id_: False
     group_state: Callable[[], GroupState] = lambda: GroupState.RECORDED
 
     @property

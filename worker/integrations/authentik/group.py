@@ -66,9 +66,9 @@ def find_own_group(step: StepContext, identity: AuthentikClient) -> Group | None
     known = _on_record(step, identity)
     if known is not None and known.tenant_id == step.tenant.id:
         return known
-    if known is not None and not (known.tenant_id and step.is_anothers(known.id)):
-        told = "another tenant's ownership marker" if known.tenant_id else "no ownership marker any more"
-        raise PermanentError("taken", f"The group on record carries {told}; put the right one into its attributes.")
+    if known is not None and not (known.tenant_id and step.is_recorded_for_another_tenant(known.id)):
+        mismatch = "another tenant's ownership marker" if known.tenant_id else "no ownership marker any more"
+        raise PermanentError("taken", f"The group on record carries {mismatch}; put the right one into its attributes.")
     named = identity.find_group(step.tenant.group_name)
     return named if named is not None and named.tenant_id == step.tenant.id else None
 

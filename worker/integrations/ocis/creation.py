@@ -1,4 +1,4 @@
-"""Create a tenant's space, and give up one that was created without members."""
+"""Create a tenant's space, and abandon one that was created without members."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def description(step: StepContext) -> str:
     return step.signer.marked(step.tenant.id, f"Files of {' '.join(step.tenant.name.split())}")
 
 
-def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
+def abandon(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
     """Handle a space that our account is no member of. Raises unless this is a plan.
 
     A request to create a space that fails half-way leaves one without members, to which no account can add any. It is

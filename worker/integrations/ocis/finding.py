@@ -11,12 +11,12 @@ from worker.integrations.step_context import StepContext
 
 #: reads of an empty list before it is accepted, because it is also the response while the storage is down
 EMPTY_READS = 6
-#: begins the description of a space that was created without members and is not used any more
+#: begins the description of an abandoned space; products hold it, so it never changes
 ABANDONED_TEXT = "Created without members and given up."
 
 
 def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
-    """Return the space whose id is on record, unless it carries the marker of another tenant that has it on record.
+    """Return the space on record, unless both its marker and another tenant's record claim it for that tenant.
 
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
@@ -26,22 +26,22 @@ def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
 
 
 def _is_on_record(step: StepContext, space: Space) -> bool:
-    others = carries_another(step, space) and step.is_anothers(space.id)
+    others = has_foreign_marker(step, space) and step.is_recorded_for_another_tenant(space.id)
     return space.id == step.remote("ocisSpaceId") and not others
 
 
 def _is_marked(step: StepContext, space: Space) -> bool:
-    return step.signer.is_of(step.tenant.id, space.description) and not step.is_anothers(space.id)
+    return step.signer.is_of(step.tenant.id, space.description) and not step.is_recorded_for_another_tenant(space.id)
 
 
-def carries_another(step: StepContext, space: Space) -> bool:
+def has_foreign_marker(step: StepContext, space: Space) -> bool:
     """Return whether the description has only other tenants' markers."""
     return step.signer.belongs_to_another(step.tenant.id, space.description)
 
 
 def find_in_list(step: StepContext, files: OcisClient) -> Space | None:
     """Return the only space that `list_of_tenant` lists. Raises PermanentError("ambiguous") when there are several."""
-    return _only([space for space in list_of_tenant(step, files) if not is_given_up(space)])
+    return _only([space for space in list_of_tenant(step, files) if not is_abandoned(space)])
 
 
 def list_of_tenant(step: StepContext, files: OcisClient) -> list[Space]:
@@ -54,10 +54,10 @@ def list_of_tenant(step: StepContext, files: OcisClient) -> list[Space]:
 
 
 def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:
-    """Return the space that an attempt created, by its id, and the only other one of the tenant."""
+    """Return the space that an attempt created, and the tenant's other one, or None for each."""
     if not new_id:
         return None, None
-    found = {space.id: space for space in list_of_tenant(step, files) if not is_given_up(space)}
+    found = {space.id: space for space in list_of_tenant(step, files) if not is_abandoned(space)}
     created = found.pop(new_id, None)
     return created, _only(list(found.values()))
 
@@ -85,8 +85,8 @@ def list_all(files: OcisClient) -> list[Space]:
     return []
 
 
-def is_given_up(space: Space) -> bool:
-    """Return whether the space was given up, see `creation.give_up`."""
+def is_abandoned(space: Space) -> bool:
+    """Return whether the space was abandoned, see `creation.abandon`."""
     return space.is_disabled and space.description.startswith(ABANDONED_TEXT)
 
 

@@ -3,7 +3,7 @@
 In OCIS no name is unique and a list may wrongly be empty, so a space is the tenant's by the id on record or by its
 ownership marker. Except in a tenant's first attempt, a space is created only after a list that proves that the
 storage answered shows none. Ensuring never purges a space that may have had contents. Closing and removing act on
-the space on record and on every space with the marker: a request that was given up may have had its effect later.
+the space on record and on every space with the marker: a request that timed out may have had its effect later.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import partial
 
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok, skipped
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.creation import create_space, description, give_up, space_name
+from worker.integrations.ocis.creation import abandon, create_space, description, space_name
 from worker.integrations.ocis.finding import (
     all_of_tenant,
-    carries_another,
     find_created,
     find_in_list,
     find_on_record,
-    is_given_up,
+    has_foreign_marker,
+    is_abandoned,
 )
 from worker.integrations.ocis.members import PENDING, ensure_members, read_members, remove_group
 from worker.integrations.ocis.models import SPACE_ROLES, Space
@@ -48,7 +48,7 @@ def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
         _align(step, space, files)
         members = ensure_members(step, space, files, is_new=known is None)
     except NotFound:
-        give_up(step, space, files, is_new=known is None)
+        abandon(step, space, files, is_new=known is None)
         return ok(members=PENDING)
     # only now: the id on record means that the space was in use, so that it may have contents
     step.found.update(ocisSpaceId=space.id, ocisNewSpaceId=None, ocisMembers=members)
@@ -98,7 +98,7 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
 
 def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
     """Refuse to remove a space that may belong to others. Raises PermanentError("ambiguous" | "taken")."""
-    if carries_another(step, space):
+    if has_foreign_marker(step, space):
         raise PermanentError("taken", OTHER_MARKER.format(space.name, space.id))
     if not _is_ours(step, space, files):
         raise PermanentError("ambiguous", NOT_OURS.format(space.name, space.id))
@@ -109,7 +109,7 @@ def _is_ours(step: StepContext, space: Space, files: OcisClient) -> bool:
 
     Our record names it, or our account is a member. Members that are not shown prove nothing.
     """
-    if space.id in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) or is_given_up(space):
+    if space.id in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) or is_abandoned(space):
         return True
     return space.members is not None and files.account().permission in space.members
 
@@ -129,15 +129,15 @@ def _purge(space: Space, files: OcisClient) -> None:
 
 
 def _known(step: StepContext, files: OcisClient) -> Space | None:
-    created = _settled(step, files, step.remote("ocisNewSpaceId"))
+    created = _resolve_duplicate(step, files, step.remote("ocisNewSpaceId"))
     known = created or find_on_record(step, files) or find_in_list(step, files)
-    if known is not None and carries_another(step, known):
+    if known is not None and has_foreign_marker(step, known):
         # another space instead would leave the people of this tenant without their files
         raise PermanentError("taken", OTHER_MARKER.format(known.name, known.id))
     return known
 
 
-def _settled(step: StepContext, files: OcisClient, new_id: str | None) -> Space | None:
+def _resolve_duplicate(step: StepContext, files: OcisClient, new_id: str | None) -> Space | None:
     """Return the space that an earlier attempt created, once it is seen to be the only one.
 
     Otherwise the older one stays and the second one is removed, if it is verified to be empty, with us as its only
@@ -174,14 +174,14 @@ def _create(step: StepContext, files: OcisClient) -> Space:
     made = step.change(f"create the space {name}", lambda: create_space(step, files), planned)
     if step.is_plan or step.is_first:
         return made
-    space = _settled(step, files, made.id)
+    space = _resolve_duplicate(step, files, made.id)
     if space is None:
         raise TemporaryError("not_ready", "The space was created and is not listed yet.", wait=0.5)
     return space
 
 
 def _over_quota(step: StepContext, space: Space) -> dict[str, str]:
-    """A note when more is used than the plan allows. Nothing is removed for that: OCIS only refuses new files."""
+    """Return a note when more is used than the plan allows. Nothing is removed: OCIS only refuses new files."""
     limit, used = step.plan.space_bytes, space.used or 0
     return {"over_quota": f"{used} bytes are used, the plan allows {limit}"} if 0 < limit < used else {}
 

@@ -26,8 +26,8 @@ def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, s
             mail.make_keys(domain.id)
         except NotFound:
             raise TemporaryError("upstream_error", "The domain vanished.") from None
-        told = f" Stalwart's last try failed: {why[:200]}" if why else ""
-        raise TemporaryError("not_ready", f"The DKIM keys of {domain.name} are still being made.{told}", wait=1.0)
+        cause = f" Stalwart's last try failed: {why[:200]}" if why else ""
+        raise TemporaryError("not_ready", f"The DKIM keys of {domain.name} are still being made.{cause}", wait=1.0)
     return found
 
 

@@ -32,11 +32,11 @@ class DomainFaults:
         """Raise one fault for all: a temporary one if any of them is temporary."""
         if not self.found:
             return
-        told = " ".join(f"{domain}: {_told(fault)}" for domain, fault in self.found.items())
+        description = " ".join(f"{domain}: {_describe(fault)}" for domain, fault in self.found.items())
         waiting = [fault for fault in self.found.values() if isinstance(fault, TemporaryError)]
         if waiting:
-            raise TemporaryError(waiting[0].reason, told, wait=waiting[0].wait)
-        raise PermanentError(next(iter(self.found.values())).reason, told)
+            raise TemporaryError(waiting[0].reason, description, wait=waiting[0].wait)
+        raise PermanentError(next(iter(self.found.values())).reason, description)
 
 
 def _concerns_one(fault: Fault) -> bool:
@@ -45,6 +45,6 @@ def _concerns_one(fault: Fault) -> bool:
     return isinstance(fault, PermanentError) and fault.reason not in _OF_ALL
 
 
-def _told(fault: Fault) -> str:
+def _describe(fault: Fault) -> str:
     reason = REASONS.get(fault.reason)
     return fault.detail or (reason.message if reason else fault.reason)

@@ -33,12 +33,12 @@ def over_quota(step: StepContext, mail: StalwartClient, tenant_id: str | None) -
     if not tenant_id or step.is_first:
         return {}
     mailboxes, used = mail.usage(tenant_id)
-    told = []
+    excesses = []
     if 0 < step.plan.mailboxes < mailboxes:
-        told.append(f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}")
+        excesses.append(f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}")
     if 0 < step.plan.mail_bytes < used:
-        told.append(f"{used} bytes are used, the plan allows {step.plan.mail_bytes}")
-    return {"over_quota": "; ".join(told)} if told else {}
+        excesses.append(f"{used} bytes are used, the plan allows {step.plan.mail_bytes}")
+    return {"over_quota": "; ".join(excesses)} if excesses else {}
 
 
 def _our_tenant(step: StepContext, mail: StalwartClient) -> MailTenant | None:

@@ -109,11 +109,11 @@ def _align(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: s
         "tenant_id": owner if owner and domain.tenant_id != owner else None,
         "is_enabled": None if domain.is_enabled else True,
     }
-    told = [name.removesuffix("_id").replace("is_", "") for name, value in differs.items() if value is not None]
-    told += [] if domain.makes_keys else [_key_management(domain)]
-    if told:
+    settings = [name.removesuffix("_id").replace("is_", "") for name, value in differs.items() if value is not None]
+    settings += [] if domain.makes_keys else [_key_management(domain)]
+    if settings:
         step.change(
-            f"set {', '.join(told)} of the mail domain {domain.name}",
+            f"set {', '.join(settings)} of the mail domain {domain.name}",
             lambda: mail.update_domain(domain, **differs),
             None,
         )

@@ -1,4 +1,4 @@
-"""Accept, refuse, deliver or return mail like Stalwart's SMTP server, for the domains of the registry."""
+"""Accept, refuse, deliver or bounce mail like Stalwart's SMTP server, for the domains of the registry."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 #: the only supported condition: a lookup of the recipient's domain
 _CONDITION = re.compile(r"key_exists\('([^']+)', rcpt_domain\)")
 _LITERAL = re.compile(r"'([^']*)'")
-#: size of a permanent-failure notice in bytes
-NOTICE_SIZE = 1024
+#: size of a bounce in bytes
+BOUNCE_SIZE = 1024
 
 
 class Reply(NamedTuple):
@@ -33,7 +33,7 @@ NO_MAILBOX = Reply(550, "5.1.2 Mailbox does not exist.")
 
 @dataclass
 class MailFlow:
-    """Treatment of mail. `rewrite` and `keys` are active; objects of the registry need their reload actions first."""
+    """Treats mail by the active `rewrite` and `keys`; changed objects of the registry take effect after a reload."""
 
     registry: Registry
     rewrite: Object = field(default_factory=lambda: {"match": {}, "else": "false"})
@@ -57,7 +57,7 @@ class MailFlow:
         return OK if self._holder(local, domain_id) else NO_MAILBOX
 
     def deliver(self, sender: str, address: str, size: int) -> None:
-        """Deliver an accepted message, or return it to its sender with a permanent-failure notice."""
+        """Deliver an accepted message, or send a bounce to its sender."""
         local, domain = _parts(self._rewritten(address))
         domain_id = self._domain_id(domain)
         if domain_id is None:
@@ -70,7 +70,7 @@ class MailFlow:
         elif kind == "Account" and self.receives(holder):
             holder["usedDiskQuota"] += size
         elif sender:
-            self.deliver("", sender, NOTICE_SIZE)
+            self.deliver("", sender, BOUNCE_SIZE)
 
     def receives(self, account: Object) -> bool:
         """Return whether mail is delivered to an account; groups receive mail unless that is disabled."""
@@ -79,7 +79,7 @@ class MailFlow:
         return "emailReceive" in permissions_of(self.registry, account)
 
     def treatments(self) -> dict[str, str]:
-        """Return the treatment of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
+        """Return the treatment of mail to each domain's postmaster: `refused`, `bounced`, `delivered` or `unknown`."""
         return {one["name"]: self._treatment(one) for one in self.registry.objects["Domain"].values()}
 
     def _treatment(self, domain: Object) -> str:
@@ -88,7 +88,7 @@ class MailFlow:
         kind, holder = self._holder("postmaster", domain["id"]) or ("", {})
         if kind == "MailingList":
             return "delivered"
-        return "unknown" if not holder else "delivered" if self.receives(holder) else "returned"
+        return "unknown" if not holder else "delivered" if self.receives(holder) else "bounced"
 
     def _rewritten(self, address: str) -> str:
         _, domain = _parts(address)

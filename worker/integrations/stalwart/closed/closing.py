@@ -119,16 +119,16 @@ def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord)
     record_closed_domains(step, found)
     ids_of = [account.id for held in accounts.values() for account in held]
     objects = frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
-    return ClosedDomains(objects, _told(sentences, notes))
+    return ClosedDomains(objects, _describe(sentences, notes))
 
 
-def _told(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
+def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
     """Return a note on the domains that were closed just now."""
     if not sentences or "mail" not in notes:
         return {}
     names = ", ".join(one.rpartition(" ")[2] for one in sentences[:MAX_NAMED])
-    told = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
-    return {"closed_domains": told} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
+    text = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
+    return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
 def record_closed_domains(step: StepContext, domains: Sequence[MailDomain]) -> None:
@@ -148,7 +148,7 @@ def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomai
     """
     marked = [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
     on_record = _ids_on_record(step)
-    return [one for one in marked if one.id in on_record or not step.is_anothers(one.id)]
+    return [one for one in marked if one.id in on_record or not step.is_recorded_for_another_tenant(one.id)]
 
 
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
@@ -164,7 +164,7 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
         if one.id in on_record and (owner := step.signer.tenant_id(one.description)) != step.tenant.id
     ]
     # a domain with another tenant's marker and on that tenant's record is on this record by mistake
-    bare = [one.name for one, owner in others if owner is None or not step.is_anothers(one.id)]
+    bare = [one.name for one, owner in others if owner is None or not step.is_recorded_for_another_tenant(one.id)]
     if bare:
         raise PermanentError(
             "taken",

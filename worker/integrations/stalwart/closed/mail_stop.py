@@ -106,8 +106,8 @@ def _refuse(
     names = [name for domain in domains for name in domain.names]
     missing = sorted(set(names) - set(mail.rule.keys()))
     if missing or mail.rule.state() is not RuleState.OURS:
-        told = ", ".join(missing or names)
-        raise TemporaryError("not_ready", f"Stalwart does not show the rule, or the key, of {told}.")
+        names_not_shown = ", ".join(missing or names)
+        raise TemporaryError("not_ready", f"Stalwart does not show the rule, or the key, of {names_not_shown}.")
     return {"mail": "refused", "mail_verified": READ_BACK + _proven_by_smtp(mail, names)}
 
 
@@ -120,10 +120,10 @@ def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
         while (code := mail.probe.answer(address)) == ACCEPTED and time.monotonic() < give_up:
             time.sleep(PAUSE)
         if code != REFUSED:
-            told = f"answered {code} for {address}" if code is not None else f"could not be asked about {address}"
+            reply = f"answered {code} for {address}" if code is not None else f"could not be asked about {address}"
             raise TemporaryError(
                 "not_ready",
-                f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {told}, so it is not proven that "
+                f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {reply}, so it is not proven that "
                 f"mail to {name} is refused.",
             )
     return f"; SMTP answered {REFUSED} for a recipient of each"

@@ -104,8 +104,8 @@ def _words(error: Object) -> str:
     found += [f"{one.get('property')}: {one.get('type')}" for one in _dicts(error.get("validationErrors"))]
     properties = error.get("properties")
     named = ", ".join(str(one) for one in properties if one) if isinstance(properties, list) else ""
-    told = "; ".join(found) + (f" ({named})" if named else "")
-    clean = " ".join("".join(one if one.isprintable() else " " for one in told).split()).rstrip(".")
+    text = "; ".join(found) + (f" ({named})" if named else "")
+    clean = " ".join("".join(one if one.isprintable() else " " for one in text).split()).rstrip(".")
     return f": {clean[:MAX_TEXT_LENGTH]}" if clean else ""
 
 
