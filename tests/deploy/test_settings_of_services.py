@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ READ_BOOTSTRAP = (
     "import os; from pathlib import Path; from worker.bootstrap.__main__ import _settings;"
     "from worker.bootstrap.secret_files import SecretFiles; read = _settings(SecretFiles(Path(os.environ['SECRETS'])))"
 )
+ROOT_FILE = "/etc/dezky/root.pem"
+#: paths in containers that the image does not bring
+MOUNTED = re.compile(r"/(?:etc/dezky|certificates|run/secrets|var/lib)(?:/[\w.-]+)*")
+
+
+def given_variables(service: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a service; `given`: the lines of .env."""
+    variables = dict(given) if "env_file" in SERVICES[service] else {}
+    for variable, text in SERVICES[service].get("environment", {}).items():
+        variables[variable] = re.sub(r"\$\{([A-Z_]+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], text)
+    return variables
+
+
+def mounts(service: str) -> set[str]:
+    """Return the paths that are mounted into a service."""
+    one = SERVICES[service]
+    secrets = {f"/run/secrets/{name}" for name in one.get("secrets", [])}
+    return secrets | {volume.split(":")[1] for volume in one.get("volumes", [])}
 
 
 def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[str]:
@@ -40,12 +59,9 @@ def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[
     root = folder / "root.pem"
     root.write_text(Path(certifi.where()).read_text())
     environment = {"PATH": os.environ["PATH"], "SECRETS": str(folder)}
-    if "env_file" in SERVICES[service]:
-        environment |= {variable: text.replace("/etc/dezky/root.pem", str(root)) for variable, text in given.items()}
-    for variable, text in SERVICES[service]["environment"].items():
-        value = re.sub(r"\$\{([A-Z_]+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], text)
-        value = value.replace("/run/secrets", str(folder)).replace("/etc/dezky/root.pem", str(root))
-        environment[variable] = value
+    for variable, text in given_variables(service, given).items():
+        value = text.replace("/run/secrets", str(folder))
+        environment[variable] = value.replace(ROOT_FILE, str(root)) if ROOT_FILE in mounts(service) else value
     done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -75,3 +91,11 @@ def test_the_bootstrap_jobs_settings_are_valid_and_name_the_three_products(tmp_p
         "https://mail.dezky.local/",
         "https://auth.dezky.local/application/o/token/",
     ]
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_every_path_in_a_services_environment_is_mounted_there(service: str) -> None:
+    for variable, text in given_variables(service, prepare.FULL).items():
+        for path in MOUNTED.findall(text):
+            there = any(f"{path}/".startswith(f"{one}/") or one.startswith(f"{path}/") for one in mounts(service))
+            assert there, (variable, path)
