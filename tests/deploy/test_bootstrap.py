@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def bootstrap(
     folder: Path, fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
-        timeout: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
+        *more: str, timeout: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
@@ -62,7 +63,7 @@ def bootstrap(
             "MAIL_HOST": "mail.platform.test",
             **variables,
         }
-        options = ["--secrets", variables.get("FOLDER", str(folder)), "--timeout", str(timeout)]
+        options = ["--secrets", variables.get("FOLDER", str(folder)), "--timeout", str(timeout), *more]
         command = [sys.executable, *program, *options]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -115,6 +116,27 @@ def test_a_wrong_authentik_token_is_reported_with_the_blueprint_that_creates_it(
     done = bootstrap(timeout=1.0)
     assert done.returncode == 1
     assert "deploy/authentik/platform.yaml" in done.stdout
+
+
+def test_the_stage_of_invitations_is_waited_for_where_our_blueprint_creates_it(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, authentik: AuthentikSimulator
+) -> None:
+    applied_late = threading.Timer(3.0, authentik.controls()["add_email_stage"], ["dezky-invitation"])
+    applied_late.start()
+    done = bootstrap("--require-invitations")
+    applied_late.join()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "authentik_email_stage").read_text() in authentik.state.invitations.email_stages
+
+
+def test_a_missing_stage_of_invitations_fails_only_where_it_is_required(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    required = bootstrap("--require-invitations", timeout=1.0)
+    assert (required.returncode, "invitations.yaml" in required.stdout) == (1, True)
+    optional = bootstrap(timeout=1.0)
+    assert optional.returncode == 0
+    assert re.search(r"to do +Authentik .*invitations.yaml", optional.stdout)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to the containers' users")

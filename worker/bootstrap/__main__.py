@@ -31,7 +31,8 @@ TASKS = (
 @click.command()
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the products.")
-def main(folder: Path, timeout: float) -> None:
+@click.option("--require-invitations", is_flag=True, help="Wait for the stage of invitations; without it is a failure.")
+def main(folder: Path, timeout: float, require_invitations: bool) -> None:
     """Wait for the products, create missing objects, and print the result and the remaining tasks.
 
     Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings are invalid.
@@ -43,7 +44,9 @@ def main(folder: Path, timeout: float) -> None:
         click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
     deadline = time.monotonic() + timeout
-    findings = [_retry(subject, work, deadline) for subject, work in _work(settings, files).items()]
+    findings = [
+        _retry(subject, work, deadline) for subject, work in _work(settings, files, require_invitations).items()
+    ]
     findings += [Finding(State.TO_DO, subject, text) for subject, text in TASKS]
     click.echo(screen(findings))
     sys.exit(any(one.state is State.FAILED for one in findings))
@@ -62,7 +65,7 @@ def _settings(files: SecretFiles) -> Settings:
     return read_settings(**unused, **secret)
 
 
-def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Finding]]:
+def _work(settings: Settings, files: SecretFiles, require_invitations: bool) -> dict[str, Callable[[], Finding]]:
     """Return the preparation of each configured product."""
     work: dict[str, Callable[[], Finding]] = {}
     ca_file = settings.extra_ca_certs
@@ -79,7 +82,7 @@ def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Find
     # last: its blueprint of invitations may be applied after the others
     if settings.authentik_api_url is not None:
         url = str(settings.authentik_api_url)
-        work["Authentik"] = lambda: prepare_authentik(url, ca_file, files)
+        work["Authentik"] = lambda: prepare_authentik(url, ca_file, files, require_invitations)
     return work
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.integrations.outcomes import PermanentError
+from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.bootstrap.findings import Finding, State
 from worker.bootstrap.secret_files import SecretFiles
 from worker.http.json_client import BearerToken, JsonClient
@@ -11,7 +11,7 @@ TOKEN_FILE, STAGE_FILE = "authentik_api_token", "authentik_email_stage"
 STAGE = "dezky-invitation"
 
 
-def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles) -> Finding:
+def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles, require_invitations: bool) -> Finding:
     """Check the platform's token, and write down the e-mail stage of invitations. Raises Fault."""
     api = JsonClient(url, authorize=BearerToken(files.read(TOKEN_FILE)), ca_file=ca_file)
     answer = api.call("GET", "/api/v3/core/users/me/")
@@ -22,6 +22,10 @@ def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles) -> Find
         )
     found = api.call("GET", "/api/v3/stages/email/", params={"name": STAGE})
     stages = found.fields().get("results", []) if found.status == 200 else []
+    if not stages and require_invitations:
+        raise TemporaryError(
+            "not_ready", f"Is the blueprint deploy/authentik/invitations.yaml applied? It creates {STAGE}."
+        )
     if not stages:
         return Finding(
             State.TO_DO, "Authentik", f"No stage {STAGE}, so owners are not invited: apply invitations.yaml."

@@ -1,4 +1,4 @@
-"""Serve Authentik's API of invitations."""
+"""Serve Authentik's API of invitations and of the e-mail stages that send them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class InvitationRoutes:
             ("GET", one, "view_invitation", self.get_invitation),
             ("DELETE", one, "delete_invitation", self.delete_invitation),
             ("POST", one + "send_email/", "view_invitation", self.send_email),
+            ("GET", "/stages/email/", "view_emailstage", self.list_email_stages),
         ]
 
     async def list_invitations(self, request: web.Request, token: Token) -> web.Response:
@@ -67,6 +68,13 @@ class InvitationRoutes:
         copies = [*body.get("cc_addresses", []), *body.get("bcc_addresses", [])]
         self._invitations.send_invitation(invitation, [*body["email_addresses"], *copies], origin(request))
         return web.Response(status=204)
+
+    async def list_email_stages(self, request: web.Request, token: Token) -> web.Response:
+        wanted = request.query.get("name")
+        stages = self._invitations.email_stages.items()
+        return page(
+            request, [one for one in stages if wanted in (None, one[1])], lambda one: dict(pk=one[0], name=one[1])
+        )
 
     def _invitation(self, request: web.Request) -> Invitation:
         found = self._invitations.invitations.get(request.match_info["pk"])
