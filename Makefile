@@ -48,8 +48,9 @@ secrets: ## make secrets, certificates and settings of the containers, once (COM
 	@python3 deploy/prepare.py
 
 up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
-	docker compose up --detach --build --wait
-	@case ",$(COMPOSE_PROFILES)," in *,full,*) docker compose logs --no-log-prefix bootstrap ;; esac
+	@since=$$(date +%s); docker compose up --detach --build --wait; status=$$?; \
+	case ",$(COMPOSE_PROFILES)," in *,full,*) docker compose logs --no-log-prefix --since "$$since" bootstrap ;; esac; \
+	exit $$status
 	docker compose exec -T worker python -m worker.doctor
 
 audit: $(READY) ## compare the locked packages with published advisories
