@@ -36,6 +36,12 @@ class Session:
         """The API. Raises NotSignedIn without a token and a sign-in, UsageError when several sign-ins match."""
         return self.connect()
 
+    @property
+    def place(self) -> str:
+        """Describe the platform for a question before something is deleted there."""
+        context = self.settings.context
+        return self.platform.url + (f" (context {context})" if context else "")
+
     @cached_property
     def names(self) -> Names:
         """The names for the ids in records."""

@@ -49,13 +49,6 @@ class Settings:
             merged |= layer
         return cls(**merged, context=chosen, token=os.environ.get("PLATFORM_TOKEN") or None)
 
-    @property
-    def place(self) -> str:
-        """Describe the platform for a question before something is deleted there."""
-        return f"{self.api_url or 'the platform you are signed in to'}" + (
-            f" (context {self.context})" if self.context else ""
-        )
-
     def client_secret(self) -> str | None:
         """Return the secret from the environment, else from the file. Raises click.UsageError if that is unreadable."""
         if os.environ.get("PLATFORM_CLIENT_SECRET"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from typing import Any, TypeVar
 
 import click
 
 from client import new_key
-from platformctl.cli.types import HeaderText
+from platformctl.cli.types import HeaderText, Pairs
 from platformctl.output import say
 from platformctl.session import Session
 
@@ -37,6 +38,29 @@ def paged(command: F) -> F:
         is_eager=True,
         help="Maximum number of records.",
     )(command)
+
+
+def selected(help: str) -> Callable[[F], F]:
+    """Add `selector`, a dictionary of filters of the API."""
+
+    def merged(_: click.Context, __: click.Parameter, values: tuple[dict[str, str], ...]) -> dict[str, str]:
+        return reduce(merge, values, {})
+
+    return click.option("-l", "--selector", type=Pairs(), multiple=True, callback=merged, help=help)
+
+
+def filters_of(options: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:
+    """Return the filters of a list from its options and selector. Raises click.UsageError for `limit` and `cursor`."""
+    if "limit" in selector or "cursor" in selector:
+        raise click.UsageError("limit and cursor are not filters; use --limit N or --all.")
+    return merge(options, selector)
+
+
+def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both sets of filters. Raises click.UsageError for a filter in both."""
+    if both := sorted(first.keys() & second.keys()):
+        raise click.UsageError(f"The filter {', '.join(both)} is given more than once.")
+    return {**first, **second}
 
 
 def timeout(command: F) -> F:
@@ -82,7 +106,7 @@ def confirmed(command: F) -> F:
 
 def require_yes(session: Session, yes: bool, action: str) -> None:
     """Ask for confirmation of `action`; scripts must pass --yes. Raises click.UsageError without confirmation."""
-    place = session.settings.place
+    place = session.place
     if yes:
         say(f"On {place}: {action}.")
         return
@@ -97,7 +121,7 @@ def require_yes(session: Session, yes: bool, action: str) -> None:
 
 def require_slug(session: Session, yes: bool, slug: str, action: str) -> None:
     """Ask the person to type the slug of the record to delete. Raises click.UsageError without it or --yes."""
-    place = session.settings.place
+    place = session.place
     if yes:
         say(f"On {place}: {action}.")
         return

@@ -141,5 +141,7 @@ class Pairs(click.ParamType[dict[str, str]]):
             name, equals, text = part.partition("=")
             if not equals or not name.strip():
                 self.fail(f"{part!r} is not of the form name=value", param, ctx)
+            if name.strip() in found:
+                self.fail(f"{name.strip()!r} is given more than once", param, ctx)
             found[name.strip()] = text.strip()
         return found

@@ -7,10 +7,22 @@ from typing import Any
 import click
 
 from platformctl.cli.groups import Group
-from platformctl.cli.options import confirmed, given, listed, paged, repeatable, require_yes, timeout, waited
+from platformctl.cli.options import (
+    confirmed,
+    filters_of,
+    given,
+    listed,
+    merge,
+    paged,
+    repeatable,
+    require_yes,
+    selected,
+    timeout,
+    waited,
+)
 from platformctl.cli.records import explained
 from platformctl.cli.results import finish_operation, show_operation
-from platformctl.cli.types import OPERATION, SLUG, WORD, Pairs
+from platformctl.cli.types import OPERATION, SLUG, WORD
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -44,7 +56,7 @@ def operations() -> None:
 @click.option("--action", help="provision, reconcile, suspend, resume, delete, restore or purge.")
 @click.option("--reason", help="Only those with a step that has this problem, such as timeout.")
 @click.option("--since", metavar="TIME", help="Only those recorded since, as 2030-01-31T00:00:00Z.")
-@click.option("-l", "--selector", type=Pairs(), default=dict, help="Any filters of the API, as step.ocis=retrying.")
+@selected("Any filters of the API, as step.ocis=retrying.")
 @paged
 @with_session
 def list_operations(
@@ -58,11 +70,11 @@ def list_operations(
       platformctl operations list acme
       platformctl operations list --selector step.stalwart=retrying --all -o json
     """
-    filters = given(options)
-    if slug is not None and not filters and not selector:
+    filters = filters_of(given(options), selector)
+    if slug is not None and not filters:
         found = session.platform.tenants.operations(slug, limit)
     else:
-        found = session.platform.operations.list(limit, **given({"tenant": slug}), **filters, **selector)
+        found = session.platform.operations.list(limit, **merge(given({"tenant": slug}), filters))
     session.out.records(listed(found, limit), COLUMNS)
 
 
@@ -143,9 +155,7 @@ def _bulk_command(action: str, text: str, examples: list[str]) -> None:
 
     @bulk.command(action, help=explained(text, examples))
     @click.argument("slugs", type=SLUG, nargs=-1)
-    @click.option(
-        "-l", "--selector", type=Pairs(), default=dict, help="Such as problem=failed,integration=stalwart,reason=quota."
-    )
+    @selected("Such as problem=failed,integration=stalwart,reason=quota.")
     @click.option("--everything", is_flag=True, help="All tenants that you may change.")
     @click.option("--dry-run", is_flag=True, help="Change nothing; show the tenants it would be done for.")
     @confirmed
@@ -164,7 +174,7 @@ def _bulk_command(action: str, text: str, examples: list[str]) -> None:
     ) -> None:
         if not (slugs or selector or everything):
             raise click.UsageError("Say for which tenants: slugs, --selector, or --everything.")
-        criteria: Any = {**selector, **given({"tenants": slugs}), **({"everything": True} if everything else {})}
+        criteria: Any = merge(selector, given({"tenants": slugs, "everything": everything or None}))
         platform = session.platform
         found = platform.bulk_operations.dry_run(action, criteria).data
         if dry_run or not found["total"]:

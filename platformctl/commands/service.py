@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 
 from client import Response, new_key
 from platformctl.cli.groups import Command
-from platformctl.cli.options import given, listed, paged, repeatable, timeout
+from platformctl.cli.options import filters_of, given, listed, paged, repeatable, selected, timeout
 from platformctl.cli.types import SLUG, JsonFile, Pairs
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
@@ -66,7 +66,7 @@ def doctor(session: Session, /, key: str, timeout: float) -> None:
 
 @click.command(cls=Command)
 @click.option("--tenant", type=SLUG, metavar="SLUG", help="Only those of this tenant.")
-@click.option("-l", "--selector", type=Pairs(), default=dict, help="Any filters of the API, as action=tenant.created.")
+@selected("Any filters of the API, as action=tenant.created.")
 @click.option("--follow", is_flag=True, help="Go on with new ones as they happen, oldest first, until Ctrl-C.")
 @paged
 @with_session
@@ -78,7 +78,7 @@ def events(session: Session, /, tenant: str | None, selector: dict[str, str], fo
       platformctl events --tenant acme --limit 20
       platformctl events --follow --output json | jq -c 'select(.action == "operation.failed")'
     """
-    filters = given({"tenant": tenant}) | selector
+    filters = filters_of(given({"tenant": tenant}), selector)
     if follow:
         _follow(session, filters, limit)
     session.out.records(listed(session.platform.events.list(limit, **filters), limit), EVENTS)

@@ -8,10 +8,21 @@ import click
 
 from platformctl.cli.fields import PARTNER_FIELD
 from platformctl.cli.groups import Group
-from platformctl.cli.options import F, conditional, given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.options import (
+    F,
+    conditional,
+    filters_of,
+    given,
+    listed,
+    paged,
+    repeatable,
+    selected,
+    timeout,
+    waited,
+)
 from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
-from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
+from platformctl.cli.types import PARTNER, SLUG, JsonFile
 from platformctl.commands.lifecycle import LIFECYCLE
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -79,9 +90,7 @@ def tenants() -> None:
 @click.option("--failed", type=click.Choice(STEPS), help="Only those whose step of this name is in error.")
 @click.option("--drift", metavar="STEP", help="Only those that drifted in this step, or in `any`.")
 @click.option("--paused", is_flag=True, help="Only those that an operator has paused.")
-@click.option(
-    "-l", "--selector", type=Pairs(), help="Any filters of the API, as status=active,step.ocis=error.", default=dict
-)
+@selected("Any filters of the API, as status=active,step.ocis=error.")
 @paged
 @with_session
 def list_tenants(
@@ -98,7 +107,7 @@ def list_tenants(
       platformctl tenants list --failed stalwart --all -o name | xargs -n1 platformctl tenants reconcile
     """
     filters = given(options) | ({f"step.{failed}": "error"} if failed else {}) | ({"paused": True} if paused else {})
-    found = session.platform.tenants.list(limit, **filters, **selector)
+    found = session.platform.tenants.list(limit, **filters_of(filters, selector))
     session.out.records(listed(found, limit), COLUMNS)
 
 

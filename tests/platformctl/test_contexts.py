@@ -54,6 +54,14 @@ def test_a_destructive_command_shows_its_platform(unset: Cli) -> None:
     assert (deleted.exit_code, "(context here): delete the partner north" in deleted.stderr) == (0, True)
 
 
+def test_a_destructive_command_shows_the_platform_of_a_sign_in(visitor: Cli) -> None:
+    url = visitor.environment["PLATFORM_API_URL"]
+    assert visitor("login", env={"PLATFORM_CLIENT_SECRET": "operator-secret"}).exit_code == 0
+    visitor.environment |= {"PLATFORM_API_URL": None, "PLATFORM_ISSUER": None}
+    refused = visitor("partners", "delete", "6b058a725d1747cfeba27b12", "--yes")
+    assert f"On {url}: delete the partner 6b058a725d1747cfeba27b12." in refused.stderr
+
+
 def test_a_removed_context_is_no_longer_the_current_one(unset: Cli) -> None:
     assert unset("context", "remove", "here").exit_code == 0
     assert unset("whoami").exit_code == 5

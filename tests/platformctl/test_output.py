@@ -59,6 +59,27 @@ def test_selectors_are_the_apis_filters(cli: Cli) -> None:
     refused = cli("tenants", "list", "--selector", "colour=red")
     assert (refused.exit_code, "?colour" in refused.stderr) == (3, True)
     assert cli("tenants", "list", "--selector", "plan").exit_code == 2
+    both = cli("tenants", "list", "-l", "plan=business", "-l", "q=acme", "-o", "name")
+    assert both.stdout == "", "both selectors apply"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "operations list --status failed -l status=running",
+        "operations list acme -l tenant=globex",
+        "tenants list --plan business -l plan=starter",
+        "tenants list -l plan=business,plan=starter",
+        "tenants list -l plan=business -l plan=starter",
+        "tenants list -l limit=5",
+        "events -l limit=5",
+        "events -l cursor=1 --follow",
+        "bulk retry acme -l tenants=globex",
+    ],
+)
+def test_a_filter_given_twice_and_a_limit_in_a_selector_are_usage_errors(cli: Cli, line: str) -> None:
+    refused = cli(*line.split())
+    assert (refused.exit_code, type(refused.exception)) == (2, SystemExit), refused.output
 
 
 @pytest.mark.parametrize(
