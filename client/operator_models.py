@@ -233,3 +233,10 @@ class Diagnosis(TypedDict):
     checks: list[Check]
     requestedBy: NotRequired[str]
     finishedAt: NotRequired[Time]
+
+
+class Erasure(TypedDict):
+    """The result of an erasure. `kept`: sentences that say what remains and why."""
+
+    erasedEvents: int
+    kept: list[str]

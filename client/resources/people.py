@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from client.connection import Connection, Response
 from client.inputs import (
     NewPartner,
@@ -12,6 +14,7 @@ from client.inputs import (
     UserChanges,
 )
 from client.models import Partner, Profile, Subscription, User
+from client.operator_models import Erasure
 from client.resources.records import Records
 
 
@@ -28,6 +31,12 @@ class Users(Records[User, NewUser, UserChanges]):
     def profile(self) -> Response[Profile]:
         """Read the caller's record, tenants and subscriptions."""
         return self._connection.get("/me", kind=dict)
+
+    def erase(self, user: str, *, if_match: str | None = None) -> Response[Erasure]:
+        """Delete a user and their personal data in events; the response says what remains. For administrators."""
+        path = self._at(user)
+        response: Response[Any] = self._connection.delete(path, if_match, {"erase": "true"})
+        return self._connection.checked(response, path, dict)
 
 
 class Partners(Records[Partner, NewPartner, PartnerChanges]):

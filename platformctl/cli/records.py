@@ -14,6 +14,7 @@ from platformctl.cli.groups import Command, Group
 from platformctl.cli.options import conditional, confirmed, given, listed, paged, repeatable, require_yes
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
+from platformctl.text import plain
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Field:
         return made
 
 
+ERASE = "Erase the person's data from events too; prints what remains and why. For platform administrators."
 AGE = Column("age", "createdAt")
 ID = Column("id", "_id")
 WIDE_ID = replace(ID, wide=True)
@@ -79,6 +81,8 @@ class Kind:
     convert_key: Callable[[Session, Any], Any] | None = None
     #: prints the result of `create`
     created: Callable[[Session, Response[Any]], None] | None = None
+    #: adds `delete --erase`: takes the platform, an id and an ETag, and returns what was erased and what remains
+    erase: Callable[[Platform, str, str | None], Response[Any]] | None = None
 
 
 def record_group(kind: Kind) -> Group:
@@ -192,12 +196,25 @@ def _delete(kind: Kind) -> Command:
     @confirmed
     @conditional
     @with_session
-    def delete(session: Session, /, record: str, yes: bool, if_match: str | None) -> None:
+    def delete(session: Session, /, record: str, yes: bool, if_match: str | None, erase: bool = False) -> None:
+        if erase and kind.erase is not None:
+            require_yes(session, yes, f"delete the {kind.noun} {record} and erase personal data in events for good")
+            _print_erasure(session, kind.erase(session.platform, kind.find(session, record), if_match))
+            return
         require_yes(session, yes, f"delete the {kind.noun} {record}")
         kind.resource(session.platform).delete(kind.find(session, record), if_match=if_match)
         say("Deleted.")
 
-    return _as_command(delete)
+    return _with(delete, [] if kind.erase is None else [click.Option(["--erase"], is_flag=True, help=ERASE)])
+
+
+def _print_erasure(session: Session, response: Response[Any]) -> None:
+    if session.out.is_data:
+        session.out.response(response)
+        return
+    click.echo(f"Erased, also from {response.data['erasedEvents']} events. These remain:")
+    for sentence in response.data["kept"]:
+        click.echo(f"  {plain(sentence)}")
 
 
 def _print(session: Session, response: Response[Any]) -> None:

@@ -80,8 +80,9 @@ users = record_group(
                 "users update ann@acme.example --tenant-role acme=admin",
                 f"users update {EXAMPLE} --tenant acme --tenant globex",
             ],
-            "delete": ["users delete ann@acme.example --yes"],
+            "delete": ["users delete ann@acme.example --yes", "users delete ann@acme.example --erase"],
         },
+        erase=lambda platform, user, etag: platform.users.erase(user, if_match=etag),
     )
 )
 

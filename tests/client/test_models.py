@@ -24,6 +24,7 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/tenants/{slug}/export"): models.Export,
     ("post", "/tenants/{slug}/pause"): models.TenantPause,
     ("get", "/users/{user_id}"): models.User,
+    ("delete", "/users/{user_id}"): operator_models.Erasure,
     ("get", "/partners/{partner_id}"): models.Partner,
     ("get", "/subscriptions/{subscription_id}"): models.Subscription,
     ("get", "/me"): models.Profile,

@@ -33,6 +33,18 @@ def test_a_user_is_created_found_changed_and_deleted(cli: Cli, acme: dict[str, A
     assert cli("users", "show", ann["_id"]).exit_code == 3
 
 
+def test_an_erased_user_is_gone_and_the_command_says_what_remains_and_why(cli: Cli, acme: dict[str, Any]) -> None:
+    cli.json("users", "create", "subject-ann", "--email", "ann@acme.com", "--name", "Ann", "--tenant", "acme")
+    unconfirmed = cli("users", "delete", "ann@acme.com", "--erase")
+    assert (unconfirmed.exit_code, "erase personal data" in unconfirmed.stderr) == (2, True)
+    erased = cli("users", "delete", "ann@acme.com", "--erase", "--yes")
+    assert erased.exit_code == 0, erased.output
+    assert "Erased, also from 1 events. These remain:" in erased.stdout
+    assert "  Subscriptions and invoices in Stripe: tax law requires them for years.\n" in erased.stdout
+    assert cli("users", "show", "ann@acme.com").exit_code == 2
+    assert "ann@acme.com" not in cli("events", "-o", "json").stdout
+
+
 def test_users_are_listed_by_their_partners_slug(cli: Cli) -> None:
     cli.json("partners", "create", "northwind", "--name", "Northwind")
     options = ("--email", "bo@northwind.com", "--name", "Bo", "--role", "admin", "--partner", "northwind")
