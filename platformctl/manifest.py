@@ -131,13 +131,13 @@ def apply(session: Session, comparison: Comparison) -> Response[Any] | None:
 def is_met(name: str, wanted: Any, live: Any) -> bool:
     """Return whether a record has the declared value, apart from the API's spelling of it."""
     if name == "domains" and isinstance(wanted, list):
-        return sorted(map(_domain, wanted)) == sorted(live or [])
+        return _domains(wanted) == _domains(live or [])
     if isinstance(wanted, Mapping):
         inner = live if isinstance(live, Mapping) else {}
         return all(is_met(key, value, inner.get(key)) for key, value in wanted.items())
     if isinstance(wanted, str) and isinstance(live, str):
-        same_case = str.casefold if name == "email" else str
-        return same_case(_text(wanted)) == same_case(_text(live))
+        spelled = _address if name == "email" else _text
+        return spelled(wanted) == spelled(live)
     return (wanted or None) == (live or None)
 
 
@@ -195,7 +195,19 @@ def _merged(name: str, wanted: Any, live: Any) -> Any:
         return live
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         return {**live, **{key: _merged(key, value, live.get(key)) for key, value in wanted.items()}}
-    return sorted(map(_domain, wanted)) if name == "domains" and isinstance(wanted, list) else wanted
+    return _domains(wanted) if name == "domains" and isinstance(wanted, list) else wanted
+
+
+def _domains(names: list[Any]) -> list[str]:
+    """Return the primary domain, which is the first, and the others sorted: their order has no meaning."""
+    first, *others = dict.fromkeys(map(_domain, names)) or [""]
+    return [first, *sorted(others)] if first else []
+
+
+def _address(text: str) -> str:
+    """Return an e-mail address as the API stores it, with its domain in A-labels, for a comparison without case."""
+    local, at, domain = _text(text).rpartition("@")
+    return f"{local}{at}{_domain(domain)}".casefold()
 
 
 def _domain(name: Any) -> str:

@@ -21,8 +21,8 @@ name: "  Acme GmbH "
 plan: business
 partner: northwind
 domains: [Bücher.Example, acme.example]
-billingInfo: {company: Acme GmbH, email: Office@ACME.example, address: {city: Köln, country: DE}}
-owner: {email: ann@acme.example, name: Ann Example}
+billingInfo: {company: Acme GmbH, email: Office@Bücher.example, address: {city: Köln, country: DE}}
+owner: {email: ann@BÜCHER.example, name: Ann Example}
 ---
 slug: globex
 name: Globex
@@ -89,6 +89,21 @@ def test_null_empties_a_field_and_an_absent_field_stays(cli: Cli, declared: Path
     acme = cli.json("tenants", "show", "acme")
     assert ("partnerId" in acme, acme["plan"], len(acme["domains"])) == (False, "business", 2)
     assert applied(cli, declared) == {"tenant/acme": "unchanged"}
+
+
+def test_another_primary_domain_is_a_change_and_another_order_of_the_rest_is_none(
+    cli: Cli, declared: Path, workers: Workers
+) -> None:
+    declared.write_text("slug: acme\nname: Acme\ndomains: [a.example, b.example, c.example]\n")
+    applied(cli, declared)
+    workers.finish(cli.json("tenants", "show", "acme")["operation"]["id"])
+    declared.write_text("slug: acme\ndomains: [a.example, c.example, B.example, b.example]\n")
+    assert applied(cli, declared) == {"tenant/acme": "unchanged"}
+    declared.write_text("slug: acme\ndomains: [b.example, a.example, c.example]\n")
+    shown = cli("diff", "-f", str(declared))
+    assert (shown.exit_code, "+- b.example" in shown.stdout) == (1, True), shown.stdout
+    assert applied(cli, declared) == {"tenant/acme": "configured"}
+    assert cli.json("tenants", "show", "acme")["domains"] == ["b.example", "a.example", "c.example"]
 
 
 def test_a_dry_run_changes_nothing(cli: Cli, declared: Path) -> None:
