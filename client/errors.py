@@ -10,6 +10,8 @@ import requests
 PROBLEM = "application/problem+json"
 #: code of an error response that is not the API's, such as a proxy's page
 UNEXPLAINED = "unexplained"
+#: statuses below 500 after which a request may be repeated
+TEMPORARY = frozenset({408, 429})
 
 
 class PlatformError(Exception):
@@ -82,6 +84,15 @@ class ApiError(PlatformError):
 
 class Unauthorized(ApiError, NotSignedIn):
     """HTTP 401: the API does not accept the token."""
+
+
+def pause_after(error: PlatformError, usual: float) -> float | None:
+    """Return the seconds after which a failed read may be repeated, at least `usual`; None if that cannot help."""
+    if isinstance(error, Unreachable):
+        return usual
+    if isinstance(error, ApiError) and (error.retryable or error.status in TEMPORARY):
+        return max(usual, error.retry_after or 0.0)
+    return None
 
 
 def error_of(response: requests.Response) -> ApiError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from client.connection import Connection
-from client.errors import Unreachable
+from client.errors import PlatformError, pause_after
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ def wait_until(
     """Call `read` until `ended` is true or `timeout` seconds have passed; return the last result.
 
     `read` takes the seconds that the API may wait before it answers: first 0, later at most `long_poll`. `progress` is
-    called with each result. Raises Unreachable when the API stays unavailable, or has not answered before the timeout.
+    called with each result. Raises the last failure when the API stays unavailable or overloaded, or has not answered
+    before the timeout.
     """
     give_up = time.monotonic() + timeout
     wait = 0.0
@@ -36,10 +37,12 @@ def wait_until(
         asked_at = time.monotonic()
         try:
             found = read(round(min(wait, left), 3))
-        except Unreachable:
-            if connection.is_unavailable or time.monotonic() >= give_up:
+        except PlatformError as error:
+            pause = pause_after(error, RETRY_SECONDS)
+            left = give_up - time.monotonic()
+            if pause is None or connection.is_unavailable or left <= 0:
                 raise
-            time.sleep(RETRY_SECONDS)
+            time.sleep(min(pause, left))
             continue
         if progress is not None:
             progress(found)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from client.connection import MAX_PAGE_SIZE, Connection
-from client.errors import Unreachable
+from client.errors import PlatformError, pause_after
 from client.models import Event
 from client.resources.records import Listing
 
@@ -21,7 +21,7 @@ class Events(Listing[Event]):
         super().__init__(connection, "/events")
 
     def follow(
-        self, last: int = 50, *, interrupted: Callable[[Unreachable], None] | None = None, **filters: Any
+        self, last: int = 50, *, interrupted: Callable[[PlatformError], None] | None = None, **filters: Any
     ) -> Iterator[Event]:
         """Iterate without end over the `last` events and then every new one, oldest first.
 
@@ -33,10 +33,13 @@ class Events(Listing[Event]):
         while True:
             try:
                 response = self._connection.get(self._path, newer)
-            except Unreachable as error:
+            except PlatformError as error:
+                pause = pause_after(error, PAUSE)
+                if pause is None:
+                    raise
                 if interrupted is not None:
                     interrupted(error)
-                time.sleep(PAUSE)
+                time.sleep(pause)
                 continue
             yield from response.data
             newer = response.links["next"]

@@ -36,6 +36,7 @@ from tests.api.conftest import (  # noqa: F401
     worker_apis,
     worker_authentik,
 )
+from tests.platformctl.faulty_proxy import FaultyProxy
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = (
@@ -122,6 +123,18 @@ def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
     visitor.environment["PLATFORM_TOKEN"] = issuer.token("admin")
     assert visitor("whoami").exit_code == 0
     return visitor
+
+
+@pytest.fixture
+def proxy(cli: Cli) -> Iterator[FaultyProxy]:
+    url = cli.environment["PLATFORM_API_URL"]
+    assert url is not None
+    proxy = FaultyProxy(url)
+    cli.environment["PLATFORM_API_URL"] = proxy.url
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    yield proxy
+    proxy.shutdown()
+    proxy.server_close()
 
 
 @contextmanager

@@ -3,101 +3,18 @@
 from __future__ import annotations
 
 import ssl
-import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.platformctl.conftest import Cli, Workers
-
-
-class FaultyProxy(ThreadingHTTPServer):
-    """A proxy before the API. `faults`: what to do with the next requests; without one they pass."""
-
-    def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.upstream = upstream
-        self.faults: list[Callable[[Handler], None]] = []
-        self.seen: list[tuple[str, str, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore clients that close the connection."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: FaultyProxy
-
-    def handle_one(self) -> None:
-        server = self.server
-        server.seen.append((self.command, self.path, self.headers.get("Idempotency-Key")))
-        if server.faults:
-            server.faults.pop(0)(self)
-            return
-        passes(self)
-
-    do_GET = do_POST = do_DELETE = handle_one  # noqa: N815
-
-    def passed_on(self) -> requests.Response:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-        return requests.request(self.command, self.server.upstream + self.path, headers=headers, data=body, timeout=20)
-
-    def relay(self, answer: requests.Response) -> None:
-        self.answer(answer.status_code, answer.content, **{"Content-Type": answer.headers["Content-Type"]})
-
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
-def lost(handler: Handler) -> None:
-    """Carry the request out and lose the response."""
-    handler.passed_on()
-    handler.connection.close()
-
-
-def passes(handler: Handler) -> None:
-    handler.relay(handler.passed_on())
-
-
-def gone(handler: Handler) -> None:
-    """Close the connection without carrying the request out."""
-    handler.connection.close()
-
-
-def says(status: int, body: bytes = b"", **headers: str) -> Callable[[Handler], None]:
-    return lambda handler: handler.answer(status, body, **headers)
-
-
-@pytest.fixture
-def proxy(cli: Cli) -> Iterator[FaultyProxy]:
-    url = cli.environment["PLATFORM_API_URL"]
-    assert url is not None
-    proxy = FaultyProxy(url)
-    cli.environment["PLATFORM_API_URL"] = proxy.url
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    yield proxy
-    proxy.shutdown()
-    proxy.server_close()
+from tests.platformctl.conftest import Cli
+from tests.platformctl.faulty_proxy import FaultyProxy, lost, says
 
 
 def test_a_read_whose_response_was_lost_is_repeated(cli: Cli, proxy: FaultyProxy) -> None:
@@ -182,29 +99,6 @@ def test_further_pages_of_an_api_under_a_path_are_fetched_under_that_path(cli: C
     proxy.faults = [says(200, b'[{"slug": "a"}]', **links), says(200, b"[]", **{"Content-Type": "application/json"})]
     assert len(cli.json("tenants", "list", "--api-url", f"{proxy.url}/api/")) == 1
     assert [path.partition("?")[0] for _, path, _ in proxy.seen] == ["/api/tenants", "/api/tenants"]
-
-
-def test_watching_an_operation_survives_a_restart_of_the_api(cli: Cli, proxy: FaultyProxy) -> None:
-    operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]
-    proxy.faults = [passes, *[gone] * 5]
-    assert cli("operations", "watch", operation["id"], "--timeout", "5").exit_code == 6
-    assert proxy.faults == []
-
-
-def test_waiting_for_a_started_operation_survives_a_restart_of_the_api(
-    cli: Cli, proxy: FaultyProxy, workers: Workers
-) -> None:
-    workers.finish(cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"])
-    proxy.faults = [passes, *[gone] * 5]
-    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "5").exit_code == 6
-    assert proxy.faults == []
-
-
-def test_waiting_for_a_domain_check_survives_a_restart_of_the_api(cli: Cli, proxy: FaultyProxy) -> None:
-    assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
-    proxy.faults = [passes, *[gone] * 5]
-    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "5").exit_code == 6
-    assert proxy.faults == []
 
 
 @pytest.fixture
