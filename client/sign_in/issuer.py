@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from client.errors import PlatformError, SignInRefused, Unreachable
+from client.errors import TEMPORARY, PlatformError, SignInRefused, Unreachable
 from client.transport import CONNECT_SECONDS, DEFAULT_RETRIES, configure, unreachable
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ TIMEOUT = (CONNECT_SECONDS, 30.0)
 #: lifetime of a token in seconds, if the issuer does not name one
 DEFAULT_LIFE = 300.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-#: statuses after which a request may be repeated
-TEMPORARY = frozenset({408, 429})
+#: after discovery this is no sign of a wrong URL: Authentik's pages for its own faults are not JSON either
+UNREADABLE = "sent a response that is not JSON; try again later."
 
 
 class WrongIssuer(PlatformError):
@@ -58,7 +58,10 @@ class Issuer:
         self._client = client
         self._session = _oauth_session(client, ca_certs, retries)
         where = f"{url.rstrip('/')}/.well-known/openid-configuration"
-        self._endpoints = _object(self._asked("GET", where))
+        found = _object(self._asked("GET", where))
+        if found is None:
+            raise WrongIssuer(f"{where} sent a response that is not a JSON object; is this the issuer's URL?")
+        self._endpoints = found
         named = str(self._endpoints.get("issuer", ""))
         # OpenID Connect Discovery section 4.3 requires equality; people often omit the trailing slash
         if named.rstrip("/") != url.rstrip("/"):
@@ -74,7 +77,10 @@ class Issuer:
         form = {"client_id": self._client.id, "scope": scope}
         if self._client.secret:
             form["client_secret"] = self._client.secret
-        return _object(self._asked("POST", url, data=form))
+        found = _object(self._asked("POST", url, data=form))
+        if found is None:
+            raise Unreachable(f"{url} {UNREADABLE}")
+        return found
 
     def redeem_device(self, device_code: str) -> Granted:
         """Request the tokens of a device code. Raises SignInRefused while it is not approved."""
@@ -157,7 +163,7 @@ class _Faults:
         if isinstance(fault, requests.RequestException) and not isinstance(fault, requests.JSONDecodeError):
             raise unreachable(self._url, fault) from None
         if isinstance(fault, ValueError):
-            raise WrongIssuer(f"{self._url} sent a response that is not JSON; is this the issuer's URL?") from None
+            raise Unreachable(f"{self._url} {UNREADABLE}") from None
 
 
 def _oauth_session(client: OAuthClient, ca_certs: Path | None, retries: int) -> OAuth2Session:
@@ -172,6 +178,7 @@ def _oauth_session(client: OAuthClient, ca_certs: Path | None, retries: int) -> 
         revocation_endpoint_auth_method=method,
         update_token=None,
     )
+    session.register_compliance_hook("access_token_response", _success)
     configure(session, ca_certs, retries=retries, user_agent="dezky-platform-client")
     session.headers["Accept"] = "application/json"
     return session
@@ -181,11 +188,8 @@ def _success(response: requests.Response) -> requests.Response:
     """Return the response if its status is 200, else raise the matching exception."""
     if response.status_code == 200:
         return response
-    try:
-        body = response.json()
-    except requests.JSONDecodeError:
-        body = None
-    if isinstance(body, dict) and isinstance(body.get("error"), str) and response.status_code < 500:
+    body = _object(response) or {}
+    if isinstance(body.get("error"), str) and response.status_code < 500:
         description = str(body.get("error_description") or "")
         notes = [description] if description else []
         raise SignInRefused(f"The issuer refused: {body['error']}.", *notes, code=body["error"])
@@ -196,14 +200,17 @@ def _unexplained(response: requests.Response | None) -> PlatformError:
     if response is None:
         return Unreachable("The issuer gave no response.")
     place = f"{response.url.partition('?')[0]} answered HTTP {response.status_code}"
-    if response.status_code >= 500 or response.status_code in TEMPORARY:
+    # Authentik's error pages support GET only: other methods get an empty 405 after a fault of its own
+    is_masked = response.status_code == 405 and not response.content
+    if response.status_code >= 500 or response.status_code in TEMPORARY or is_masked:
         return Unreachable(f"{place}; try again later.")
     return WrongIssuer(f"{place}; is this the issuer's URL?")
 
 
-def _object(response: requests.Response) -> dict[str, Any]:
-    with _Faults(response.url.partition("?")[0]):
+def _object(response: requests.Response) -> dict[str, Any] | None:
+    """Return the JSON object of a response; None for anything else."""
+    try:
         body = response.json()
-        if not isinstance(body, dict):
-            raise ValueError
-        return body
+    except requests.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None

@@ -47,6 +47,26 @@ def test_polling_continues_while_the_issuer_is_busy(
     assert polls(authentik) == 3
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [{"kind": "database_down"}, {"kind": "status", "status": 200, "body": "<html>", "content_type": "text/html"}],
+)
+def test_polling_continues_while_the_issuer_sends_unreadable_responses(
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep, broken: dict[str, object]
+) -> None:
+    fault(authentik, path="/token/", count=2, **broken)
+    assert sign_device_in(found, "openid", lambda shown: None, approved).access_token
+    assert polls(authentik) == 3
+
+
+def test_a_page_in_place_of_the_discovery_document_means_a_wrong_url(
+    authentik: AuthentikSimulator, issuer: Issuer
+) -> None:
+    fault(authentik, kind="status", status=200, body="<html>", content_type="text/html", path="/.well-known/")
+    with pytest.raises(WrongIssuer, match="is this the issuer's URL"):
+        SignInIssuer(issuer.url(), OAuthClient("operator"), retries=0)
+
+
 def test_too_many_sign_ins_from_one_address_have_their_own_error(
     found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep
 ) -> None:
@@ -83,11 +103,12 @@ def test_a_confidential_application_redeems_its_code_with_its_secret(
 @pytest.mark.parametrize(
     ("kind", "raised"),
     [
-        ({"kind": "status", "status": 200, "body": "<html>", "content_type": "text/html"}, WrongIssuer),
-        ({"kind": "status", "status": 200, "body": "[]", "content_type": "application/json"}, WrongIssuer),
+        ({"kind": "status", "status": 200, "body": "<html>", "content_type": "text/html"}, Unreachable),
+        ({"kind": "status", "status": 200, "body": "[]", "content_type": "application/json"}, Unreachable),
         ({"kind": "status", "status": 200, "body": "{}", "content_type": "application/json"}, Unreachable),
         ({"kind": "status", "status": 302, "body": "", "content_type": "text/html"}, WrongIssuer),
         ({"kind": "status", "status": 500, "body": "oops", "content_type": "text/html"}, Unreachable),
+        ({"kind": "database_down"}, Unreachable),
         ({"kind": "reset"}, Unreachable),
     ],
 )
