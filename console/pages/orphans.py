@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response
 
 from console.web.api import act, api, get, key
+from console.web.forms import CONFIRMATION, Field, Form
 from console.web.listing import listing
 
 pages = Blueprint("orphans", __name__, url_prefix="/orphans")
@@ -24,8 +25,8 @@ def scan() -> Response:
 
 
 @pages.route("/<orphan_id>/remove", methods=["GET", "POST"])
-def remove(orphan_id: str) -> str | Response:
-    orphan = get(f"/orphans/{orphan_id}")
-    if request.method == "POST" and request.form.get("name", "").strip() == orphan["name"]:
+def remove(orphan_id: str) -> Response | tuple[str, int]:
+    orphan, form = get(f"/orphans/{orphan_id}"), Form(Field(CONFIRMATION))
+    if form.confirm(orphan["name"]):
         return act(lambda: api().delete(f"/orphans/{orphan_id}"), "Its removal has begun.", url_for(".index"))
-    return render_template("orphans/remove.html", orphan=orphan)
+    return render_template("orphans/remove.html", orphan=orphan, form=form), form.status

@@ -28,9 +28,10 @@ def new() -> Response | tuple[str, int]:
 
 @pages.route("/<partner_id>", methods=["GET", "POST"])
 def show(partner_id: str) -> Response | tuple[str, int]:
-    partner = get(f"/partners/{partner_id}")
+    found = api().get(f"/partners/{partner_id}")
+    partner = found.data
     form = Form(Field("name"), record=partner)
-    if form.submit(lambda: api().patch(f"/partners/{partner_id}", form.changes())):
+    if form.submit(lambda: api().patch(f"/partners/{partner_id}", form.changes(), found.etag)):
         flash("Saved.", "success")
         return redirect(url_for(".show", partner_id=partner_id), 303)
     tenants = get("/tenants", partner=partner_id, limit=10)

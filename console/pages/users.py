@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from console.web.api import act, api, get, key, optional, person
+from console.pages.tenants.catalogue import partners
+from console.web.api import act, api, key, person
 from console.web.forms import Field, Form
 from console.web.listing import listing
 
@@ -30,14 +31,14 @@ def new() -> Response | tuple[str, int]:
 
 @pages.route("/<user_id>", methods=["GET", "POST"])
 def show(user_id: str) -> Response | tuple[str, int]:
-    user = get(f"/users/{user_id}")
+    found = api().get(f"/users/{user_id}")
+    user = found.data
     rights = [Field("partnerId"), Field("platformAdmin", "flag")] if person().is_operator else []
     form = Form(Field("name"), Field("email"), Field("role"), *rights, record=user)
-    if form.submit(lambda: api().patch(f"/users/{user_id}", form.changes())):
+    if form.submit(lambda: api().patch(f"/users/{user_id}", form.changes(), found.etag)):
         flash("Saved.", "success")
         return redirect(url_for(".show", user_id=user_id), 303)
-    partners = optional(lambda: get("/partners", limit=200)) if person().sees_platform else None
-    return render_template("users/show.html", user=user, form=form, roles=ROLES, partners=partners or []), form.status
+    return render_template("users/show.html", user=user, form=form, roles=ROLES, partners=partners()), form.status
 
 
 @pages.post("/<user_id>/remove")

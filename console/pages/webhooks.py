@@ -37,17 +37,17 @@ def new() -> tuple[str, int]:
 @pages.get("/<webhook_id>")
 def show(webhook_id: str) -> str:
     deliveries = listing(f"/webhooks/{webhook_id}/deliveries", "status")
-    return render_template("webhooks/show.html", webhook=_webhook(webhook_id), listing=deliveries)
+    return render_template("webhooks/show.html", webhook=get(f"/webhooks/{webhook_id}"), listing=deliveries)
 
 
 @pages.route("/<webhook_id>/edit", methods=["GET", "POST"])
 def edit(webhook_id: str) -> Response | tuple[str, int]:
-    webhook = _webhook(webhook_id)
-    form = Form(*FIELDS, record=webhook)
-    if form.submit(lambda: api().patch(f"/webhooks/{webhook_id}", form.changes())):
+    found = api().get(f"/webhooks/{webhook_id}")
+    form = Form(*FIELDS, record=found.data)
+    if form.submit(lambda: api().patch(f"/webhooks/{webhook_id}", form.changes(), found.etag)):
         flash("Saved.", "success")
         return redirect(url_for(".show", webhook_id=webhook_id), 303)
-    return render_template("webhooks/edit.html", form=form, webhook=webhook), form.status
+    return render_template("webhooks/edit.html", form=form, webhook=found.data), form.status
 
 
 @pages.post("/<webhook_id>/switch/<state>")
@@ -82,11 +82,6 @@ def replay(webhook_id: str, delivery_id: str) -> Response:
 @pages.post("/<webhook_id>/remove")
 def remove(webhook_id: str) -> Response:
     return act(lambda: api().delete(f"/webhooks/{webhook_id}"), "Removed.", url_for(".index"))
-
-
-def _webhook(webhook_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = get(f"/webhooks/{webhook_id}")
-    return found
 
 
 def _act(webhook_id: str, request_it: Any, success: str) -> Response:

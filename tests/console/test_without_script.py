@@ -103,3 +103,19 @@ def test_filters_find_and_colours_change(plain: Page, console: ConsoleFixture) -
     expect(plain.get_by_role("link", name="Saskia GmbH")).to_be_visible()
     plain.get_by_role("button", name="Dark").click()
     expect(plain.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+def test_a_wrong_confirmation_is_refused_with_a_message_at_its_field(plain: Page, console: ConsoleFixture) -> None:
+    console.tenant("selma")
+    for path, wanted, word in (
+        ("/tenants/selma/do/suspend", "selma", "Suspend"),
+        ("/tenants/selma/domains/selma.test/remove", "selma.test", "Remove domain"),
+    ):
+        plain.goto(path)
+        plain.get_by_label(f"Type {wanted} to confirm").fill("something else")
+        plain.get_by_role("button", name=word).click()
+        field = plain.get_by_label(f"Type {wanted} to confirm")
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_accessible_description(f"Type {wanted} to confirm.")
+    tenant = console.call("GET", "/tenants/selma")
+    assert (tenant["status"], tenant["domains"]) == ("active", ["selma.test"])

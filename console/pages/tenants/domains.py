@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from console.pages.tenants.zone_file import zone_file
 from console.web.api import act, api, get, key, person
-from console.web.forms import Field, Form
+from console.web.forms import CONFIRMATION, Field, Form
 
 pages = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
 
@@ -18,10 +18,11 @@ CHECK_SECONDS = 5
 
 @pages.route("", methods=["GET", "POST"])
 def index(slug: str) -> AnyResponse | tuple[str, int]:
-    tenant = get(f"/tenants/{slug}")
+    found = api().get(f"/tenants/{slug}")
+    tenant = found.data
     form = Form(Field("domains"))
     added = [*tenant["domains"], form.values["domains"].strip()]
-    if form.submit(lambda: api().patch(f"/tenants/{slug}", {"domains": added})):
+    if form.submit(lambda: api().patch(f"/tenants/{slug}", {"domains": added}, found.etag)):
         flash("Added. Publish the records below.", "success")
         return redirect(url_for(".index", slug=slug), 303)
     may_change, runs = person().may_change(tenant), person().runs(tenant)
@@ -43,15 +44,17 @@ def check(slug: str, domain: str) -> AnyResponse:
 
 
 @pages.route("/<domain>/remove", methods=["GET", "POST"])
-def remove(slug: str, domain: str) -> str | AnyResponse:
-    tenant = get(f"/tenants/{slug}")
+def remove(slug: str, domain: str) -> AnyResponse | tuple[str, int]:
+    found = api().get(f"/tenants/{slug}")
+    tenant = found.data
     if domain not in tenant["domains"] or not person().may_change(tenant):
         abort(404)
-    if request.method == "POST" and request.form.get("confirmation") == domain:
-        left = [one for one in tenant["domains"] if one != domain]
+    form = Form(Field(CONFIRMATION))
+    if form.confirm(domain):
+        left = {"domains": [one for one in tenant["domains"] if one != domain]}
         back = url_for(".index", slug=slug)
-        return act(lambda: api().patch(f"/tenants/{slug}", {"domains": left}), f"{domain} is being removed.", back)
-    return render_template("tenant/remove_domain.html", tenant=tenant, domain=domain)
+        return act(lambda: api().patch(f"/tenants/{slug}", left, found.etag), f"{domain} is being removed.", back)
+    return render_template("tenant/remove_domain.html", tenant=tenant, domain=domain, form=form), form.status
 
 
 @pages.get("/<domain>/zone")

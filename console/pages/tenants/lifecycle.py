@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from console.auth.rights import Person
 from console.web.api import api, get, key, person
-from console.web.forms import Field, Form
+from console.web.forms import CONFIRMATION, Field, Form
 
 pages = Blueprint("lifecycle", __name__, url_prefix="/tenants/<slug>/do")
 
@@ -117,10 +117,8 @@ def confirm(slug: str, action_name: str) -> Response | tuple[str, int]:
     if not action.offered_to(person(), tenant):
         flash(f"{action.word} is not possible: {tenant['name']} is {tenant['status']}.", "warning")
         return redirect(url_for("tenant.show", slug=slug), 303)
-    form = Form(Field("reason"), Field("confirmation"))
-    if form.is_sent and form.values["confirmation"].strip() != slug:
-        form.errors["confirmation"] = [f"Type {slug} to confirm."]
-    elif form.submit(lambda: _send(slug, action, form)):
+    form = Form(Field("reason"), Field(CONFIRMATION))
+    if form.confirm(slug) and form.submit(lambda: _send(slug, action, form)):
         flash(f"{action.word}: begun.", "success")
         return redirect(url_for("tenant.show", slug=slug), 303)
     return render_template("tenant/confirm.html", tenant=tenant, action=action, form=form), form.status

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, abort, flash, jsonify, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from console.pages.tenants.catalogue import plans, quotas_of
+from console.pages.tenants.catalogue import partners, plans, quotas_of
 from console.web.actors import names_of
-from console.web.api import act, api, get, key, optional, person
+from console.web.api import act, api, get, key, person
 from console.web.forms import Field, Form
 from console.web.listing import listing
 
@@ -63,14 +63,16 @@ def activity(slug: str) -> str:
 
 @pages.route("/edit", methods=["GET", "POST"])
 def edit(slug: str) -> Response | tuple[str, int]:
-    tenant = _changeable(slug)
+    found = api().get(f"/tenants/{slug}")
+    tenant = found.data
+    if not person().may_change(tenant):
+        abort(403)
     staff = [Field("plan"), Field("partnerId")] if person().is_operator else []
     form = Form(Field("name"), *staff, *(Field(f"billingInfo/{name}") for name in BILLING), record=tenant)
-    if form.submit(lambda: api().patch(f"/tenants/{slug}", form.changes())):
+    if form.submit(lambda: api().patch(f"/tenants/{slug}", form.changes(), found.etag)):
         flash("Saved.", "success")
         return redirect(url_for(".show", slug=slug), 303)
-    partners = optional(lambda: get("/partners", limit=200)) if person().is_operator else None
-    page = _page("tenant/edit.html", tenant, form=form, plans=plans(), partners=partners or [])
+    page = _page("tenant/edit.html", tenant, form=form, plans=plans(), partners=partners())
     return page, form.status
 
 
@@ -90,10 +92,3 @@ def receipt(slug: str) -> str:
 def _page(template: str, tenant: dict[str, Any], **more: Any) -> str:
     me = person()
     return render_template(template, tenant=tenant, may_change=me.may_change(tenant), runs=me.runs(tenant), **more)
-
-
-def _changeable(slug: str) -> dict[str, Any]:
-    tenant: dict[str, Any] = get(f"/tenants/{slug}")
-    if not person().may_change(tenant):
-        abort(403)
-    return tenant

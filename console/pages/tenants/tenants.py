@@ -8,8 +8,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from client.errors import ApiError
-from console.pages.tenants.catalogue import plans
-from console.web.api import api, get, key, optional, person
+from console.pages.tenants.catalogue import partners, plans
+from console.web.api import api, get, key, person
 from console.web.forms import Field, Form
 from console.web.listing import listing
 
@@ -30,9 +30,8 @@ FIELDS = (
 
 @pages.get("/")
 def index() -> str:
-    partners = optional(lambda: get("/partners", limit=200)) if person().sees_platform else None
     return render_template(
-        "tenants/index.html", listing=listing("/tenants", *FILTERS), plans=plans(), partners=partners or []
+        "tenants/index.html", listing=listing("/tenants", *FILTERS), plans=plans(), partners=partners()
     )
 
 
@@ -44,8 +43,7 @@ def new() -> Response | tuple[str, int]:
     made = form.submit(lambda: api().post("/tenants", form.body(), key=key()))
     if made is not None:
         return redirect(url_for("tenant.show", slug=made.data["slug"]), 303)
-    partners = get("/partners", limit=200) if person().sees_platform else []
-    return render_template("tenants/new.html", form=form, plans=plans(), partners=partners), form.status
+    return render_template("tenants/new.html", form=form, plans=plans(), partners=partners()), form.status
 
 
 @pages.get("/check")
