@@ -14,9 +14,12 @@ from platformctl.__main__ import cli
 from shared.config.settings import Settings
 from shared.integrations.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
 from shared.orphans.model import Cause
+from tools.chaos.checks.convergence import bug_lines
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: packages whose processes run on a server
+PROCESSES = ("api", "worker", "shared", "console", "serving")
 RUNBOOK = DOCS / "how-to" / "operate.md"
 #: every page that shows a command of platformctl
 DOCUMENTS = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if "platformctl " in path.read_text()]
@@ -46,6 +49,15 @@ def test_the_table_of_reasons_is_the_catalogue() -> None:
     known = [[f"`{name}`", "yes" if one.retryable else "no"] for name, one in REASONS.items()]
     assert [row[:2] for row in shown] == known
     assert all(len(row) == 3 and row[2] for row in shown)
+
+
+def test_every_log_event_for_a_fault_of_ours_is_documented_and_found_by_the_chaos_run() -> None:
+    text = "\n".join(path.read_text() for folder in PROCESSES for path in sorted((ROOT / folder).rglob("*.py")))
+    events = set(re.findall(r'log\.exception\(\s*"([a-z_.]+\.bug)"', text))
+    shown = {name for name in re.findall(r"`([a-z_.]+)`", RUNBOOK.read_text()) if name.endswith(".bug")}
+    assert events == shown
+    lines = [f'{{"event": "{event}", "level": "error"}}' for event in sorted(events)]
+    assert bug_lines("\n".join(["debugging", *lines, "a.bugle"])) == lines
 
 
 def test_the_documented_causes_of_orphans_are_the_services_causes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 import redis
@@ -21,7 +22,8 @@ ROUNDS = 3
 BROKER_SECONDS = 40.0
 #: action of a failed operation to the action that an operator requests, if it is not the same
 RETRIED_AS: Mapping[str, str] = {"provision": "reconcile"}
-BUGS = ("step.bug", "request.bug", "webhook.bug", "domain.bug", "billing.bug")
+#: a log event for a fault of ours, such as step.bug
+BUG = re.compile(r"\b[a-z_]+\.bug\b")
 
 
 class Convergence:
@@ -100,9 +102,13 @@ class Convergence:
 
     def _bugs(self) -> Iterator[str]:
         for managed in self._environment.processes.all():
-            for line in managed.log.read_text(errors="replace").splitlines():
-                if any(bug in line for bug in BUGS):
-                    yield f"{managed.name}: {line[:300]}"
+            for line in bug_lines(managed.log.read_text(errors="replace")):
+                yield f"{managed.name}: {line[:300]}"
+
+
+def bug_lines(log: str) -> list[str]:
+    """Return the lines of a process' log that report a fault of ours."""
+    return [line for line in log.splitlines() if BUG.search(line)]
 
 
 _OPEN = {"$or": [{"status": "running"}, {"settled": False}]}
