@@ -30,6 +30,7 @@ from worker.integrations.connect import connect_integrations
 from worker.integrations.registry import STEPS
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "serving", "worker", "shared", "client", "platformctl", "console", "sandbox", "tools")
 
 
 def sources(*packages: str) -> Iterator[tuple[Path, str]]:
@@ -90,18 +91,14 @@ def test_no_task_has_retry_options_that_need_autoretry_for() -> None:
 
 
 def test_every_file_starts_with_a_description() -> None:
-    for path, text in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl", "tests"):
+    for path, text in sources(*PACKAGES, "tests"):
         if text.strip():
             assert ast.get_docstring(ast.parse(text)), path
 
 
 def test_no_module_has_a_generic_name() -> None:
     hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
-    assert not [
-        path
-        for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl")
-        if path.stem in hollow
-    ]
+    assert not [path for path, _ in sources(*PACKAGES, "tests") if path.stem in hollow]
 
 
 def test_a_chords_counter_outlives_the_longest_operation() -> None:

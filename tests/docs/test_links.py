@@ -19,7 +19,7 @@ GENERATED = (
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 #: a path in running text: begins with a folder of ours, has no placeholder
-FOLDERS = "api worker shared client platformctl console sandbox deploy tools tests docs".split()
+FOLDERS = "api serving worker shared client platformctl console sandbox deploy tools tests docs".split()
 FILE = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[A-Za-z0-9_./-]*)`")
 MODULE = re.compile(r"python3? -m ([a-z_]+(?:\.[a-z_]+)*)")
 TARGET = re.compile(r"(?:`|^|&& )make ([a-z-]+)", re.MULTILINE)
@@ -60,6 +60,14 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     found = [name for name in FILE.findall(page.read_text()) if "..." not in name]
     missing = [name for name in found if not (ROOT / name).exists() and not name.startswith(GENERATED)]
     assert missing == []
+
+
+def test_the_table_of_folders_names_every_package_and_only_folders_that_exist() -> None:
+    rows = re.findall(r"^\| `([a-z]+)/` \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert {name for name, _ in rows} == set(FOLDERS)
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} <= set(FOLDERS)
+    inner = [f"{name}/{part}" for name, text in rows for part in re.findall(r"`([a-z_/]+)/`", text)]
+    assert [one for one in inner if not (ROOT / one).is_dir()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
