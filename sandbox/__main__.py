@@ -135,8 +135,8 @@ def fault(data: Path, product: str, rule: str) -> None:
 
     \b
     Kinds for every product: latency, hang, drip, reset, lost, status, applied_then_status, rate_limited,
-    wrong_body, empty_body. All but dns: ignored. Authentik and ocis: stale_reads. Conditions: method, path and
-    contains (regular expressions), count, after, probability, delay.
+    wrong_body, empty_body. Authentik, stalwart and ocis: ignored. Authentik and ocis: stale_reads. Conditions:
+    method, path and contains (regular expressions), count, after, probability, delay.
     """
     simulator = _required(data)["simulators"].get(product)
     if simulator is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -23,6 +24,12 @@ from sandbox.__main__ import main
 from sandbox.layout import OFFSETS
 from sandbox.processes import is_free
 from sandbox.sign_in import sign_in
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.dns.server import DnsSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
+from sandbox.simulators.state_faults import STATE_KINDS
+from sandbox.simulators.stripe.server import StripeSimulator
 from sandbox.tokens import password_of, person_of
 
 
@@ -207,3 +214,12 @@ def test_every_command_explains_itself() -> None:
         done = CliRunner().invoke(main, [*command.split(), "--help"])
         assert done.exit_code == 0
         assert "Usage:" in done.output
+
+
+@pytest.mark.parametrize("kind", sorted(STATE_KINDS))
+def test_the_help_of_faults_names_the_products_that_know_a_kind(kind: str) -> None:
+    simulators = (AuthentikSimulator, StalwartSimulator, OcisSimulator, StripeSimulator, DnsSimulator)
+    supporting = {one.__name__.removesuffix("Simulator").lower() for one in simulators if kind in one.kinds()}
+    text = " ".join((main.commands["fault"].help or "").split()).lower()
+    [products] = re.findall(rf"\. ([a-z, ]+): {kind}", text)
+    assert set(re.split(", | and ", products)) == supporting
