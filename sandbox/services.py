@@ -165,7 +165,7 @@ class Valkey:
 
 
 def mongod_command(data: Path, address: str) -> list[str]:
-    """A member of the replica set rs0 that listens on `host:port`. Raises ServiceError."""
+    """Return the command of a member of the replica set rs0 that listens on `host:port`. Raises ServiceError."""
     host, _, port = address.rpartition(":")
     return [
         *(str(mongod_binary()), "--dbpath", str(data), "--port", port, "--bind_ip", host, "--replSet", "rs0"),

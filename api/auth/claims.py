@@ -29,7 +29,7 @@ def parse_claims(payload: bytes) -> dict[str, Any]:
     """Parse the claims. Raises ValueError for anything but a JSON object, RecursionError for one nested too deeply."""
     claims = json.loads(payload, parse_constant=_refuse_constant)
     if not isinstance(claims, dict):
-        raise ValueError("claims are an object")
+        raise ValueError("claims must be a JSON object")
     return claims
 
 

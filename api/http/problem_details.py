@@ -50,7 +50,7 @@ HTTP_CODES = {
 }
 
 
-#: invalid fields that one response lists at most
+#: maximum number of invalid fields in a response
 MAX_FIELD_ERRORS = 50
 
 

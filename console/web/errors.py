@@ -17,14 +17,14 @@ log = structlog.get_logger(__name__)
 
 #: status: heading, sentence
 WORDS = {
-    400: ("This request makes no sense", "Go back and try again."),
-    403: ("Not for you", "Your account may not do this. An operator or the tenant's owner can."),
-    404: ("Nothing here", "There is nothing at this address, or it is not yours to see."),
-    405: ("This address takes no such request", "Go back and try again."),
-    413: ("Too long", "A form may hold 64 KiB."),
+    400: ("Bad request", "Go back and try again."),
+    403: ("Access denied", "Your account may not do this. An operator or the tenant's owner can."),
+    404: ("Not found", "There is nothing at this address, or it is not yours to see."),
+    405: ("Method not allowed", "Go back and try again."),
+    413: ("Form too large", "A form may have at most 64 KiB."),
     429: ("Too many requests", "Wait a minute, then try again."),
-    500: ("Something went wrong here", "Try again; if it happens again, report it with the number below."),
-    503: ("Not reachable at the moment", "Nothing is lost. Try again in a moment."),
+    500: ("Internal error", "Try again; if it happens again, report it with the number below."),
+    503: ("Not available", "Nothing is lost. Try again in a moment."),
 }
 Page = tuple[str, int] | Response
 

@@ -85,7 +85,7 @@ class AddressRule:
         target = target_of(url)
         literal = literal_address(target.host)
         if literal is not None and not self.allows(literal):
-            raise ValueError("must not contain an address that events are not sent to, such as a private one")
+            raise ValueError("must not contain a private or other non-public IP address")
         may_be_plain = self.is_allowlisted(literal) if literal is not None else bool(self.allowed)
         if target.scheme != "https" and not may_be_plain:
             raise ValueError("must start with https://")

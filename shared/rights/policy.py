@@ -198,7 +198,7 @@ def may_see_user(actor: Actor, user: User, tenants: Sequence[Tenant]) -> bool:
 
 
 def visible_part(actor: Actor, user: User, tenant_ids: Iterable[str]) -> User:
-    """Return the record as the actor may see it: without tenants, and roles there, that the actor does not manage.
+    """Return the record without the tenants and roles that the actor does not manage.
 
     `tenant_ids`: those that the actor manages.
     """

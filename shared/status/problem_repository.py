@@ -42,7 +42,7 @@ class ProblemRepository:
         return count_problems(self._rows, in_scope(tenant_ids))
 
     def groups(self, tenant_ids: TenantIds, counts: ProblemCounts) -> list[Group]:
-        """Every kind, integration and reason with its count, its oldest and a few examples."""
+        """Return every kind, integration and reason with its count, its oldest and a few examples."""
         problems = {(name, value): count for name in (*INTEGRATIONS, PURGE) for value, count in counts.of(name).items()}
         oldest = self._oldest(list(problems), tenant_ids)
         found = [_Found(*one, count, oldest.get(one, ())) for one, count in problems.items()]

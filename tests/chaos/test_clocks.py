@@ -39,7 +39,7 @@ def test_every_wall_clock_of_a_shifted_process_is_wrong(tmp_path: Path) -> None:
 def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
-    # a lease so long that a second attempt could only be one beside the first; few enough for the mail server's bound
+    # no lease ends during the test, so a second attempt would run beside the first; the mail server limits requests
     platform = make_platform(
         redis_url, LEASE_SECONDS="60", ATTEMPT_SECONDS="50", CALL_SECONDS="20", INTEGRATION_CONCURRENCY="1"
     )
@@ -47,7 +47,7 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
         fault(product, kind="latency", delay=0.1)
     start_worker_with_clock_off(platform, 2 * HOURS)
     start_worker_with_clock_off(platform, -3 * HOURS)
-    # to the one ahead every deadline and every lease would be over
+    # by the clock that is ahead, every deadline and every lease is over
     start_scheduler_with_clock_off(platform, 2 * HOURS)
     start_scheduler_with_clock_off(platform, -3 * HOURS)
     slugs = [f"acme{number}" for number in range(9)]
@@ -58,7 +58,7 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
         assert view.tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)
         assert view.operation is not None
-        # a busy machine may cost a call its time; an attempt beside another one leaves no retry in the logs
+        # a call may time out on a busy machine, which the logs show as a retry; a concurrent attempt leaves no retry
         for name in STEPS:
             attempts = view.operation.step(name).attempts
             assert attempts == 1 + platform.retries(view.operation.id, name), (slug, name)

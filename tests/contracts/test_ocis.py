@@ -196,7 +196,7 @@ def test_group_names_are_unique_without_regard_to_case_and_found_by_name(
     assert server("GET", f"/graph/v1.0/groups/{unique('none')}").status_code == 404
 
 
-def test_our_own_space_is_the_canary(server: Server) -> None:
+def test_our_own_drive_is_shown_while_the_storage_answers(server: Server) -> None:
     assert server("GET", "/graph/v1.0/me/drive").status_code == 200
 
 

@@ -116,8 +116,8 @@ def test_an_administrator_of_spaces_ends_and_revives_a_space_of_others(spaces: S
     assert spaces.get(space).status_code == 404
 
 
-def test_without_our_role_a_foreign_space_is_as_if_it_were_not(spaces: Spaces, plain_user: Spaces) -> None:
-    """The canary sings all the same: it says nothing about our role."""
+def test_without_our_role_a_foreign_space_is_not_found(spaces: Spaces, plain_user: Spaces) -> None:
+    """Our own drive is shown all the same: it proves nothing about our role."""
     space = spaces.create()
     assert not plain_user.lists(space)
     answers = [

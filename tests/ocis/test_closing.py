@@ -80,7 +80,7 @@ def test_a_purge_keeps_a_duplicate_that_a_person_made_and_names_the_remedy(
 
 @pytest.mark.parametrize("members", [{"u:anna": "manager"}, {}], ids=["a-person", "not-shown"])
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_a_copy_of_the_marker_has_no_space_closed_or_removed(
+def test_a_space_with_a_copied_marker_is_neither_closed_nor_removed(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, members: dict[str, str], is_disabled: bool
 ) -> None:
     """The space's files are in the trash bin, so its size is zero."""

@@ -49,7 +49,7 @@ def sign_ins(authentik: AuthentikSimulator) -> Iterator[SignIns]:
         yield SignIns(authentik, simulator)
 
 
-def test_with_the_storage_down_every_space_is_absent_and_only_the_canary_shows_it(ocis: OcisSimulator) -> None:
+def test_with_the_storage_down_every_space_is_absent_and_only_our_own_drive_shows_it(ocis: OcisSimulator) -> None:
     us = account(ocis)
     space = us.create()
     fault(ocis, kind="storage_down")
@@ -63,7 +63,7 @@ def test_with_the_storage_down_every_space_is_absent_and_only_the_canary_shows_i
     assert us.lists(space)
 
 
-def test_with_our_role_lost_spaces_are_absent_although_the_canary_is_there(ocis: OcisSimulator) -> None:
+def test_with_our_role_lost_spaces_are_absent_although_our_own_drive_is_there(ocis: OcisSimulator) -> None:
     us = account(ocis)
     foreign = control(ocis, "add_space", name="Foreign")
     ours = us.create()

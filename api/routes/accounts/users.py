@@ -72,7 +72,7 @@ def user_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def delete_user(user_id: str, query: EraseQuery) -> Response:
-        return _deleted(users, user_id, actor(control_plane), is_erased=query.erase)
+        return _delete(users, user_id, actor(control_plane), is_erased=query.erase)
 
     return routes
 
@@ -81,8 +81,8 @@ def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None
     return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))
 
 
-def _deleted(users: UserService, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
+def _delete(users: UserService, user_id: str, caller: Actor, *, is_erased: bool) -> Response:
     if is_erased:
-        return json_response(ErasureResponse.of(users.erase(user_id, asking, expected_versions())))
-    users.delete(user_id, asking, expected_versions())
+        return json_response(ErasureResponse.of(users.erase(user_id, caller, expected_versions())))
+    users.delete(user_id, caller, expected_versions())
     return Response(status=204)

@@ -40,10 +40,10 @@ def availability_routes(control_plane: Services) -> Blueprint:
         problems=(errors.Forbidden,),
     )
     def check_availability(query: AvailabilityQuery) -> Response:
-        asker = actor(control_plane)
+        caller = actor(control_plane)
         found = AvailabilityResponse(
-            slug=None if query.slug is None else availability.is_slug_free(query.slug, asker),
-            domain=None if query.domain is None else availability.is_domain_free(query.domain, asker),
+            slug=None if query.slug is None else availability.is_slug_free(query.slug, caller),
+            domain=None if query.domain is None else availability.is_domain_free(query.domain, caller),
             email=None if query.email is None else True,
         )
         return json_response(found)

@@ -27,32 +27,32 @@ def event_routes(control_plane: Services) -> Blueprint:
         before = _number(query.cursor) if query.cursor else None
         if query.after is not None:
             after = _number(query.after)
-            return _followed(
+            return _newer_events(
                 events.following(actor(control_plane), query.tenant, after, before, query.limit, query.only)
             )
-        return _looked_back(events.newest(actor(control_plane), query.tenant, before, query.limit, query.only))
+        return _older_events(events.newest(actor(control_plane), query.tenant, before, query.limit, query.only))
 
     return routes
 
 
-def _followed(feed: Feed) -> Response:
-    """Return the link for following: there is always a next page, which later contains newer events."""
-    return _answer(feed, [link("next", after=_place(feed.newer))])
+def _newer_events(feed: Feed) -> Response:
+    """Respond with newer events. There is always a next page, which later contains still newer ones."""
+    return _response(feed, [link("next", after=_cursor(feed.newer))])
 
 
-def _looked_back(feed: Feed) -> Response:
-    links = [link("next", cursor=_place(feed.older))] if feed.older is not None else []
-    return _answer(feed, [*links, link("prev", after=_place(feed.newer), cursor=None)])
+def _older_events(feed: Feed) -> Response:
+    links = [link("next", cursor=_cursor(feed.older))] if feed.older is not None else []
+    return _response(feed, [*links, link("prev", after=_cursor(feed.newer), cursor=None)])
 
 
-def _answer(feed: Feed, links: list[str]) -> Response:
+def _response(feed: Feed, links: list[str]) -> Response:
     return json_list_response([EventResponse.of(event) for event in feed.items], {"Link": ", ".join(links)})
 
 
-def _place(number: int) -> str:
+def _cursor(number: int) -> str:
     return f"{number:024x}"
 
 
-def _number(place: str) -> int:
+def _number(cursor: str) -> int:
     # the database counts in 64 bits, and no larger number was ever given out
-    return min(int(place, 16), 2**62)
+    return min(int(cursor, 16), 2**62)

@@ -92,7 +92,7 @@ class StalwartSimulator(Simulator):
 
     @property
     def smtp_url(self) -> str:
-        """The address of the SMTP listener, while the simulator runs."""
+        """Return the address of the SMTP listener, while the simulator runs."""
         return f"smtp://{self._smtp.address}"
 
     def reset(self) -> None:
@@ -177,7 +177,7 @@ class StalwartSimulator(Simulator):
         return self.registry.containers()
 
     def may_change(self, request: web.Request, body: str) -> bool:
-        """All calls are POSTs."""
+        """Return whether a body has a /set call; all calls are POSTs."""
         return "/set" in body
 
     # -- HTTP

@@ -53,7 +53,7 @@ class StripeSimulator(Simulator):
         self._working: set[asyncio.Task[Answered]] = set()
         self.outbox = Outbox(lambda kind, type_: self.faults.inject([kind], "EVENT", type_) is not None)
         self.reset()
-        self.app.cleanup_ctx.append(self._sending)
+        self.app.cleanup_ctx.append(self._close_outbox)
         for method, path, view in self._table():
             self.app.router.add_route(method, f"/v1/{path}", self._guard(view))
         self.app.router.add_route("*", "/{rest:.*}", self._guard(_no_such_url))
@@ -123,7 +123,7 @@ class StripeSimulator(Simulator):
         """Invalidate our API key, as after its rotation."""
         self._api_key = ""
 
-    async def _sending(self, app: web.Application) -> AsyncIterator[None]:
+    async def _close_outbox(self, app: web.Application) -> AsyncIterator[None]:
         yield
         await self.outbox.close()
 
@@ -147,7 +147,7 @@ class StripeSimulator(Simulator):
             }
             try:
                 self._admit(request)
-                status, body, replayed = await self._to_its_end(self._answered_once(request, view))
+                status, body, replayed = await self._finish(self._answer_once(request, view))
             except StripeError as error:
                 status, body, replayed = error.status, error.body, False
             if replayed:
@@ -156,7 +156,7 @@ class StripeSimulator(Simulator):
 
         return guarded
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, Answered]) -> Answered:
+    async def _finish(self, work: Coroutine[Any, Any, Answered]) -> Answered:
         """Finish a started request even if its caller disconnects."""
         task = asyncio.ensure_future(work)
         self._working.add(task)
@@ -171,23 +171,23 @@ class StripeSimulator(Simulator):
             if self._is(kind, request):
                 raise StripeError(*refusal)
 
-    async def _answered_once(self, request: web.Request, view: View) -> Answered:
+    async def _answer_once(self, request: web.Request, view: View) -> Answered:
         body = await request.read()
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key is None:
-            return (*self._performed(request, view, body), False)
+            return (*self._perform(request, view, body), False)
         asked = (key, request.method, request.path, body)
         saved = self.keys.find(*asked)
         if saved is not None:
             return (*saved, True)
         with self.keys.held(key):
-            await self._dawdle(request)
+            await self._delay(request)
             # a request with invalid parameters has not started, so its StripeError is not saved
-            answer = self._performed(request, view, body)
+            answer = self._perform(request, view, body)
         self.keys.save(*asked, answer)
         return (*answer, False)
 
-    def _performed(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
+    def _perform(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
         params = dict(parsed(body.decode() if request.method == "POST" else request.query_string))
         if "customer" in request.match_info:
             params["customer"] = request.match_info["customer"]
@@ -197,17 +197,17 @@ class StripeSimulator(Simulator):
             return 402, StripeError(402, "Your card was declined.", "card_declined").body
         found = view(params, request.match_info.get("id", ""))
         if request.method != "GET":
-            self._tell(request, found)
+            self._emit_event(request, found)
         if self._is("made_500", request):
             return 500, StripeError(500, "An unknown error occurred.", "api_error").body
         return 200, reading.expanded(self.objects, found, params.get("expand"))
 
-    async def _dawdle(self, request: web.Request) -> None:
+    async def _delay(self, request: web.Request) -> None:
         fault = self.faults.inject(["slow"], request.method, request.path_qs)
         if fault is not None:
             await asyncio.sleep(fault.delay or 1.0)
 
-    def _tell(self, request: web.Request, changed: Object) -> None:
+    def _emit_event(self, request: web.Request, changed: Object) -> None:
         kind = {"customer": "customer", "subscription": "customer.subscription", "tax_id": "customer.tax_id"}[
             changed["object"]
         ]

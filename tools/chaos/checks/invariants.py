@@ -126,7 +126,7 @@ def no_bug_was_met(evidence: Evidence) -> Iterator[str]:
 
 
 def no_process_ends_by_itself(evidence: Evidence) -> Iterator[str]:
-    """A worker may end by its watchdog, when a step does not end in time, and once for each malformed message."""
+    """Yield unexpected ends of processes. A worker may end by its watchdog, and once for each malformed message."""
     allowed = evidence.malformed_messages
     for name, codes in evidence.unexpected_exits.items():
         others = [code for code in codes if not (name.startswith("worker") and code == EXIT_CODE)]

@@ -113,7 +113,7 @@ def writes_keep_their_order(evidence: Evidence) -> Iterator[str]:
 
 
 def no_object_is_of_an_unknown_tenant(evidence: Evidence) -> Iterator[str]:
-    """The default tenant, which the API creates when it starts, is known too."""
+    """Yield every object of a tenant that was not accepted. The default tenant, which the API creates, is known too."""
     own = Settings.model_fields["default_tenant_slug"].default
     accepted = {
         slug: str(tenant["_id"])

@@ -13,7 +13,7 @@ from worker.integrations.authentik.owner import release_owners
 from worker.integrations.step_context import ChangeRecorder, StepContext
 
 #: under our key of a closed group's attributes: the members and child groups that were taken out of it
-HELD_MEMBERS, HELD_CHILDREN = "heldMembers", "heldChildren"
+REMOVED_MEMBERS, REMOVED_CHILDREN = "heldMembers", "heldChildren"
 
 
 def ensure_group(step: StepContext, identity: AuthentikClient) -> Outcome:
@@ -136,10 +136,10 @@ def _align(step: StepContext, group: Group, identity: AuthentikClient) -> None:
     tenant = step.tenant
     known = marker(group.attributes)
     # the list of removed members is kept until the access step has added them again
-    held = {key: known[key] for key in (HELD_MEMBERS, HELD_CHILDREN) if key in known}
-    if known != group_marker(tenant) | held:
+    removed = {key: known[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in known}
+    if known != group_marker(tenant) | removed:
         # PATCH replaces the whole object, so that foreign keys are sent back with it
-        attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | held}
+        attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | removed}
         step.change(
             f"write the tenant's data into the attributes of the group {group.name}",
             lambda: identity.update_group(group.id, attributes=attributes),

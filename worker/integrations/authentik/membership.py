@@ -7,7 +7,7 @@ from functools import partial
 
 from shared.integrations.outcomes import NotFound, Outcome, TemporaryError, ok, skipped
 from worker.integrations.authentik.client import AuthentikClient
-from worker.integrations.authentik.group import HELD_CHILDREN, HELD_MEMBERS, find_group, find_own_group
+from worker.integrations.authentik.group import REMOVED_CHILDREN, REMOVED_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
 from worker.integrations.step_context import StepContext, run_all
@@ -76,17 +76,17 @@ def _moves(
 
 
 def _removed_members(group: Group) -> frozenset[int]:
-    recorded = marker(group.attributes).get(HELD_MEMBERS)
+    recorded = marker(group.attributes).get(REMOVED_MEMBERS)
     return frozenset(one for one in recorded if isinstance(one, int)) if isinstance(recorded, list) else frozenset()
 
 
 def _removed_children(group: Group) -> frozenset[str]:
-    recorded = marker(group.attributes).get(HELD_CHILDREN)
+    recorded = marker(group.attributes).get(REMOVED_CHILDREN)
     return frozenset(one for one in recorded if isinstance(one, str)) if isinstance(recorded, list) else frozenset()
 
 
 def _record_removed(group: Group, members: frozenset[int], children: frozenset[str], identity: AuthentikClient) -> None:
-    removed = {HELD_MEMBERS: sorted(members), HELD_CHILDREN: sorted(children)}
+    removed = {REMOVED_MEMBERS: sorted(members), REMOVED_CHILDREN: sorted(children)}
     ours = {key: value for key, value in marker(group.attributes).items() if key not in removed}
     recorded = {key: value for key, value in removed.items() if value}
     identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | recorded})

@@ -27,7 +27,7 @@ def message(title: str, text: str, status: int = 200) -> web.Response:
 
 
 def sign_in_page(username: str = "", problem: str = "") -> web.Response:
-    """The form of the authentication flow, with Authentik's field names."""
+    """Render the form of the authentication flow, with Authentik's field names."""
     alert = f'<p role="alert">{html.escape(problem)}</p>\n' if problem else ""
     fields = (
         '<p><label>Email or username <input name="uid_field" autocomplete="username" required '

@@ -41,12 +41,12 @@ def text(default: str | None = None, *, required: bool = False, choices: str = "
 
 
 def id_of(target: str, *, required: bool = False, fixed: bool = False) -> Property:
-    """The id of another object."""
+    """Describe the id of another object."""
     return Property("id", None, required, fixed=fixed, target=target)
 
 
 def expression(default: str = "false") -> Property:
-    """Conditions in order (`match`), and the value when none is true (`else`)."""
+    """Describe an expression: conditions in order (`match`), and the value when none is true (`else`)."""
     return Property("expression", {"match": {}, "else": default})
 
 
@@ -55,22 +55,22 @@ def flag(default: bool) -> Property:
 
 
 def set_of(default: str = "") -> Property:
-    """A set: an object whose keys are the values."""
+    """Describe a set: an object whose keys are the values."""
     return Property("set", dict.fromkeys(default.split(), True))
 
 
 def list_of() -> Property:
-    """A list: an object whose keys are the indexes, starting with "0"."""
+    """Describe a list: an object whose keys are the indexes, starting with "0"."""
     return Property("list", {})
 
 
 def numbers(choices: str = "") -> Property:
-    """A map to counts; without choices any key is allowed."""
+    """Describe a map to counts; without choices any key is allowed."""
     return Property("numbers", {}, choices=tuple(choices.split()))
 
 
 def one_of(default: str | None = None, *, required: bool = False, **variants: str) -> Property:
-    """An object with `@type`; `variants` lists the inner names of each, blank-separated. `default` is a variant."""
+    """Describe an object with `@type`; `variants` lists the inner names of each, blank-separated."""
     inside = {name: tuple(names.split()) for name, names in variants.items()}
     return Property("typed", None if default is None else {"@type": default}, required, variants=inside)
 

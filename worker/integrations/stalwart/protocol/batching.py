@@ -34,15 +34,15 @@ SHORT_WAIT = 5.0
 
 @dataclass(eq=False)
 class _Pending:
-    """The calls of one thread. `is_alone`: they share no request. `woken`: they are answered, or it is their turn.
+    """The calls of one thread. `is_alone`: they share no request. `is_over`: the thread's time is over.
 
-    `is_over`: the thread has given up.
+    `wake`: set when the calls are answered, or when the thread may send.
     """
 
     calls: Sequence[Call]
     repeatable: bool
     is_alone: bool
-    woken: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event)
     is_sent: bool = False
     is_over: bool = False
     responses: list[Any] = field(default_factory=list)
@@ -93,15 +93,15 @@ class SharedRequests:
     def _next_group(self, pending: _Pending) -> list[_Pending]:
         """Wait until this thread may send, and return the calls to send; empty if they were answered meanwhile."""
         left = remaining(float("inf"))
-        in_time = pending.woken.wait(None if left == float("inf") else max(0.0, left))
+        in_time = pending.wake.wait(None if left == float("inf") else max(0.0, left))
         with self._lock:
-            pending.woken.clear()
+            pending.wake.clear()
             if pending.is_answered:
                 return []
             if self._free and self._waiting and self._waiting[0] is pending:
-                return self._taken(pending)
+                return self._take_group(pending)
             if not in_time:
-                self._give_up(pending)
+                self._time_out(pending)
             return []
 
     def _is_short_of_time(self) -> bool:
@@ -110,9 +110,9 @@ class SharedRequests:
 
     def _wake_first(self) -> None:
         if self._free and self._waiting:
-            self._waiting[0].woken.set()
+            self._waiting[0].wake.set()
 
-    def _taken(self, leader: _Pending) -> list[_Pending]:
+    def _take_group(self, leader: _Pending) -> list[_Pending]:
         group = [leader]
         room = self._max_calls - len(leader.calls)
         for other in () if leader.is_alone or self._is_short_of_time() else self._waiting[1:]:
@@ -126,7 +126,7 @@ class SharedRequests:
         self._wake_first()
         return group
 
-    def _give_up(self, pending: _Pending) -> None:
+    def _time_out(self, pending: _Pending) -> None:
         pending.is_over = True
         if pending.is_sent:
             raise TemporaryError("timeout", "The attempt's deadline passed before the response.")
@@ -158,7 +158,7 @@ class SharedRequests:
         for pending in group:
             pending.fault = fault or (None if responses else TemporaryError("unexpected_answer", "The request broke."))
             pending.responses = responses[start : start + len(pending.calls)]
-            pending.woken.set()
+            pending.wake.set()
             start += len(pending.calls)
 
     def _split(self, group: list[_Pending], fault: Fault) -> None:

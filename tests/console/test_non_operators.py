@@ -16,8 +16,8 @@ OPERATORS = ("/integrations/", "/partners/", "/orphans/")
 
 
 @pytest.fixture(scope="module")
-def theirs(console: ConsoleFixture) -> dict[str, Any]:
-    """A partner with a tenant, and a tenant without partner with an owner and a member."""
+def tenants_of_others(console: ConsoleFixture) -> dict[str, Any]:
+    """Create a partner with a tenant, and a tenant without partner that has an owner and a member."""
     partner = console.call("POST", "/partners", json={"slug": "reseller", "name": "Reseller"})
     console.tenant("petra", partnerId=partner["_id"])
     other = console.tenant("otto")
@@ -38,7 +38,7 @@ def csrf_of(page: Page) -> str:
     return page.locator("input[name=csrf_token]").first.input_value()
 
 
-def posted(console: ConsoleFixture, page: Page, path: str, **fields: str) -> requests.Response:
+def post_form(console: ConsoleFixture, page: Page, path: str, **fields: str) -> requests.Response:
     """Send a form that the page does not offer, with a valid CSRF token."""
     form = {"csrf_token": csrf_of(page), **fields}
     return with_cookie(cookie(page)).post(f"{console.url}{path}", data=form, timeout=30, allow_redirects=False)
@@ -48,7 +48,9 @@ def is_paused(console: ConsoleFixture, integration: str) -> bool:
     return any(one["paused"] for one in console.call("GET", "/integrations") if one["name"] == integration)
 
 
-def test_a_partner_sees_their_own_tenants_only(people: People, console: ConsoleFixture, theirs: dict[str, Any]) -> None:
+def test_a_partner_sees_their_own_tenants_only(
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
+) -> None:
     page = people.page("reseller-admin", "/tenants/")
     expect(page.get_by_role("link", name="Petra GmbH")).to_be_visible()
     for path in ("/", "/tenants/", "/operations/", "/events/", "/users/"):
@@ -62,7 +64,7 @@ def test_a_partner_sees_their_own_tenants_only(people: People, console: ConsoleF
         "/tenants/otto",
         "/tenants/otto/domains",
         "/tenants/otto/edit",
-        f"/operations/{theirs['otto']['operation']['id']}",
+        f"/operations/{tenants_of_others['otto']['operation']['id']}",
     ):
         answer = page.goto(path)
         assert answer is not None
@@ -73,18 +75,18 @@ def test_a_partner_sees_their_own_tenants_only(people: People, console: ConsoleF
 
 
 def test_a_partners_new_tenant_belongs_to_the_partner(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     page = people.page("reseller-admin", "/tenants/new")
     page.get_by_label("Name", exact=True).fill("Paula GmbH")
     page.get_by_label("Slug").fill("paula")
     page.get_by_role("button", name="Create tenant").click()
     expect(page).to_have_url(re.compile("/tenants/paula$"))
-    assert console.call("GET", "/tenants/paula")["partnerId"] == theirs["partner"]["_id"]
+    assert console.call("GET", "/tenants/paula")["partnerId"] == tenants_of_others["partner"]["_id"]
 
 
 def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     page = people.page("otto-member", "/")
     expect(page).to_have_url(re.compile("/tenants/otto$"))
@@ -99,11 +101,11 @@ def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
         assert answer is not None
         assert answer.status == 403, path
     page.goto("/tenants/new")
-    expect(page.get_by_role("heading", name="Not for you")).to_be_visible()
+    expect(page.get_by_role("heading", name="Access denied")).to_be_visible()
 
 
 def test_an_owner_changes_their_tenant_but_not_its_plan_or_status(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     page = people.page("otto-owner", "/tenants/otto/edit")
     expect(page.get_by_label("Plan")).to_have_count(0)
@@ -116,13 +118,16 @@ def test_an_owner_changes_their_tenant_but_not_its_plan_or_status(
 
 
 @pytest.fixture
-def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    """Send forms that the console offers only to other roles."""
-    operation = theirs["otto"]["operation"]["id"]
+def attempts(tenants_of_others: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """Return forms that the console offers only to other roles, as path and fields."""
+    operation = tenants_of_others["otto"]["operation"]["id"]
     confirmed = {"confirmation": "otto", "reason": "malice"}
     return [
         *((f"/tenants/otto/do/{action}", confirmed) for action in ("suspend", "delete", "purge", "pause")),
-        ("/tenants/otto/edit", {"plan": "enterprise", "partnerId": theirs["partner"]["_id"], "name": "Mine"}),
+        (
+            "/tenants/otto/edit",
+            {"plan": "enterprise", "partnerId": tenants_of_others["partner"]["_id"], "name": "Mine"},
+        ),
         ("/tenants/otto/reconcile/apply", {}),
         ("/tenants/otto/domains", {"domains": "mine.test"}),
         ("/tenants/otto/domains/otto.test/remove", {"confirmation": "otto.test"}),
@@ -138,14 +143,14 @@ def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
 def test_forms_that_were_not_offered_change_nothing(
     people: People,
     console: ConsoleFixture,
-    theirs: dict[str, Any],
+    tenants_of_others: dict[str, Any],
     attempts: list[tuple[str, dict[str, str]]],
     username: str,
 ) -> None:
     page = people.page(username, "/tenants/")
     before = console.call("GET", "/tenants/otto")
     for path, fields in attempts:
-        answer = posted(console, page, path, **fields)
+        answer = post_form(console, page, path, **fields)
         assert answer.status_code in (303, 403, 404), (path, answer.status_code)
     assert console.call("GET", "/tenants/otto") == before
     assert not is_paused(console, "ocis")
@@ -153,7 +158,7 @@ def test_forms_that_were_not_offered_change_nothing(
 
 
 def test_support_sees_an_operators_pages_without_any_change(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     page = people.page("helpdesk", "/")
     expect(page.get_by_role("heading", name="Current problems")).to_be_visible()
@@ -178,19 +183,19 @@ def test_support_sees_an_operators_pages_without_any_change(
 
 
 def test_a_user_cannot_make_themselves_an_operator(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     page = people.page("otto-owner", "/tenants/")
     me = console.call("GET", "/users/me", "otto-owner")
-    answer = posted(
+    answer = post_form(
         console, page, f"/users/{me['_id']}", platformAdmin="yes", role="owner", name="O", email=me["email"]
     )
     assert answer.status_code in (200, 303, 403)
     assert not console.call("GET", f"/users/{me['_id']}")["platformAdmin"]
 
 
-def test_a_form_of_one_session_is_none_of_anothers(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+def test_a_csrf_token_of_another_session_is_refused(
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     mine, others = people.page("admin", "/"), people.page("otto-member", "/")
     form = {"csrf_token": csrf_of(others), "reason": "malice"}
@@ -200,7 +205,7 @@ def test_a_form_of_one_session_is_none_of_anothers(
 
 
 def test_a_revoked_right_ends_in_an_open_session(
-    people: People, console: ConsoleFixture, theirs: dict[str, Any]
+    people: People, console: ConsoleFixture, tenants_of_others: dict[str, Any]
 ) -> None:
     console.person("demoted", "dezky-platform-admins")
     page = people.signed_in("demoted", "/integrations/")
