@@ -20,7 +20,7 @@ HIDDEN = (
     "stalwartDomains",
     "ownerSubject",
     "stalwartLocked",
-    "stalwartOpening",
+    "stalwartRefused",
 )
 
 

@@ -16,7 +16,7 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "stalwartTenantId",
         "stalwartLocked",
         "stalwartReturning",
-        "stalwartOpening",
+        "stalwartRefused",
         "stalwartClosedDomains",
         "dnsRecords",
         "dnsRecordsAt",

@@ -197,7 +197,7 @@ _LISTS: dict[str, Any] = {
     "dnsRecords": list[dict[str, str]],
     "stalwartLocked": list[str],
     "stalwartReturning": list[str],
-    "stalwartOpening": list[str],
+    "stalwartRefused": list[str],
     "stalwartClosedDomains": list[dict[str, str]],
 }
 _REMOTE: dict[str, Any] = {

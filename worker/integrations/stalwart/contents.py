@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,28 @@ class MailingList:
         return self.name.endswith(HIDDEN)
 
 
+@dataclass(frozen=True)
+class AliasHolder:
+    """An account or mailing list of another domain with aliases in the domain `inside`. `aliases`: all, by index."""
+
+    kind: str
+    id: str
+    address: str
+    inside: str
+    aliases: Mapping[str, Any]
+
+    @property
+    def is_hidden(self) -> bool:
+        return all(name.endswith(HIDDEN) for name in self._names())
+
+    @property
+    def has_hidden(self) -> bool:
+        return any(name.endswith(HIDDEN) for name in self._names())
+
+    def _names(self) -> list[str]:
+        return [text_of(one, "name") for one in self.aliases.values() if one.get("domainId") == self.inside]
+
+
 class DomainContents:
     """The objects in the domains of one server. Answers are compared here, as the server's filters find too much."""
 
@@ -67,6 +89,18 @@ class DomainContents:
         """Return the domain's mailing lists. The server cannot filter them by domain."""
         every = self._jmap.find_all("MailingList", {}, _LIST)
         return [_mailing_list(one) for one in every if one.get("domainId") == domain_id]
+
+    def alias_holders(self, domain_id: str) -> list[AliasHolder]:
+        """Return the accounts and lists of other domains with an alias in this one; our own account is left out."""
+        own = ("Account", self._facts.own_account())
+        found = [(kind, one) for kind in ("Account", "MailingList") for one in self._jmap.find_all(kind, {}, _LIST)]
+        return [
+            AliasHolder(kind, one["id"], str(one.get("emailAddress") or one.get("name")), domain_id, aliases)
+            for kind, one in found
+            if one.get("domainId") != domain_id and (kind, one["id"]) != own
+            for aliases in [map_of(one, "aliases")]
+            if any(alias.get("domainId") == domain_id for alias in aliases.values())
+        ]
 
     def keys(self, domain_id: str) -> list[str]:
         every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
@@ -93,11 +127,19 @@ class DomainContents:
 
     def hide_list(self, found: MailingList) -> None:
         """Move a list and its aliases to unguessable addresses. Recipients stay."""
-        self._rename_list(found, lambda name: name if name.endswith(HIDDEN) else f"{name}{HIDDEN}")
+        self._rename_list(found, _hidden)
 
     def show_list(self, found: MailingList) -> None:
         """Move it back. Raises KeyTaken when its address was given to something else meanwhile."""
-        self._rename_list(found, lambda name: name.removesuffix(HIDDEN))
+        self._rename_list(found, _shown)
+
+    def hide_aliases(self, holder: AliasHolder) -> None:
+        """Move the aliases in one domain to unguessable addresses; the holder's other addresses stay."""
+        self._rename_aliases(holder, _hidden)
+
+    def show_aliases(self, holder: AliasHolder) -> None:
+        """Move them back. Raises KeyTaken as `show_list` does."""
+        self._rename_aliases(holder, _shown)
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
         """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""
@@ -116,9 +158,24 @@ class DomainContents:
         manual = {"@type": "Manual"}
         self._jmap.update("Domain", domain_id, {"dkimManagement": manual, "dnsManagement": manual})
 
-    def _rename_list(self, found: MailingList, renamed: Any) -> None:
+    def _rename_list(self, found: MailingList, renamed: Callable[[str], str]) -> None:
         aliases = {key: {**alias, "name": renamed(str(alias.get("name")))} for key, alias in found.aliases.items()}
         self._jmap.update("MailingList", found.id, {"name": renamed(found.name), "aliases": aliases})
+
+    def _rename_aliases(self, holder: AliasHolder, renamed: Callable[[str], str]) -> None:
+        aliases = {
+            key: {**alias, "name": renamed(str(alias.get("name")))} if alias.get("domainId") == holder.inside else alias
+            for key, alias in holder.aliases.items()
+        }
+        self._jmap.update(holder.kind, holder.id, {"aliases": aliases})
+
+
+def _hidden(name: str) -> str:
+    return name if name.endswith(HIDDEN) else f"{name}{HIDDEN}"
+
+
+def _shown(name: str) -> str:
+    return name.removesuffix(HIDDEN)
 
 
 def _account(one: Object, own: str) -> Account:

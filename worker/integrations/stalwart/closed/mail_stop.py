@@ -3,7 +3,7 @@
 Refuse: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used if our account has
 the permissions and no other rule rewrites recipients. Return: every account and group loses the permission to receive,
 so that RCPT is answered 250 and the sender gets a failure notice; lists and catch-all addresses, which would still
-expand, are moved to unguessable addresses.
+expand, are moved to unguessable addresses, and so are aliases in the domain of accounts and lists of other domains.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
-from worker.integrations.stalwart.closed.record import OPENING, RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.record import REFUSED_NAMES, RETURNING, ClosedRecord
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
 from worker.integrations.stalwart.contents import RECEIVE, Account
 from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
@@ -46,7 +46,7 @@ def stop_mail(
     why = _REASONS.get(state)
     if why is None:
         try:
-            return _refuse(step, mail, domains, state, settled)
+            return _refuse(step, mail, record, domains, state, settled)
         except PermanentError as problem:
             if problem.reason == BREAKER_REASON:
                 raise
@@ -78,32 +78,42 @@ def accept_mail_again(
 def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
     held = mail.rule.keys()
     for domain in domains:
-        names = [name for name in domain.names if name in held or name in record.recorded(OPENING)]
+        names = [name for name in domain.names if name in held or name in record.recorded(REFUSED_NAMES)]
         if not names:
             continue
         # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
-        record.add(OPENING, names)
+        record.add(REFUSED_NAMES, names)
         ids = [id_ for name in names for id_ in held.get(name, ())]
         step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
-        record.keep(OPENING, record.recorded(OPENING) - set(names))
+        record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
 
 
 def _refuse(
-    step: StepContext, mail: StalwartClient, domains: Sequence[MailDomain], state: RuleState, settled: Collection[str]
+    step: StepContext,
+    mail: StalwartClient,
+    record: ClosedRecord,
+    domains: Sequence[MailDomain],
+    state: RuleState,
+    settled: Collection[str],
 ) -> dict[str, str]:
     if state is RuleState.UNSET:
         step.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
     held = mail.rule.keys()
-    lacking = [name for domain in domains for name in domain.names if name not in held]
+    names = [name for domain in domains for name in domain.names]
+    lacking = [name for name in names if name not in held]
+    # a person may destroy a key, and the server then refuses mail until the next reload: opening must know the name
+    if not record.recorded(REFUSED_NAMES).issuperset(names):
+        record.add(REFUSED_NAMES, names)
     for name in lacking:
         step.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
     if step.is_plan:
         return {}
-    if state is RuleState.OURS and not lacking and all(domain.id in settled for domain in domains):
+    # the rule may be stored and not loaded since a reload failed; mail has been returned since then
+    is_loaded = not any(f"domain {domain.id}" in record.recorded(RETURNING) for domain in domains)
+    if state is RuleState.OURS and is_loaded and not lacking and all(domain.id in settled for domain in domains):
         return {"mail": "refused", "mail_verified": READ_BACK}
     # an interrupted attempt may have written the rule without loading it
     mail.rule.reload()
-    names = [name for domain in domains for name in domain.names]
     missing = sorted(set(names) - set(mail.rule.keys()))
     if missing or mail.rule.state() is not RuleState.OURS:
         names_not_shown = ", ".join(missing or names)
@@ -117,13 +127,13 @@ def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
     give_up = time.monotonic() + TIMEOUT
     for name in names:
         address = f"{POSTMASTER}@{name}"
-        while (code := mail.probe.answer(address)) == ACCEPTED and time.monotonic() < give_up:
+        while (reply := mail.probe.answer(address) or "").startswith(ACCEPTED) and time.monotonic() < give_up:
             time.sleep(PAUSE)
-        if code != REFUSED:
-            reply = f"answered {code} for {address}" if code is not None else f"could not be asked about {address}"
+        if not reply.startswith(REFUSED):
+            seen = f"answered {reply} for {address}" if reply else f"could not be asked about {address}"
             raise TemporaryError(
                 "not_ready",
-                f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {reply}, so it is not proven that "
+                f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {seen}, so it is not proven that "
                 f"mail to {name} is refused.",
             )
     return f"; SMTP answered {REFUSED} for a recipient of each"
@@ -160,6 +170,10 @@ def _hide(step: StepContext, mail: StalwartClient, domain: MailDomain) -> None:
         if not found.is_hidden:
             hide = partial(mail.contents.hide_list, found)
             step.change(f"move the mailing list {found.address} out of reach", hide, None)
+    for holder in mail.contents.alias_holders(domain.id):
+        if not holder.is_hidden:
+            hide = partial(mail.contents.hide_aliases, holder)
+            step.change(f"move aliases of {holder.address} in {domain.name} out of reach", hide, None)
     if domain.catch_all and not domain.is_catch_all_hidden:
         local, _, place = domain.catch_all.rpartition("@")
         hide = partial(mail.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
@@ -183,6 +197,10 @@ def _restore(step: StepContext, mail: StalwartClient, domain: MailDomain, stoppe
         if found.is_hidden:
             show = partial(mail.contents.show_list, found)
             step.change(f"let mail reach the mailing list {found.address} again", show, None)
+    for holder in mail.contents.alias_holders(domain.id):
+        if holder.has_hidden:
+            show = partial(mail.contents.show_aliases, holder)
+            step.change(f"let mail reach aliases of {holder.address} in {domain.name} again", show, None)
     if domain.is_catch_all_hidden and domain.catch_all:
         local, _, place = domain.catch_all.rpartition("@")
         show = partial(mail.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")

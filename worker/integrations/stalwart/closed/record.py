@@ -8,8 +8,8 @@ from shared.integrations.outcomes import TemporaryError
 from worker.integrations.step_context import StepContext
 
 LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
-#: names whose keys are being removed: a removed key still applies until the lookup stores are reloaded
-OPENING = "stalwartOpening"
+#: names with a key, or that may have one: a key that was removed still applies until the lookup stores are reloaded
+REFUSED_NAMES = "stalwartRefused"
 
 
 class ClosedRecord:
@@ -17,7 +17,7 @@ class ClosedRecord:
 
     def __init__(self, step: StepContext) -> None:
         self._step = step
-        self._recorded = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
+        self._recorded = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, REFUSED_NAMES)}
 
     def recorded(self, field: str) -> frozenset[str]:
         return frozenset(self._recorded[field])

@@ -11,9 +11,9 @@ from worker.http.deadline import remaining
 #: the name that we give; servers refuse one without a dot
 OUR_NAME = "mail-check.invalid"
 STEP_SECONDS = 5.0
-ACCEPTED = 250
-#: "mailbox unavailable", which also is how relaying is refused
-REFUSED = 550
+ACCEPTED = "250"
+#: the reply to a recipient that the rule rewrites; other refusals, such as an unknown mailbox, do not prove the rule
+REFUSED = "550 5.1.2 Relay not allowed"
 PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -26,14 +26,14 @@ class SmtpProbe:
     is_tls: bool
     ca_file: str | None = None
 
-    def answer(self, address: str) -> int | None:
-        """Return the code that RCPT is answered with, or None when the server could not be asked."""
+    def answer(self, address: str) -> str | None:
+        """Return code and text that RCPT is answered with, or None when the server could not be asked."""
         try:
             with self._connected() as session:
                 session.ehlo_or_helo_if_needed()
                 session.mail("")
-                code, _ = session.rcpt(address)
-                return code
+                code, text = session.rcpt(address)
+                return f"{code} {text.decode(errors='replace')}"
         except (smtplib.SMTPException, OSError):
             return None
 

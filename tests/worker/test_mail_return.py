@@ -1,0 +1,154 @@
+"""Check that mail to closed domains is returned to its sender where the rule that refuses it cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
+from sandbox.simulators.stalwart.server import StalwartSimulator
+from shared.integrations.outcomes import Result
+from tests.simulators import Saved, mail_treatment
+from tests.worker.test_mail import control, objects, sets
+from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
+from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.closed.recipient_rule import NEEDED
+from worker.integrations.stalwart.models import HIDDEN
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import StepContext
+
+WorkFactory = Callable[..., StepContext]
+
+
+@pytest.fixture
+def mail(stalwart: StalwartSimulator) -> StalwartClient:
+    return client(stalwart)
+
+
+@pytest.fixture
+def by_return(stalwart: StalwartSimulator) -> StalwartClient:
+    """Return a client of a server that has its own rule for recipients."""
+    control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    return client(stalwart)
+
+
+def narrow(stalwart: StalwartSimulator, *without: str) -> StalwartClient:
+    control(stalwart, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - set(without)))
+    return client(stalwart, token="API_narrow")
+
+
+@pytest.mark.parametrize("lacking", sorted(NEEDED))
+def test_without_a_right_that_the_rule_needs_mail_is_returned(
+    stalwart: StalwartSimulator, work: WorkFactory, lacking: str
+) -> None:
+    mail = narrow(stalwart, lacking)
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert "may not" in outcome.notes["mail_not_refused_because"]
+    assert outcome.notes["mail"].startswith("returned")
+    assert mail_treatment(stalwart) == {"acme.test": "bounced"}
+    ensure_mail(work("stalwart"), mail)
+    assert mail_treatment(stalwart) == {"acme.test": "delivered"}
+
+
+def test_a_rule_of_the_server_itself_is_not_changed_and_mail_is_returned(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    outcome = close_mail(work("stalwart"), by_return)
+    assert outcome.notes["mail"].startswith("returned")
+    assert objects(stalwart, "MtaStageRcpt")[0]["rewrite"] == FOREIGN
+    assert objects(stalwart, "MemoryLookupKey") == []
+
+
+def test_settings_that_cannot_be_reloaded_are_reported_and_mail_is_returned(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+) -> None:
+    control(stalwart, "set_broken_setting", kind="SpamPyzor")
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert outcome.notes["mail"].startswith("returned")
+    assert "validationFailed" in outcome.notes["mail_not_refused_because"]
+    assert mail_treatment(stalwart) == {"acme.test": "bounced"}
+
+
+def test_a_rule_that_could_not_be_loaded_leaves_no_later_account_open(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    """Seen: ReloadSettings needs DNS for public.pyzor.org (SpamPyzor)."""
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    old = saved["stalwartDomains"][1]["id"]
+    control(stalwart, "set_broken_setting", kind="SpamPyzor")
+    ensure_mail(work("stalwart"), mail)
+    late = {"@type": "Group", "name": "late", "domainId": old}
+    control(stalwart, "create", kind="Account", given=late)
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    stalwart.mail.deliver("", "late@old.test", 100)
+    assert [one["usedDiskQuota"] for one in objects(stalwart, "Account")] == [0] * 3
+    control(stalwart, "set_broken_setting", kind=None)
+    ensure_mail(work("stalwart"), mail)
+    assert mail_treatment(stalwart)["old.test"] == "refused"
+
+
+def test_aliases_of_other_domains_accounts_and_lists_in_a_returning_domain_take_no_mail(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    inside = saved["stalwartDomainId"]
+    aliases = {"0": {"name": "own", "domainId": outside}, "1": {"name": "anna", "domainId": inside}}
+    account(stalwart, outside, "anna", aliases=aliases)
+    team = {"name": "team", "domainId": outside, "recipients": {"anna@outside.test": True}}
+    aliases = {"0": {"name": "team", "domainId": inside}}
+    control(stalwart, "create", kind="MailingList", given={**team, "aliases": aliases})
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList")}
+    close_mail(work("stalwart"), by_return)
+    assert not accepted(stalwart, "anna@acme.test")
+    assert not accepted(stalwart, "team@acme.test")
+    assert all(accepted(stalwart, f"{name}@outside.test") for name in ("anna", "own", "team"))
+    stalwart.journal.clear()
+    close_mail(work("stalwart"), by_return)
+    assert sets(stalwart) == []
+    ensure_mail(work("stalwart"), by_return)
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+
+
+def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    domain = saved["stalwartDomainId"]
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    account(stalwart, outside, "friend")
+    account(stalwart, domain, "ann")
+    muted = {"@type": "Merge", "disabledPermissions": {"emailReceive": True}}
+    account(stalwart, domain, "bob", permissions=muted)
+    given = {"name": "all", "domainId": domain, "recipients": {"friend@outside.test": True}}
+    aliases = {"0": {"name": "everybody", "domainId": domain}}
+    control(stalwart, "create", kind="MailingList", given={**given, "aliases": aliases})
+    control(stalwart, "update", kind="Domain", id_=domain, patch={"catchAllAddress": "friend@outside.test"})
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList", "Domain")}
+
+    close_mail(work("stalwart"), by_return)
+    flow = stalwart.mail
+    for address in ("ann@acme.test", "all@acme.test", "everybody@acme.test", "nobody@acme.test"):
+        flow.deliver("", address, 100)
+    assert [one["usedDiskQuota"] for one in objects(stalwart, "Account")] == [0] * 4
+    assert locked(stalwart) == ["ann@acme.test", "bob@acme.test"]
+    assert objects(stalwart, "MailingList")[0]["name"] == f"all{HIDDEN}"
+
+    assert ensure_mail(work("stalwart"), by_return).result is Result.OK
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+    assert (saved["stalwartReturning"], saved["stalwartLocked"]) == ([], [])
+
+
+def test_closing_by_return_again_changes_nothing(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    close_mail(work("stalwart"), by_return)
+    stalwart.journal.clear()
+    assert close_mail(work("stalwart"), by_return).result is Result.OK
+    assert sets(stalwart) == []
