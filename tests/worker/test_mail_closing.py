@@ -13,14 +13,14 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.parts import open_drift_detector, open_starter
-from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.dispatcher import Dispatcher
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
-from tests.simulators import Saved, fault, mail_treatment
+from tests.simulators import OTHER_ID, STAMP_KEYS, Saved, fault, mail_treatment
 from tests.worker.test_mail import client, control
-from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
@@ -108,22 +108,39 @@ def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformF
     assert locked_out(acme) == []
 
 
-@pytest.mark.parametrize("step", [close_mail, remove_mail])
-def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
-    stalwart: StalwartSimulator, work: WorkFactory, step: Callable[[StepContext, StalwartClient], Outcome]
+def describe(stalwart: StalwartSimulator, domain: dict[str, Any], text: str) -> None:
+    control(stalwart, "update", kind="Domain", id_=domain["id"], patch={"description": text})
+
+
+@pytest.mark.parametrize(("domains", "left"), [(DOMAINS, ()), (DOMAINS[1:], DOMAINS[:1])], ids=["of-it", "left-it"])
+def test_a_domain_on_record_whose_marker_was_overwritten_is_closed_and_not_removed(
+    stalwart: StalwartSimulator, work: WorkFactory, domains: tuple[str, ...], left: tuple[str, ...]
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
     one, _ = stalwart.snapshot()["Domain"]
-    patch = {"kind": "Domain", "id_": one["id"]}
-    control(stalwart, "update", **patch, patch={"description": "Our own"})
+    describe(stalwart, one, "Our own")
+    if left:
+        assert ensure_mail(work("stalwart", domains=domains), mail).result is Result.OK
+        assert mail_treatment(stalwart) == {"acme.test": "refused", "acme.org": "delivered"}
+    assert "acme.test" in close_mail(work("stalwart", domains=domains), mail).notes["marker_missing"]
+    assert mail_treatment(stalwart) == dict.fromkeys(DOMAINS, "refused")
     with pytest.raises(PermanentError, match="taken"):
-        step(work("stalwart", domains=DOMAINS), mail)
-    # all objects with a proof of ownership are closed anyway
-    assert mail_treatment(stalwart)[one["name"]] == "delivered"
-    assert mail_treatment(stalwart).get("acme.org", "removed") in ("refused", "removed")
-    control(stalwart, "update", **patch, patch={"description": one["description"]})
-    assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+        remove_mail(work("stalwart", domains=domains), mail)
+    assert mail_treatment(stalwart) == {"acme.test": "refused"}
+    describe(stalwart, one, one["description"])
+    assert remove_mail(work("stalwart", domains=domains), mail).result is Result.OK
+
+
+def test_a_domain_on_record_with_another_tenants_marker_is_neither_closed_nor_reported_as_closed(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    describe(stalwart, stalwart.snapshot()["Domain"][0], MarkerSigner("stalwart", STAMP_KEYS).text(OTHER_ID))
+    with pytest.raises(PermanentError, match="taken"):
+        close_mail(work("stalwart", domains=DOMAINS), mail)
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "acme.org": "refused"}
 
 
 def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(

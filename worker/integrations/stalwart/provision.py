@@ -10,7 +10,7 @@ from typing import Any
 from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.closing import close_removed, domains_of, open_mail
+from worker.integrations.stalwart.closed.closing import closable_domains, close_removed, domains_of, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
@@ -63,7 +63,7 @@ def _waiting_notes(step: StepContext) -> dict[str, str]:
 def _waiting_domains(step: StepContext, mail: StalwartClient) -> list[MailDomain]:
     """Return the domains that were set up and wait for a proof now: they accept mail again after a suspension."""
     ids = [entry["id"] for entry in _on_record(step) if entry["domain"] in step.waiting_domains]
-    return domains_of(step, mail.find_domains(ids))
+    return closable_domains(step, mail.find_domains(ids))
 
 
 # -- domains

@@ -36,7 +36,7 @@ class ClosedDomains:
 def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     """Block sign-in to all accounts of the tenant's domains; refuse or receive their mail, as SUSPENDED_MAIL says."""
     every = mail.list_domains()
-    domains = domains_of(step, every)
+    domains = closable_domains(step, every)
     left = [one for one in domains if one.name not in step.tenant.domains]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
@@ -44,11 +44,14 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
     notes = close_domains(step, mail, record, _accounts(mail, domains), refusing)
-    require_markers(step, every)
+    require_markers(step, [one for one in every if one not in domains])
     if not domains:
         return skipped("nothing_there")
     if step.is_plan:
         return ok()
+    bare = [one.name for one in domains if step.signer.tenant_id(one.description) != step.tenant.id]
+    if bare:
+        notes["marker_missing"] = f"{', '.join(bare)}: put the tenant's ownership marker into the description"
     if step.suspended_mail != "refuse":
         notes = {name: text for name, text in notes.items() if not name.startswith("mail")} | {"mail": "received"}
     return ok(**notes, open_sessions=OPEN_SESSIONS)
@@ -108,7 +111,7 @@ def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord)
     before = _left(step, "stalwartClosedDomains")
     ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before))
     found = mail.find_domains(list(ids))
-    domains = domains_of(step, found)
+    domains = closable_domains(step, found)
     accounts = _accounts(mail, domains)
     known = {entry["id"] for entry in before}
     sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
@@ -151,11 +154,20 @@ def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomai
     return [one for one in marked if one.id in on_record or not step.is_recorded_for_another_tenant(one.id)]
 
 
+def closable_domains(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
+    """Return the tenant's domains, and those on its record alone whose marker a person overwrote.
+
+    Closing can be undone, so the record is enough for it; a removal needs the marker.
+    """
+    on_record, own = _ids_on_record(step), domains_of(step, every)
+    return [one for one in every if one in own or (one.id in on_record and not _is_of_another(step, one))]
+
+
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     """Require the tenant's marker on every domain that is on record and exists.
 
-    A domain without the marker is not proven to be the tenant's, so it was not changed; the step must not report it as
-    closed or removed. Raises PermanentError("taken").
+    A domain without the marker is not proven to be the tenant's, so the step must not report it as removed, and one
+    with another tenant's marker not as closed. Raises PermanentError("taken").
     """
     on_record = _ids_on_record(step)
     others = [
@@ -170,6 +182,11 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
             "taken",
             f"{', '.join(bare)} in Stalwart: the tenant's ownership marker is missing; put it into the description.",
         )
+
+
+def _is_of_another(step: StepContext, domain: MailDomain) -> bool:
+    has_other_marker = step.signer.belongs_to_another(step.tenant.id, domain.description)
+    return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
 
 
 def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:
