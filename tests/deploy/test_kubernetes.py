@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from console.settings import ConsoleSettings
-from shared.config.settings import Settings
+from shared.config.settings import Settings, read_api_settings
 from shared.messaging.queues import QUEUES
 from tools.release import version
 from worker.process_context import ELECTION_SECONDS
@@ -133,3 +133,16 @@ def test_autoscalers_ask_for_a_metric_that_is_served() -> None:
 def test_network_policies_deny_all_other_incoming_traffic() -> None:
     (closed,) = [one for one in OBJECTS if one["metadata"]["name"] == "nothing-in"]
     assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+
+
+def test_the_documented_overlay_lets_the_api_accept_the_consoles_tokens() -> None:
+    page = (BASE.parents[1] / "docs/how-to/kubernetes.md").read_text()
+    shown = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    data = {one["metadata"]["name"]: one["data"] for one in shown if one["kind"] == "ConfigMap"}
+    base = {one["metadata"]["name"]: one["data"] for one in OBJECTS if one["kind"] == "ConfigMap"}
+    needed = {"mongodb_uri": "mongodb://mongo", "redis_url": "redis://redis", "stamp_keys": "k" * 32}
+    given = {name.lower(): value for name, value in (base["platform"] | data["platform"]).items() if value}
+    settings = read_api_settings(**needed, **given)
+    issuer = data["console"]["CONSOLE_ISSUER"]
+    assert issuer in settings.oidc_issuers
+    assert issuer in {audience.issuer for audience in settings.oidc_audiences}
