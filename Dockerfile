@@ -17,7 +17,8 @@ COPY client ./client
 COPY platformctl ./platformctl
 COPY console ./console
 COPY serving ./serving
-RUN printf '#!/bin/sh\nexec env PYTHONPATH=/app python -m platformctl "$@"\n' > /usr/local/bin/platformctl \
+# readable for the user below, whatever the umask of the folder that was copied
+RUN chmod -R a+rX /app && printf '#!/bin/sh\nexec env PYTHONPATH=/app python -m platformctl "$@"\n' > /usr/local/bin/platformctl \
     && chmod 755 /usr/local/bin/platformctl
 ENV PATH="/opt/venv/bin:$PATH" PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001

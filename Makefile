@@ -45,7 +45,7 @@ chaos: $(READY) ## inject faults under load, then check invariants (SEED=..., TE
 	@$(PYTHON) -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 secrets: ## make secrets, certificates and settings of the containers, once (COMPOSE_PROFILES=full: of the products too)
-	@python3 deploy/prepare.py
+	@python3 -m deploy.prepare
 
 up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
 	@since=$$(date +%s); docker compose up --detach --build --wait; status=$$?; \

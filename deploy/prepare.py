@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make what the containers need before their first start: secrets, certificates, and deploy/compose/.env.
 
 Run it as often as you like: what is there stays. It needs Python 3.11 and openssl, nothing else. As root it gives each
@@ -12,18 +11,16 @@ import argparse
 import base64
 import os
 import secrets
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.certificates import make_certificates, open_configuration
+
 COMPOSE = Path(__file__).parent / "compose"
 #: users inside the containers
-PLATFORM, DATABASE, AUTHENTIK, STALWART, PROXY = 10001, 999, 1000, 2000, 65532
-NAMES = ("api", "console", "auth", "mail", "files")
-#: how long certificates are good, in days: the root's is for development, browsers refuse longer ones of servers
-ROOT_DAYS, SERVER_DAYS = 3650, 397
+PLATFORM, DATABASE, AUTHENTIK, STALWART = 10001, 999, 1000, 2000
+#: the domain of the five names, unless .env sets BASE_DOMAIN
+DOMAIN = "dezky.local"
 
 ENVIRONMENT = """\
 # Settings of the containers, made by `make secrets`; yours to change. Secrets are in secrets/. The platform skips a
@@ -82,34 +79,27 @@ SHARED: Mapping[str, int] = {
 #: what the bootstrap job writes
 WRITTEN = frozenset({"authentik_email_stage", "stalwart_api_token"})
 
-#: what the products' addresses are with the profile `full`
-FULL = {
-    "AUTHENTIK_API_URL": "https://auth.dezky.local",
-    "STALWART_API_URL": "https://mail.dezky.local",
-    "OCIS_API_URL": "https://files.dezky.local",
-    "OCIS_TOKEN_URL": "https://auth.dezky.local/application/o/token/",
-    "OCIS_CLIENT_ID": "ocis-web",
-    "OCIS_USERNAME": "dezky-ocis",
-    "OIDC_ISSUERS": ",".join(
-        f"https://auth.dezky.local/application/o/{app}/=https://auth.dezky.local/application/o/{app}/jwks/"
-        for app in ("dezky-portal", "dezky-partner", "dezky-operator", "dezky-cli", "dezky-console")
-    ),
-    "OIDC_AUDIENCES": ",".join(
-        f"{audience}@https://auth.dezky.local/application/o/{app}/"
-        for audience, app in (
-            ("dezky-portal=portal", "dezky-portal"),
-            ("dezky-partner=partner", "dezky-partner"),
-            ("dezky-operator=operator", "dezky-operator"),
-            ("dezky-cli", "dezky-cli"),
-            ("dezky-console", "dezky-console"),
-        )
-    ),
-    "EXTRA_CA_CERTS": "/etc/dezky/root.pem",
-    "CONSOLE_URL": "https://console.dezky.local",
-    "CONSOLE_ISSUER": "https://auth.dezky.local/application/o/dezky-console/",
-    "CONSOLE_TRUSTED_PROXIES": "1",
-    "TRUSTED_PROXIES": "1",
-}
+
+def addresses(domain: str) -> dict[str, str]:
+    """Return the settings that the profile `full` needs: addresses, issuers and audiences under the domain."""
+    auth = f"https://auth.{domain}"
+    issuers = {app: f"{auth}/application/o/dezky-{app}/" for app in ("portal", "partner", "operator", "cli", "console")}
+    surfaces = {app: f"={app}" if app in ("portal", "partner", "operator") else "" for app in issuers}
+    return {
+        "AUTHENTIK_API_URL": auth,
+        "STALWART_API_URL": f"https://mail.{domain}",
+        "OCIS_API_URL": f"https://files.{domain}",
+        "OCIS_TOKEN_URL": f"{auth}/application/o/token/",
+        "OCIS_CLIENT_ID": "ocis-web",
+        "OCIS_USERNAME": "dezky-ocis",
+        "OIDC_ISSUERS": ",".join(f"{issuer}={issuer}jwks/" for issuer in issuers.values()),
+        "OIDC_AUDIENCES": ",".join(f"dezky-{app}{surfaces[app]}@{issuer}" for app, issuer in issuers.items()),
+        "EXTRA_CA_CERTS": "/etc/dezky/root.pem",
+        "CONSOLE_URL": f"https://console.{domain}",
+        "CONSOLE_ISSUER": issuers["console"],
+        "CONSOLE_TRUSTED_PROXIES": "1",
+        "TRUSTED_PROXIES": "1",
+    }
 
 
 def make_secrets(folder: Path) -> list[str]:
@@ -141,63 +131,20 @@ def _write(path: Path, text: str, user: int, group: int | None, *, is_written: b
         path.chmod(0o666 if is_written else 0o644)
 
 
-def make_certificates(folder: Path) -> bool:
-    """Make a development root and a certificate for the names under dezky.local; return whether they are new."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # without root the proxy's key is open to every user, but for the folder
-    folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
-    if (folder / "server.pem").exists():
+def read_environment(path: Path) -> dict[str, str]:
+    """Return the variables of .env."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def write_environment(path: Path, wanted: Mapping[str, str]) -> bool:
+    """Write .env, or add the wanted variables that it does not set; return whether it changed. No secret."""
+    missing = {name: value for name, value in wanted.items() if name not in read_environment(path)}
+    if path.exists() and not missing:
         return False
-    if shutil.which("openssl") is None:
-        sys.exit("openssl is needed to make certificates. On Debian or Ubuntu: sudo apt-get install openssl")
-    key, root = folder / "root.key", folder / "root.pem"
-    hosts = ",".join(f"DNS:{name}.dezky.local" for name in NAMES)
-    (folder / "server.ext").write_text(
-        f"subjectAltName={hosts}\nbasicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n"
-    )
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    _openssl(
-        *("req", "-x509", *new_key, "-keyout", key, "-out", root, "-days", ROOT_DAYS),
-        *("-subj", "/CN=dezky development root", "-addext", "basicConstraints=critical,CA:TRUE"),
-        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
-    )
-    request = folder / "server.csr"
-    _openssl("req", *new_key, "-keyout", folder / "server.key", "-out", request, "-subj", "/CN=api.dezky.local")
-    _openssl(
-        *("x509", "-req", "-in", request, "-CA", root, "-CAkey", key, "-CAcreateserial", "-days", SERVER_DAYS),
-        *("-extfile", folder / "server.ext", "-out", folder / "server.pem"),
-    )
-    for name in ("server.csr", "server.ext", "root.srl"):
-        (folder / name).unlink(missing_ok=True)
-    key.chmod(0o600)
-    if os.geteuid() == 0:
-        os.chown(folder / "server.key", PROXY, -1)
-        (folder / "server.key").chmod(0o600)
-    else:
-        (folder / "server.key").chmod(0o644)
-    return True
-
-
-def _openssl(*arguments: object) -> None:
-    done = subprocess.run(  # noqa: S603 - our own arguments
-        ["openssl", *map(str, arguments)],  # noqa: S607 - as found on this machine
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
-
-
-def write_environment(path: Path, *, is_full: bool) -> bool:
-    """Write .env, or add what the profile `full` needs and it does not set; return whether it changed. No secret."""
     text = path.read_text() if path.exists() else ENVIRONMENT
-    present = {line.partition("=")[0].strip() for line in text.splitlines()}
-    missing = FULL.keys() - present if is_full else set()
-    lines = [f"{name}={value}\n" for name, value in FULL.items() if name in missing]
-    if path.exists() and not lines:
-        return False
-    path.write_text("".join([text.rstrip("\n"), "\n", *lines]))
+    path.write_text("".join([text.rstrip("\n"), "\n", *(f"{name}={value}\n" for name, value in missing.items())]))
     return True
 
 
@@ -212,12 +159,16 @@ def main() -> None:
         help="set the addresses of the profile `full` (also when COMPOSE_PROFILES names it)",
     )
     given = parser.parse_args()
+    settings = given.folder / ".env"
+    domain = read_environment(settings).get("BASE_DOMAIN", DOMAIN)
     new = make_secrets(given.folder / "secrets")
-    certificates = make_certificates(given.folder / "certificates")
-    environment = write_environment(given.folder / ".env", is_full=given.full)
+    certificates = make_certificates(given.folder / "certificates", domain)
+    open_configuration(Path(__file__).parent)
+    environment = write_environment(settings, addresses(domain) if given.full else {})
     print(f"secrets: {f'{len(new)} made' if new else 'all there'} in {given.folder / 'secrets'}")
-    print(f"certificates: {'made' if certificates else 'all there'} in {given.folder / 'certificates'}")
-    print(f"environment: {given.folder / '.env'} {'written' if environment else 'left as it is'}")
+    certificate = f"{' and '.join(certificates)} made" if certificates else "all there"
+    print(f"certificates: {certificate} in {given.folder / 'certificates'}")
+    print(f"environment: {settings} {'written' if environment else 'left as it is'}")
 
 
 if __name__ == "__main__":

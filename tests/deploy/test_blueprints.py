@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.prepare import FULL
+from deploy.prepare import DOMAIN, addresses
 from tests.simulators import PERMISSIONS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/authentik"
+FULL = addresses(DOMAIN)
 
 
 class Blueprint(yaml.SafeLoader):

@@ -27,8 +27,8 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
-    command = [sys.executable, str(ROOT / "deploy/prepare.py"), "--folder", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    command = [sys.executable, "-m", "deploy.prepare", "--folder", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
     return folder / "secrets"
 
 

@@ -40,6 +40,8 @@ def test_the_image_is_built_from_paths_that_exist_and_from_the_lock_with_hashes(
     assert "--require-hashes" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
     assert '"--port", "3001"' in text
+    # a clone made with umask 077 is built as well
+    assert text.index("COPY serving") < text.index("chmod -R a+rX /app") < text.index("USER ")
 
 
 def test_the_image_breaks_no_rule_of_its_linter() -> None:

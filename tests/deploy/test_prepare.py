@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 import stat
 import subprocess
@@ -13,14 +14,26 @@ import pytest
 from cryptography import x509
 from pymongo.uri_parser import parse_uri
 
-from deploy.prepare import FULL, WRITTEN
+from deploy.certificates import NAMES, PROXY
+from deploy.prepare import DOMAIN, WRITTEN, addresses
 
 ROOT = Path(__file__).parents[2]
+FULL = addresses(DOMAIN)
 
 
 def prepare(folder: Path, *options: str) -> str:
-    command = [sys.executable, str(ROOT / "deploy/prepare.py"), "--folder", str(folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    done = run(ROOT, "--folder", str(folder), *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deploy.prepare", *options]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +94,77 @@ def test_the_server_certificate_is_trusted_by_the_root_for_every_name(prepared: 
     folder = prepared / "certificates"
     server = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == [
-        f"{name}.dezky.local" for name in ("api", "console", "auth", "mail", "files")
-    ]
+    assert names.get_values_for_type(x509.DNSName) == [f"{name}.{DOMAIN}" for name in NAMES]
     root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
     server.verify_directly_issued_by(root)
     ssl.create_default_context(cafile=str(folder / "root.pem"))
     assert stat.S_IMODE((folder / "root.key").stat().st_mode) == 0o600
+
+
+def test_a_new_server_certificate_is_signed_by_the_existing_root(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    folder = tmp_path / "certificates"
+    root, former = (folder / "root.pem").read_bytes(), (folder / "server.pem").read_bytes()
+    for name in ("server.pem", "server.key"):
+        (folder / name).unlink()
+    assert "certificates: server made" in prepare(tmp_path)
+    assert (folder / "root.pem").read_bytes() == root
+    assert (folder / "server.pem").read_bytes() != former
+    server = x509.load_pem_x509_certificate((folder / "server.pem").read_bytes())
+    server.verify_directly_issued_by(x509.load_pem_x509_certificate(root))
+
+
+@pytest.mark.parametrize(
+    ("removed", "named"),
+    [
+        (("server.pem", "root.key"), "root.key"),
+        (("root.pem",), "root.pem"),
+        (("server.key",), "server.key"),
+    ],
+)
+def test_a_certificate_without_its_key_or_root_is_named(tmp_path: Path, removed: tuple[str, ...], named: str) -> None:
+    prepare(tmp_path)
+    for name in removed:
+        (tmp_path / "certificates" / name).unlink()
+    done = run(ROOT, "--folder", str(tmp_path))
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_containers_can_read_certificates_of_any_umask_and_of_any_origin(tmp_path: Path) -> None:
+    folder = tmp_path / "certificates"
+    prepare(tmp_path)
+    for path in folder.iterdir():
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            os.chown(path, 0, 0)
+    prepare(tmp_path)
+    assert [mode(folder / name) for name in ("root.pem", "server.pem", "root.key")] == [0o644, 0o644, 0o600]
+    if os.geteuid() == 0:
+        assert (mode(folder / "server.key"), (folder / "server.key").stat().st_uid) == (0o600, PROXY)
+    else:
+        assert mode(folder / "server.key") == 0o644
+
+
+def test_containers_can_read_the_configuration_of_a_clone_made_with_a_strict_umask(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets", "certificates"))
+    for path in (tmp_path / "deploy").rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert run(tmp_path).returncode == 0
+    compose = tmp_path / "deploy/compose"
+    assert mode(compose / "mongo") & 0o005 == 0o005
+    assert mode(compose / "mongo/start.sh") & 0o004
+    assert mode(tmp_path / "deploy/authentik/platform.yaml") & 0o004
+    assert mode(compose / "secrets") == 0o700
+
+
+def test_a_domain_in_the_environment_file_is_that_of_certificate_and_addresses(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# ours\nBASE_DOMAIN=example.com\n")
+    prepare(tmp_path, "--full")
+    server = x509.load_pem_x509_certificate((tmp_path / "certificates/server.pem").read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(names.get_values_for_type(x509.DNSName)) == {f"{name}.example.com" for name in NAMES}
+    text = (tmp_path / ".env").read_text()
+    assert "AUTHENTIK_API_URL=https://auth.example.com\n" in text
+    assert DOMAIN not in text

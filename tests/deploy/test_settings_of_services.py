@@ -12,17 +12,14 @@ from typing import Any
 
 import certifi
 import pytest
-import yaml
 
 from deploy import prepare
+from tests.deploy.test_compose import read
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy/compose"
-SERVICES: dict[str, Any] = {
-    name: one
-    for file in ("compose.yaml", "products.yaml")
-    for name, one in yaml.safe_load((COMPOSE / file).read_text())["services"].items()
-}
+FULL = prepare.addresses(prepare.DOMAIN)
+SERVICES: dict[str, Any] = {**read("compose.yaml")["services"], **read("products.yaml")["services"]}
 READ = "from shared.config.settings import read_settings; read = read_settings()"
 READ_API = "from shared.config.settings import read_api_settings; read = read_api_settings()"
 READ_CONSOLE = "from console.settings import read_settings; read = read_settings()"
@@ -55,7 +52,7 @@ def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[
     prepare.make_secrets(folder)
     for name in prepare.WRITTEN:
         (folder / name).write_text("written-by-the-bootstrap-job")
-    given = prepare.FULL if is_full else {}
+    given = FULL if is_full else {}
     root = folder / "root.pem"
     root.write_text(Path(certifi.where()).read_text())
     environment = {"PATH": os.environ["PATH"], "SECRETS": str(folder)}
@@ -95,7 +92,7 @@ def test_the_bootstrap_jobs_settings_are_valid_and_name_the_three_products(tmp_p
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_every_path_in_a_services_environment_is_mounted_there(service: str) -> None:
-    for variable, text in given_variables(service, prepare.FULL).items():
+    for variable, text in given_variables(service, FULL).items():
         for path in MOUNTED.findall(text):
             there = any(f"{path}/".startswith(f"{one}/") or one.startswith(f"{path}/") for one in mounts(service))
             assert there, (variable, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prepare import NAMES
+from deploy.certificates import NAMES
 from shared.core.http import tls_context
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
-    command = [sys.executable, str(ROOT / "deploy/prepare.py"), "--folder", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    command = [sys.executable, "-m", "deploy.prepare", "--folder", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
     return folder / "certificates"
 
 
