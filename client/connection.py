@@ -45,13 +45,13 @@ class Response(Generic[T]):
 
     @property
     def etag(self) -> str | None:
-        """The record's version without quotes, for `if_match`."""
+        """Return the record's version without quotes, for `if_match`."""
         etag = self.headers.get("ETag")
         return etag.strip('"') if etag else None
 
     @property
     def operation_id(self) -> str | None:
-        """Id of the operation that the request started."""
+        """Return the id of the operation that the request started."""
         return self.headers.get("Operation-Location", "").rpartition("/")[2] or None
 
     @property

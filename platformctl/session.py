@@ -33,7 +33,7 @@ class Session:
 
     @cached_property
     def platform(self) -> Platform:
-        """The API. Raises NotSignedIn without a token and a sign-in, UsageError when several sign-ins match."""
+        """Return the API. Raises NotSignedIn without a token and a sign-in, UsageError when several sign-ins match."""
         return self.connect()
 
     @property
@@ -44,7 +44,7 @@ class Session:
 
     @cached_property
     def names(self) -> Names:
-        """The names for the ids in records."""
+        """Return the names for the ids in records."""
         return Names(self.platform)
 
     def connect(self, retries: int = DEFAULT_RETRIES) -> Platform:

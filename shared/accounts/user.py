@@ -62,7 +62,7 @@ class Rights:
 
     @property
     def role(self) -> Role:
-        """The highest of the user's roles."""
+        """Return the highest of the user's roles."""
         held = [self.roles.get(one, Role.MEMBER) for one in self.tenant_ids]
         if self.partner_id is not None or not self.tenant_ids:
             held.append(self.partner_role)
@@ -132,7 +132,7 @@ class User:
 
     @property
     def tenant_ids(self) -> tuple[str, ...]:
-        """Ids of the tenants that the user belongs to."""
+        """Return the ids of the tenants that the user belongs to."""
         return self.rights.tenant_ids
 
     @property
@@ -153,7 +153,7 @@ class User:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The role in each tenant that the user belongs to."""
+        """Return the role in each tenant that the user belongs to."""
         return {one: self.rights.roles.get(one, Role.MEMBER) for one in self.tenant_ids}
 
     def role_in(self, tenant_id: str) -> Role | None:

@@ -21,7 +21,7 @@ class Login:
 
     @property
     def arguments(self) -> dict[str, str]:
-        """The given ones as keyword arguments of a Redis client."""
+        """Return the given arguments as keyword arguments of a Redis client."""
         return {name: value for name, value in vars(self).items() if value}
 
 

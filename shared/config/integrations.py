@@ -144,7 +144,7 @@ class IntegrationSettings(BaseSettings):
 
     @property
     def configured(self) -> frozenset[str]:
-        """Names of the integrations that have an address or a key."""
+        """Return the names of the integrations that have an address or a key."""
         given: dict[str, object] = {
             AUTHENTIK: self.authentik_api_url,
             STALWART: self.stalwart_api_url,
@@ -155,12 +155,12 @@ class IntegrationSettings(BaseSettings):
 
     @property
     def disabled_integrations(self) -> frozenset[str]:
-        """Optional integrations that are not configured."""
+        """Return the optional integrations that are not configured."""
         return OPTIONAL - self.configured
 
     @property
     def credential_fingerprints(self) -> dict[str, str]:
-        """Integration to a keyed hash of its credentials, to detect renewed ones; empty without STAMP_KEYS."""
+        """Return each integration's keyed hash of its credentials, to detect renewed ones; empty without STAMP_KEYS."""
         key = self.stamp_key_texts[0].encode() if self.stamp_keys else None
         given: dict[str, tuple[str | SecretStr | None, ...]] = {
             AUTHENTIK: (self.authentik_api_token,),

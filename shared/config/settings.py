@@ -188,14 +188,14 @@ class Settings(TokenSettings, IntegrationSettings, LimitSettings):
 
     @property
     def broker(self) -> BrokerAddress:
-        """The address of the broker."""
+        """Return the address of the broker."""
         password = self.redis_sentinel_password
         own = Login(self.redis_sentinel_username, password.get_secret_value() if password else None)
         return BrokerAddress.of(self.redis_url.get_secret_value(), self.redis_sentinel_master, own)
 
     @property
     def first_domain_check_seconds(self) -> float | None:
-        """Seconds until the first check of a new domain; None: only on request, because no proof is required."""
+        """Return the seconds until a new domain's first check; None: only on request, as no proof is required."""
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
 

@@ -38,7 +38,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The value of the Host header."""
+        """Return the value of the Host header."""
         return _authority(self.host, self.port, self.scheme)
 
     def url_at(self, address: str) -> str:

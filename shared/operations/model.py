@@ -76,7 +76,7 @@ class StepRecord(NamedTuple):
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """When the step runs again; None before its first attempt, unless it is deferred, and after its end."""
+        """Return when the step runs again; None before its first attempt, unless it is deferred, and after its end."""
         return self.due_at if self.is_open and (self.attempts or self.deferred_by) else None
 
 
@@ -136,7 +136,7 @@ class Operation:
 
     @property
     def shown_finished_at(self) -> datetime | None:
-        """The time of the end, shown with it."""
+        """Return the time of the end, shown with it."""
         return self.finished_at if self.settled else None
 
     def step(self, name: str) -> StepRecord:

@@ -65,7 +65,7 @@ class Actor:
 
     @property
     def administered_tenant_ids(self) -> tuple[str, ...]:
-        """The tenants in which the user is an owner or administrator."""
+        """Return the tenants in which the user is an owner or administrator."""
         return tuple(one for one in self.user.tenant_ids if self.user.role_in(one) in ADMINISTRATIVE_ROLES)
 
     def belongs_to(self, tenant: Tenant) -> bool:

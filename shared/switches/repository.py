@@ -122,7 +122,7 @@ class SwitchRepository:
     # -- pauses
 
     def pause(self, name: str, reason: str, by: str | None, session: Transaction) -> Switch:
-        """Pause. When paused already, only replace reason and user; `since` stays."""
+        """Pause this switch. When it is paused already, only replace reason and user; `since` stays."""
         since = {"$ifNull": ["$pause.since", "$$NOW"]}
         pause = {"reason": {"$literal": reason}, "by": by, "since": since}
         return self._write(name, [{"$set": {"pause": pause}}], session)

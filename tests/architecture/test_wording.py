@@ -14,6 +14,10 @@ FOLDERS = ("api", "worker", "shared", "client", "console", "platformctl", "servi
 RIDDLES = re.compile(
     r"(What|Whether|Whoever|Whatever|Those|That which|Raises|How|Who|Where|Which|Why|Tell whether|True if)\b"
 )
+#: first words of a function's docstring that are no imperative: articles, nouns, third persons
+NO_IMPERATIVE = re.compile(
+    r"(A|An|The|All|Every|Each|Our|Its|Their|One|This|It|No|In|When|Basic|Integration|Optional|[A-Z][a-z]+(?<!s)s)\b"
+)
 #: own words for limits and time limits; the field says MAX_, MIN_ and TIMEOUT
 LIMITS = re.compile(r"(MOST|LONGEST|LARGEST|BIGGEST|SHORTEST|SMALLEST|FEWEST|LEAST)(_|$)|.*PATIENCE")
 RAISED = re.compile(r"\b[Rr]aises? ([A-Z]\w+)")
@@ -36,6 +40,13 @@ def _docstrings() -> Iterator[tuple[Path, str]]:
                 yield path, text
 
 
+def _functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node
+
+
 def _known_names() -> set[str]:
     """Return all names that the code defines, imports or reads from a module."""
     known = set(dir(builtins))
@@ -52,6 +63,11 @@ def _known_names() -> set[str]:
 
 def test_a_docstring_starts_with_a_summary() -> None:
     assert [f"{path}: {text.splitlines()[0]}" for path, text in _docstrings() if RIDDLES.match(text)] == []
+
+
+def test_a_functions_docstring_starts_with_an_imperative() -> None:
+    summaries = [(path, ast.get_docstring(node) or "") for path, node in _functions()]
+    assert [f"{path}: {text.splitlines()[0]}" for path, text in summaries if NO_IMPERATIVE.match(text)] == []
 
 
 def test_an_exception_that_a_docstring_names_exists() -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 def show(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
-    """`rows`: each system's runs, as dataclasses of figures in the order of `columns`."""
+    """Print a table. `rows`: each system's runs, as dataclasses of figures in the order of `columns`."""
     table = Table(title=f"{title}: medians (spread)", title_justify="left")
     for column in ("", *columns):
         table.add_column(column, justify="right")

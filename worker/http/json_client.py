@@ -159,7 +159,7 @@ def _request_id() -> dict[str, str]:
 
 
 def user_and_password(user: str, password: str) -> AuthBase:
-    """Basic credentials in UTF-8 (RFC 7617, section 2.1), which the products read; requests would write Latin-1."""
+    """Encode Basic credentials in UTF-8 (RFC 7617, section 2.1), as the products read them; requests writes Latin-1."""
     return HTTPBasicAuth(user.encode(), password.encode())
 
 

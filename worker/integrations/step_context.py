@@ -80,12 +80,12 @@ class StepContext:
 
     @property
     def ready_domains(self) -> tuple[str, ...]:
-        """The tenant's domains that may be provisioned."""
+        """Return the tenant's domains that may be provisioned."""
         return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
 
     @property
     def waiting_domains(self) -> tuple[str, ...]:
-        """The tenant's domains that wait for a proof of ownership."""
+        """Return the tenant's domains that wait for a proof of ownership."""
         return tuple(name for name in self.tenant.domains if name not in self.ready_domains)
 
     def remote(self, field: str) -> Any:

@@ -12,7 +12,7 @@ from sandbox.simulators.process import serve_until_stopped
 @click.option("--port", default=0, help="Of the control path, over HTTP. 0: any free one.")
 @click.option("--dns-port", default=0, help="Of DNS, over UDP and TCP. 0: any free one.")
 def main(port: int, dns_port: int) -> None:
-    """A loopback name server whose records are set over HTTP."""
+    """Serve DNS on loopback; its records are set over HTTP."""
     serve_until_stopped(DnsSimulator(dns_port=dns_port), port)
 
 

@@ -52,7 +52,7 @@ class Storage:
 
     @property
     def groups(self) -> dict[str, str]:
-        """Groups that can be invited: id to name."""
+        """Return the groups that can be invited: id to name."""
         return self._people.groups
 
     def add_group(self, name: str) -> str:

@@ -66,7 +66,7 @@ class Evidence:
 
     @cached_property
     def applied(self) -> dict[str, list[Row]]:
-        """Operations by tenant id, without dry runs, in the order in which they were accepted."""
+        """Return the operations by tenant id, without dry runs, in the order in which they were accepted."""
         found: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(self.operations, key=lambda one: (one["createdAt"], one["generation"])):
             if row["mode"] == "apply":
@@ -75,7 +75,7 @@ class Evidence:
 
     @cached_property
     def of_request(self) -> dict[str, list[Row]]:
-        """Events about tenants (`tenant.*`) by the id of the request that caused them."""
+        """Return the events about tenants (`tenant.*`) by the id of the request that caused them."""
         found: dict[str, list[Row]] = defaultdict(list)
         for row in self.events:
             if row["action"].startswith("tenant."):

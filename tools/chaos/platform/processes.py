@@ -98,7 +98,7 @@ class Processes:
             managed.restart_ended()
 
     def one(self, kind: str, pick: float) -> ManagedProcess:
-        """`pick`: a fraction of 1."""
+        """Return one of the processes. `pick`: a fraction of 1."""
         found = self.by_kind[kind]
         return found[int(pick * len(found))]
 

@@ -26,7 +26,7 @@ class Group:
 
     @property
     def tenant_id(self) -> str | None:
-        """The tenant whose ownership marker the group carries, or None."""
+        """Return the tenant whose ownership marker the group carries, or None."""
         found = marker(self.attributes).get("tenantId")
         return found if isinstance(found, str) else None
 
@@ -43,13 +43,13 @@ class Person:
 
     @property
     def owned_tenant_id(self) -> str | None:
-        """The tenant for whose owner we made this account, or None for an account that we did not make."""
+        """Return the tenant for whose owner we made this account, or None for an account that we did not make."""
         found = marker(self.attributes).get("ownerOf")
         return found if isinstance(found, str) else None
 
     @property
     def invitations(self) -> int:
-        """The number of invitations sent to this account."""
+        """Return the number of invitations sent to this account."""
         ours = marker(self.attributes)
         sent = ours.get("invitations")
         return sent if isinstance(sent, int) else int(bool(ours.get("invited")))

@@ -51,7 +51,7 @@ class MailDomain:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names under which mail reaches it."""
+        """Return all names under which mail reaches it."""
         return (self.name, *self.aliases)
 
     @property

@@ -41,7 +41,7 @@ class Session:
 
     @property
     def sid(self) -> str:
-        """The `sid` claim of this session's tokens."""
+        """Return the `sid` claim of this session's tokens."""
         return hashlib.sha256(self.key.encode()).hexdigest()
 
     def wait_for(self, url: str) -> None:
