@@ -99,8 +99,8 @@ class SignInService:
         known = self._users.find_by_subject(caller.subject, session)
         if known is None:
             user = self._create(caller, session)
-            event = NewEvent("user.created", Author(user.id, request_id), after=event_values(user, EVENT_FIELDS))
-            self._events.append(event, session)
+            after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
+            self._events.append(NewEvent("user.created", Author(user.id, request_id), after=after), session)
             return user
         applied = self._applied(known, caller)
         if known.is_outdated_token(caller.issued_at):

@@ -14,9 +14,9 @@ from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
+from shared.events.erasure_repository import Erased, ErasureRepository
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
-from shared.events.retention_repository import RetentionRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy
 from shared.rights.policy import Actor
@@ -35,15 +35,6 @@ class _VisibleUser:
     managed: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Erasure:
-    """The result of an erasure. `owned_tenants`: slugs of tenants that still name the person as their owner."""
-
-    user_id: str
-    events: int
-    owned_tenants: tuple[str, ...]
-
-
 class UserService:
     """Returned records show only the tenants, and the roles there, that the actor manages."""
 
@@ -53,7 +44,7 @@ class UserService:
         connection: MongoConnection,
         events: EventRepository,
         partners: PartnerRepository,
-        retention: RetentionRepository,
+        erasure: ErasureRepository,
         tenants: TenantRepository,
         users: UserRepository,
         tenant_service: TenantService,
@@ -61,7 +52,7 @@ class UserService:
         self._connection = connection
         self._events = events
         self._partners = partners
-        self._retention = retention
+        self._erasure = erasure
         self._tenants = tenants
         self._users = users
         self._tenant_service = tenant_service
@@ -137,18 +128,24 @@ class UserService:
 
         self._connection.transaction(work)
 
-    def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erasure:
-        """Delete a record and the user's personal data in events. Raises NotFound, Forbidden, StaleVersion."""
+    def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erased:
+        """Delete the record, if it still exists, and the user's personal data elsewhere.
 
-        def work(session: Transaction) -> Erasure:
+        Raises NotFound, Forbidden, StaleVersion.
+        """
+
+        def work(session: Transaction) -> Erased:
             policy.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
-            user = self._changeable(user_id, actor, expected, session)
-            self._users.delete(user.id, session)
-            events = self._retention.erase_person(user.id, user.email, session)
-            owned = self._retention.owned_tenants(user.email, session)
-            after = {"_id": user.id, "erased": True}
+            addresses = self._erasure.addresses_in_events(user_id, session)
+            tenant_ids: tuple[str, ...] = ()
+            if addresses is None or self._users.find(user_id, session) is not None:
+                user = self._changeable(user_id, actor, expected, session)
+                self._users.delete(user.id, session)
+                addresses, tenant_ids = (addresses or frozenset()) | {user.email}, user.tenant_ids
+            erased = self._erasure.erase(user_id, addresses, tenant_ids, session)
+            after = {"_id": user_id, "erased": True}
             self._events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
-            return Erasure(user.id, events, tuple(owned))
+            return erased
 
         return self._connection.transaction(work)
 

@@ -140,7 +140,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             connection=connection,
             events=events,
             partners=store.partners,
-            retention=store.retention,
+            erasure=store.erasure,
             tenants=store.tenants,
             users=store.users,
             tenant_service=tenants,

@@ -21,6 +21,7 @@ from shared.db.rate_limiter import RateLimiter
 from shared.diagnostics.repository import DiagnosticsRepository
 from shared.domains.check_queue import DomainCheckQueue
 from shared.domains.repository import DomainRepository
+from shared.events.erasure_repository import ErasureRepository
 from shared.events.repository import EventRepository
 from shared.events.retention_repository import RetentionRepository
 from shared.operations.deferral_repository import DeferralRepository
@@ -83,6 +84,7 @@ class Repositories:
     status_repair: StatusRepair
     bulk: BulkOperationRepository
     diagnostics: DiagnosticsRepository
+    erasure: ErasureRepository
     retention: RetentionRepository
     migrator: Migrator
     emergency_tokens: EmergencyTokenRepository
@@ -151,5 +153,6 @@ def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repo
         status_repair=StatusRepair(database, RateLimiter(database)),
         bulk=BulkOperationRepository(database),
         diagnostics=DiagnosticsRepository(database),
+        erasure=ErasureRepository(database),
         retention=RetentionRepository(database),
     )

@@ -1,4 +1,4 @@
-"""Remove old events and operations, and a user's personal data in events."""
+"""Remove old events and operations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
+from shared.db.documents import Document, seconds_from_now, translate_errors
 
 _CURSOR = "retention"
 
@@ -48,23 +48,3 @@ class RetentionRepository:
             after = rows[-1]["finishedAt"] if len(rows) == limit else None
             self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
             return self._operations.delete_many({"_id": {"$in": obsolete}}).deleted_count if obsolete else 0
-
-    def erase_person(self, user_id: str, email: str, session: Transaction) -> int:
-        """Replace a user's personal data in events and return how many changed; the events themselves stay."""
-        about = {
-            "action": {"$regex": r"^user\."},
-            "$or": [{"before._id": user_id}, {"after._id": user_id}],
-        }
-        erased = {"_id": user_id, "erased": True}
-        changed = self._events.update_many(about, {"$set": {"before": erased, "after": erased}}, session=session)
-        owner_changes = 0
-        for side in ("before", "after"):
-            owned = {"action": {"$regex": r"^tenant\."}, f"{side}.owner.email": email}
-            done = self._events.update_many(owned, {"$set": {f"{side}.owner": {"erased": True}}}, session=session)
-            owner_changes += done.modified_count
-        return changed.modified_count + owner_changes
-
-    def owned_tenants(self, email: str, session: Transaction) -> list[str]:
-        """Return the slugs of tenants whose owner has this address: their records need one."""
-        rows = self._tenants.find({"search": email.lower(), "owner.email": email}, {"slug": 1}, session=session)
-        return [str(row["slug"]) for row in rows]

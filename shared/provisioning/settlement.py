@@ -152,7 +152,7 @@ class Settlement:
         else:
             return
         # the event belongs to this tenant, so it names no other
-        after = {"_id": user.id, "role": Role.OWNER, "tenantIds": [tenant.id]}
+        after = {"_id": user.id, "email": tenant.owner.email, "role": Role.OWNER, "tenantIds": [tenant.id]}
         author = Author(None, operation.request_id)
         action = "user.created" if known is None else "user.changed"
         self._events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)

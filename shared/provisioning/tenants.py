@@ -45,7 +45,7 @@ from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 
 #: fields of a tenant that events show
-EVENT_FIELDS = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
+EVENT_FIELDS = ("slug", "name", "plan", "domains", "billing_info", "partner_id", "owner")
 
 
 class TenantService:

@@ -1,4 +1,4 @@
-"""Retention deletes by age as configured, and a person can be erased; tombstones and latest operations stay."""
+"""Retention deletes by age as configured; tombstones and latest operations stay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.accounts.user import NewUser
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
@@ -62,23 +61,3 @@ def test_two_concurrent_schedulers_remove_each_record_once(
     assert store.retention.drop_operations(30 * 86400, 10) == 0
     # an operation that must stay does not hide the ones after it
     assert store.retention.drop_operations(30 * 86400, 1) == 0
-
-
-def test_erasing_a_person_removes_their_name_and_keeps_the_events(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
-) -> None:
-    view = create()
-    user = control_plane.users.create(
-        NewUser("subject-x", "ada@people.test", "Ada Lovelace"), {"tenant_ids": (view.tenant.id,)}, admin
-    )
-    control_plane.users.change(user.id, {"name": "Ada King"}, admin, None)
-    erasure = control_plane.users.erase(user.id, admin, None)
-    assert erasure.events == 2
-    assert store.users.find(user.id) is None
-    for name in ("events", "users"):
-        text = str(list(store.connection.database[name].find()))
-        assert "ada@people.test" not in text
-        assert "Ada" not in text
-        assert "subject-x" not in text
-    actions = [one.action for one in control_plane.events.newest(admin, None, None, 50).items]
-    assert {"user.created", "user.changed", "user.erased"} <= set(actions)

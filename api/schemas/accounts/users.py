@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, model_validator
 
 from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.accounts.user import NewUser, PlatformRole, Role, UserChanges
+from shared.events.erasure_repository import Erased
 
 TenantIds = Annotated[
     list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")
@@ -98,20 +98,32 @@ class UserResponse(ResponseModel):
     updated_at: datetime = Field(description="when the record was last changed")
 
 
-def _kept(owned_tenants: Sequence[str]) -> list[str]:
+def _kept(erased: Erased) -> list[str]:
     return [
         "That something happened, when, and by which id: the event log is the proof of changes.",
         "Subscriptions and invoices in Stripe: tax law requires them for years.",
         "The account in Authentik: it is another system's; remove it there.",
         "Stored responses to repeated requests: for 24 hours at most.",
-        *(f"The owner of tenant {slug}: name another owner, then it is gone." for slug in owned_tenants),
+        "Reasons and notes that people wrote in their own words, such as the reason of a suspend.",
+        *(
+            f"The owner of tenant {slug}, on its record and in its later operations; a reconcile also creates the "
+            "owner's user record again. Another owner can be named until the tenant is active."
+            for slug in erased.owned_tenants
+        ),
+        *(
+            f"The billing contact of tenant {slug}: change it in the tenant's billingInfo."
+            for slug in erased.billed_tenants
+        ),
     ]
 
 
 class ErasureResponse(ResponseModel):
     """The result of an erasure, and what remains for which reason."""
 
-    erased_events: int = Field(validation_alias="events", description="events whose personal data was erased")
-    kept: Annotated[list[str], BeforeValidator(_kept)] = Field(
-        validation_alias="owned_tenants", description="data that remains, and why"
-    )
+    erased_events: int = Field(description="events whose personal data was erased")
+    kept: list[str] = Field(description="data that remains, and why")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, erased: Erased) -> dict[str, Any]:
+        return {"erased_events": erased.events, "kept": _kept(erased)}

@@ -1,0 +1,120 @@
+"""A person can be erased: their name and address are gone from every record, and the records stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.accounts.user import NewUser, UserQuery
+from shared.application.services import Services
+from shared.application.store import Repositories
+from shared.core.errors import NotFound
+from shared.rights.policy import Actor, Caller
+from shared.tenants.model import NewTenant, Owner
+from shared.tenants.views import TenantView
+from tests.platform_fixture import PlatformFixture
+
+Create = Callable[..., TenantView]
+ADA = "ada@people.test"
+
+
+def stored(store: Repositories, *collections: str) -> str:
+    return str([list(store.connection.database[name].find()) for name in collections])
+
+
+def test_erasing_a_person_removes_their_name_and_keeps_the_events(
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
+) -> None:
+    view = create()
+    user = control_plane.users.create(
+        NewUser("subject-x", "ada@people.test", "Ada Lovelace"), {"tenant_ids": (view.tenant.id,)}, admin
+    )
+    control_plane.users.change(user.id, {"name": "Ada King"}, admin, None)
+    erasure = control_plane.users.erase(user.id, admin, None)
+    assert erasure.events == 2
+    assert store.users.find(user.id) is None
+    for name in ("events", "users"):
+        text = str(list(store.connection.database[name].find()))
+        assert "ada@people.test" not in text
+        assert "Ada" not in text
+        assert "subject-x" not in text
+    actions = [one.action for one in control_plane.events.newest(admin, None, None, 50).items]
+    assert {"user.created", "user.changed", "user.erased"} <= set(actions)
+
+
+def test_the_event_of_a_first_sign_in_is_erased_too(store: Repositories, control_plane: Services, admin: Actor) -> None:
+    user = control_plane.sign_in.record(Caller("subject-x", ADA, "Ada", (), frozenset({"portal"}), 1.0), "request-2")
+    # as earlier releases wrote it
+    other = control_plane.sign_in.record(Caller("subject-y", "y@people.test", "Y", (), frozenset(), 1.0), "request-3")
+    store.connection.database["events"].update_one({"actor": other.id}, {"$unset": {"after._id": ""}})
+    assert control_plane.users.erase(user.id, admin, None).events == 1
+    assert control_plane.users.erase(other.id, admin, None).events == 1
+    text = stored(store, "events", "users")
+    assert ADA not in text
+    assert "y@people.test" not in text
+
+
+def test_a_deleted_user_can_still_be_erased_by_the_id(
+    store: Repositories, control_plane: Services, admin: Actor
+) -> None:
+    user = control_plane.users.create(NewUser("subject-x", ADA, "Ada"), {}, admin)
+    control_plane.users.delete(user.id, admin, None)
+    assert ADA in stored(store, "events")
+    assert control_plane.users.erase(user.id, admin, None).events == 2
+    assert ADA not in stored(store, "events")
+    assert control_plane.users.erase(user.id, admin, None).owned_tenants == ()
+    with pytest.raises(NotFound):
+        control_plane.users.erase("0" * 24, admin, None)
+
+
+def test_an_owners_address_is_erased_wherever_it_is_not_needed_and_the_rest_is_named(
+    platform: PlatformFixture,
+) -> None:
+    plane, admin, store = platform.plane, platform.admin, platform.store
+    new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(ADA, "Ada"))
+    assert platform.finish(plane.tenants.create(new, admin)).status == "succeeded"
+    plane.tenants.change("acme", {"billing_info": {"email": ADA.upper()}}, admin, None)
+    (user,) = plane.users.page(admin, UserQuery(prefix="ada@"), None).items
+    assert ADA in stored(store, "operations")
+    erased = plane.users.erase(user.id, admin, None)
+    assert (erased.owned_tenants, erased.billed_tenants) == (("acme",), ("acme",))
+    assert ADA not in stored(store, "operations", "events", "users").lower()
+    assert "create an account for the owner (erased)" in stored(store, "operations")
+
+
+def test_of_a_purged_tenant_no_address_is_left(platform: PlatformFixture) -> None:
+    plane, admin, store = platform.plane, platform.admin, platform.store
+    new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(ADA, "Ada"))
+    platform.finish(plane.tenants.create(new, admin))
+    (user,) = plane.users.page(admin, UserQuery(prefix="ada@"), None).items
+    plane.tenants.change("acme", {"billing_info": {"email": ADA}}, admin, None)
+    platform.finish(plane.lifecycle.delete("acme", admin))
+    platform.finish(plane.lifecycle.purge("acme", admin))
+    collections = ("operations", "tombstones", "events")
+    assert {name for name in collections if ADA in stored(store, name)} == set(collections)
+    # the purge removed the user's record
+    erased = plane.users.erase(user.id, admin, None)
+    assert (erased.owned_tenants, erased.billed_tenants) == ((), ())
+    assert ADA not in stored(store, *collections, "tenants")
+    assert plane.lifecycle.receipt("acme", admin).removals
+
+
+def test_another_address_that_ends_alike_is_not_erased(platform: PlatformFixture) -> None:
+    plane, admin = platform.plane, platform.admin
+    new = NewTenant("acme", "Acme", "starter", (), owner=Owner(f"jo-{ADA}", "Jo"))
+    platform.finish(plane.tenants.create(new, admin))
+    made = plane.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": (platform.tenant("acme").id,)}, admin)
+    assert plane.users.erase(made.id, admin, None).owned_tenants == ()
+    assert f"jo-{ADA}" in stored(platform.store, "operations")
+
+
+def test_the_event_log_shows_who_was_and_who_is_the_owner(control_plane: Services, admin: Actor) -> None:
+    new = NewTenant("acme", "Acme", "starter", (), owner=Owner(ADA, "Ada"))
+    made = control_plane.tenants.create(new, admin)
+    control_plane.operations.cancel(made.operation.id, admin)  # type: ignore[union-attr]
+    control_plane.tenants.change("acme", {"owner": {"email": "bo@people.test"}}, admin, None)
+    changed = next(
+        one for one in control_plane.events.newest(admin, None, None, 9).items if one.action == "tenant.changed"
+    )
+    assert (changed.before["owner"]["email"], changed.after["owner"]["email"]) == (ADA, "bo@people.test")  # type: ignore[index]
