@@ -22,7 +22,7 @@ from shared.events.model import Author, NewEvent
 def main(email: str, reason: str, minutes: float) -> None:
     """Print a token for a platform administrator, for use while the identity provider is down.
 
-    The person must have signed in before. The event `access.emergency_token_issued` records it.
+    The event `access.emergency_token_issued` records it.
     Exit status 0: issued; 1: there is no such administrator, or more than one; 2: wrong usage or settings.
     """
     try:

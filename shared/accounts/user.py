@@ -100,6 +100,11 @@ class Rights:
         return replace(self, tenant_ids=tuple(one for one in self.tenant_ids if one in tenant_ids))
 
 
+def revocation_time(at: datetime) -> float:
+    """Return the first `iat`, in whole seconds, of tokens that are surely newer than a revocation at this time."""
+    return float(int(at.timestamp()) + 1)
+
+
 @dataclass(frozen=True)
 class NewUser:
     """A record to insert before the user's first sign-in. `subject` is the `sub` of their Authentik tokens."""
@@ -165,8 +170,11 @@ class User:
         return self.token_issued_at is None or issued_at > self.token_issued_at
 
     def is_outdated_token(self, issued_at: float) -> bool:
-        """Return whether a newer token was applied to this record, or a right revoked, since a token of that time."""
-        return issued_at < max(self.token_issued_at or 0.0, self.rights_revoked_at or 0.0)
+        """Return whether a newer token was applied to this record, or a right revoked, since a token of that time.
+
+        A token without a time, such as an emergency token, is older than any other.
+        """
+        return issued_at == 0 or issued_at < max(self.token_issued_at or 0.0, self.rights_revoked_at or 0.0)
 
     def with_revocation_time(self, before: User, at: datetime) -> User:
         """Return the record with `rights_revoked_at` set, if it lost a tenant or platform role that `before` had."""
@@ -174,8 +182,7 @@ class User:
             None,
             self.platform_role,
         )
-        # whole seconds, like a token's `iat`
-        return replace(self, rights_revoked_at=float(int(at.timestamp()))) if has_lost else self
+        return replace(self, rights_revoked_at=revocation_time(at)) if has_lost else self
 
     def changed(self, changes: UserChanges) -> User:
         """Return the record after the changes."""

@@ -80,9 +80,9 @@ class UserRepository:
         return user_of(row) if row else None
 
     def find_by_email(self, email: str) -> list[User]:
-        """Return all users with this e-mail address, compared in lower case."""
+        """Return all users with this e-mail address, whatever the case."""
         with translate_errors():
-            return list(map(user_of, self._rows.find({"email": email.lower()})))
+            return list(map(user_of, self._rows.find({"email": _beginning(email, "$")})))
 
     def find_with_time(self, subject: str) -> tuple[User, datetime] | None:
         """Return the user and the time of the read by the database's clock."""
@@ -101,7 +101,7 @@ class UserRepository:
         conditions: list[Document] = [
             {"tenantIds": query.tenant_id} if query.tenant_id else {},
             {"partnerId": query.partner_id} if query.partner_id else {},
-            {"email": {"$regex": f"^{re.escape(query.prefix)}"}} if query.prefix else {},
+            {"email": _beginning(query.prefix)} if query.prefix else {},
             {"_id": {"$in": [ObjectId(one) for one in query.ids]}} if query.ids is not None else {},
         ]
         if scope is not None:
@@ -142,6 +142,11 @@ class UserRepository:
 
     def delete(self, user_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
+
+
+def _beginning(text: str, end: str = "") -> re.Pattern[str]:
+    """Return a pattern for texts that begin so, whatever the case: the address is stored as the token has it."""
+    return re.compile(f"^{re.escape(text)}{end}", re.IGNORECASE)
 
 
 def document_of(user: User | NewUser) -> Document:

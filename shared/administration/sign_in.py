@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from shared.accounts.deleted_subjects import DeletedSubjectRepository
 from shared.accounts.user import NewUser, Rights, User
 from shared.accounts.user_repository import UserRepository
 from shared.core.errors import SubjectTaken, UnknownUser
@@ -32,6 +33,7 @@ class SignInService:
         subscriptions: SubscriptionRepository,
         tenant_views: TenantReadRepository,
         users: UserRepository,
+        deleted_subjects: DeletedSubjectRepository,
         groups: TokenGroups,
     ) -> None:
         self._connection = connection
@@ -39,6 +41,7 @@ class SignInService:
         self._subscriptions = subscriptions
         self._tenant_views = tenant_views
         self._users = users
+        self._deleted_subjects = deleted_subjects
         self._groups = groups
 
     def record(self, caller: Caller, request_id: str) -> User:
@@ -46,7 +49,8 @@ class SignInService:
 
         A token older than the last applied one changes nothing, and neither does one from before a right was revoked,
         because it would grant that right again. A token without the groups claim counts as one without groups. A name
-        or address missing from the token keeps its value on the record.
+        or address missing from the token keeps its value on the record. Raises UnknownUser for a token from before the
+        record was deleted.
         """
 
         def work(session: Transaction) -> User:
@@ -114,6 +118,8 @@ class SignInService:
         return user
 
     def _create(self, caller: Caller, session: Transaction) -> User:
+        if caller.issued_at < self._deleted_subjects.deleted_at(caller.subject, session):
+            raise UnknownUser("Your user record was deleted after your token was issued; sign in again.")
         groups = caller.groups or ()
         rights = Rights(
             tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.accounts.deleted_subjects import DeletedSubjectRepository
 from shared.accounts.emergency_token import EmergencyTokenRepository
 from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.user_repository import UserRepository
@@ -59,6 +60,7 @@ class Repositories:
     domain_checks: DomainCheckQueue
     operations: OperationRepository
     users: UserRepository
+    deleted_subjects: DeletedSubjectRepository
     subscriptions: SubscriptionRepository
     partners: PartnerRepository
     events: EventRepository
@@ -95,6 +97,7 @@ class Repositories:
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_syncs, self.orphans),
             *(self.orphan_scans, self.bulk, self.diagnostics, self.emergency_tokens, self.pending_members),
+            self.deleted_subjects,
         )
         for collection in collections:
             with self.connection.within(INDEX_BUILD_SECONDS):
@@ -126,6 +129,7 @@ def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repo
         domain_checks=DomainCheckQueue(database),
         operations=OperationRepository(database, settings.dispatch_grace_seconds),
         users=UserRepository(database),
+        deleted_subjects=DeletedSubjectRepository(database),
         subscriptions=SubscriptionRepository(database),
         partners=PartnerRepository(database),
         events=EventRepository(database),

@@ -29,12 +29,14 @@ class Forbidden(DomainError):
 
 
 class UnknownUser(DomainError):
-    """The token is valid, but its holder has no user record yet."""
+    """The token is valid, but its holder has no user record."""
 
     code = "unknown_user"
 
-    def __init__(self) -> None:
-        super().__init__("You are signed in but have no user record here yet; call GET /users/me once to create it.")
+    def __init__(
+        self, detail: str = "You are signed in but have no user record here yet; call GET /users/me once to create it."
+    ) -> None:
+        super().__init__(detail)
 
 
 class WrongSurface(DomainError):

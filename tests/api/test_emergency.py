@@ -48,6 +48,18 @@ def test_a_token_works_without_the_identity_provider_and_changes_no_record(
     assert done.stdout.strip() not in str(event)
 
 
+def test_an_administrator_who_never_signed_in_keeps_all_rights_and_is_found_whatever_the_case(
+    root: Client, issue: Issue, store: Repositories
+) -> None:
+    acme = root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).json()["_id"]
+    body = {"authentikSubjectId": "ann", "email": "Ann.Admin@People.test", "name": "Ann", "platformAdmin": True}
+    made = root("POST", "/users", json=body | {"tenantIds": [acme]}).json()
+    done = issue("ann.admin@people.test")
+    assert done.returncode == 0, done.stderr
+    assert Client(root.url, done.stdout.strip())("GET", "/users/me").json() == made
+    assert [one["name"] for one in root("GET", "/users?q=ann.adm").json()] == ["Ann"]
+
+
 def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Issue, store: Repositories) -> None:
     token = issue("admin@people.test").stdout.strip()
     emergency = Client(root.url, token)

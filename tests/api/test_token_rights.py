@@ -108,6 +108,42 @@ def test_an_older_token_does_not_restore_a_platform_administrator(
     assert second("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
 
 
+def test_a_token_of_the_second_in_which_a_right_was_revoked_does_not_restore_it(
+    rights: RightsFixture, root: Client, owner: Client, store: Repositories, with_token: Callable[..., Client]
+) -> None:
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"tenantIds": []})
+    user = store.users.find(rights.ids["owner"])
+    assert user is not None
+    same_second = with_token("owner", "portal", int(user.updated_at.timestamp()), "tenant-acme")
+    assert same_second("GET", "/users/me").json()["tenantIds"] == []
+
+
+def test_a_token_from_before_its_record_was_deleted_does_not_create_the_record_again(
+    rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
+) -> None:
+    assert root("DELETE", f"/users/{rights.ids['owner']}").status_code == 204
+    for client in (owner, with_token("owner", "portal", int(time.time()), "tenant-acme")):
+        answer = client("GET", "/users/me")
+        assert (answer.status_code, answer.json()["code"]) == (403, "unknown_user")
+        assert "sign in again" in answer.json()["detail"]
+    later = with_token("owner", "portal", int(time.time()) + 2, "tenant-acme")
+    assert later("GET", "/users/me").json()["roles"] == {rights.ids["acme"]: "member"}
+    # an erasure keeps no more of the person than a hash
+    assert root("DELETE", f"/users/{later('GET', '/users/me').json()['_id']}?erase=true").status_code == 200
+    assert owner("GET", "/users/me").status_code == 403
+    (kept,) = rights.rows["deleted_subjects"].find()
+    assert set(kept) == {"_id", "deletedAt", "expiresAt"}
+
+
+def test_a_token_without_a_time_changes_nothing_on_a_record(
+    rights: RightsFixture, root: Client, issuer: Issuer, api_url: str
+) -> None:
+    made = root("GET", f"/users/{rights.ids['member']}").json()
+    rights.rows["users"].update_one({"email": "member@people.test"}, {"$set": {"tokenIssuedAt": None}})
+    timeless = Client(api_url, issuer.token("member", "portal", iat=None, groups=[]))
+    assert timeless("GET", "/users/me").json() == made
+
+
 def test_a_granted_role_does_not_block_a_role_from_an_older_token(
     rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
 ) -> None:

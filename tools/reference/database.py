@@ -16,7 +16,8 @@ HEAD = f"""\
 
 The API creates these indexes at its first start and answers 503 until all are there. Numbered migrations change what
 an older release wrote. Collections of a few documents are not listed: switches (circuit breakers, pauses, observe-only
-mode), quotas, rate limits, idempotency keys, scan leases, diagnostics, emergency tokens, migrations."""
+mode), quotas, rate limits, idempotency keys, scan leases, diagnostics, emergency tokens, hashes of
+deleted subjects, migrations."""
 
 #: description of each collection
 COLLECTIONS = {
