@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.bulk.model import MAX_NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
@@ -16,6 +16,7 @@ from shared.db.documents import (
     Transaction,
     make_indexes,
     object_id,
+    required,
     seconds_from_now,
     translate_errors,
     upsert_pipeline,
@@ -24,6 +25,7 @@ from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
 from shared.rights.policy import Actor
 from shared.status.model import Target
+from shared.status.problem_repository import TenantIds, in_scope
 
 #: how long a bulk operation is kept
 RETENTION = timedelta(days=90)
@@ -58,9 +60,6 @@ class BulkOperationRepository:
         """Record a dry run with the tenants that it found."""
         key = ObjectId()
         with translate_errors():
-            for first in range(0, len(targets), BATCH):
-                rows = [_item_row(key, target) for target in targets[first : first + BATCH]]
-                self._items.insert_many(rows, ordered=False)
             document = {
                 "_id": key,
                 "action": action,
@@ -74,16 +73,22 @@ class BulkOperationRepository:
                 "finishedAt": None,
             }
             kept = seconds_from_now(DRY_RUN_KEPT.total_seconds())
-            self._items.update_many({"bulkId": key}, [{"$set": {"expiresAt": kept, "dueAt": "$$NOW"}}])
-            row = upsert_pipeline(document, createdAt="$$NOW", expiresAt=kept)
-            self._rows.update_one({"_id": key}, row, upsert=True)
+            pipeline = upsert_pipeline(document, createdAt="$$NOW", expiresAt=kept)
+            after = ReturnDocument.AFTER
+            made = required(self._rows.find_one_and_update({"_id": key}, pipeline, upsert=True, return_document=after))
+            for first in range(0, len(targets), BATCH):
+                rows = [_item_row(made, target) for target in targets[first : first + BATCH]]
+                self._items.insert_many(rows, ordered=False)
         found = self.find(str(key))
         if found is None:
             raise LookupError("a written document was not found")
         return found
 
-    def find(self, bulk_id: str) -> BulkOperation | None:
-        """Return a bulk operation with its counts and its first tenants, refused ones first."""
+    def find(self, bulk_id: str, tenant_ids: TenantIds = None) -> BulkOperation | None:
+        """Return a bulk operation with its counts and its first tenants, refused ones first.
+
+        `tenant_ids`: names only these tenants; None names any.
+        """
         key = object_id(bulk_id)
         with translate_errors():
             row = self._rows.find_one({"_id": key}) if key else None
@@ -94,19 +99,28 @@ class BulkOperationRepository:
                 ItemStatus(one["_id"]): one["count"]
                 for one in self._items.aggregate([{"$match": {"bulkId": key}}, counted])
             }
-            refused = list(self._items.find({"bulkId": key, "status": ItemStatus.REFUSED}).limit(MAX_NAMED))
-            others = list(self._items.find({"bulkId": key, "status": {"$ne": ItemStatus.REFUSED}}).limit(MAX_NAMED))
+            shown = {"bulkId": key, **in_scope(tenant_ids)}
+            refused = list(self._items.find({**shown, "status": ItemStatus.REFUSED}).limit(MAX_NAMED))
+            others = list(self._items.find({**shown, "status": {"$ne": ItemStatus.REFUSED}}).limit(MAX_NAMED))
         named = [_item(one) for one in (*refused, *others)[:MAX_NAMED]]
         return replace(_bulk(row), counts=counts, named=named)
 
-    def start(self, bulk_id: str, session: Transaction) -> bool:
-        """Start a dry run. False when it was started before."""
+    def start(self, bulk_id: str, tenant_ids: TenantIds, session: Transaction) -> bool:
+        """Start a dry run. False when it was started before or has expired.
+
+        `tenant_ids`: those that its author may still see; others are refused. None: all.
+        """
         key = ObjectId(bulk_id)
         kept = {"expiresAt": seconds_from_now(RETENTION.total_seconds())}
         fields = {"status": BulkStatus.RUNNING, "startedAt": "$$NOW", **kept}
-        done = self._rows.update_one({"_id": key, "status": BulkStatus.DRY_RUN}, [{"$set": fields}], session=session)
+        startable = {"_id": key, "status": BulkStatus.DRY_RUN, "$expr": {"$gt": ["$expiresAt", "$$NOW"]}}
+        done = self._rows.update_one(startable, [{"$set": fields}], session=session)
         if done.modified_count:
             self._items.update_many({"bulkId": key}, [{"$set": kept}], session=session)
+        if done.modified_count and tenant_ids is not None:
+            hidden = {"bulkId": key, "tenantId": {"$nin": list(tenant_ids)}}
+            refusal = {"status": ItemStatus.REFUSED, "detail": "You may no longer see this tenant."}
+            self._items.update_many(hidden, {"$set": refusal}, session=session)
         return done.modified_count == 1
 
     # -- run by the scheduler
@@ -143,15 +157,16 @@ class BulkOperationRepository:
         return done.modified_count == 1
 
 
-def _item_row(key: ObjectId, target: Target) -> Document:
+def _item_row(bulk: Document, target: Target) -> Document:
     return {
-        "bulkId": key,
+        "bulkId": bulk["_id"],
+        "expiresAt": bulk["expiresAt"],
         "tenantId": target.tenant_id,
         "slug": target.slug,
         "operationId": target.operation_id,
         "steps": list(target.steps),
         "status": ItemStatus.PENDING,
-        "dueAt": None,
+        "dueAt": bulk["createdAt"],
         "detail": None,
     }
 

@@ -72,9 +72,11 @@ class BulkService:
         bulk = self.get(bulk_id, actor)
         if bulk.created_by != actor.user.id:
             raise Forbidden("Only the user who made a dry run may start it. Make your own dry run.")
+        if not actor.surfaces.issuperset(bulk.surfaces):
+            raise Forbidden("The dry run was made with a token for more surfaces. Make another one with this token.")
 
         def work(session: Transaction) -> bool:
-            if not self._bulk.start(bulk_id, session):
+            if not self._bulk.start(bulk_id, self._visible_ids(actor), session):
                 return False
             self._events.append(_event("bulk.started", bulk, actor.author), session)
             return True
@@ -84,8 +86,11 @@ class BulkService:
         return self.get(bulk_id, actor)
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
-        """Return an own bulk operation; platform administrators and support see all. Raises NotFound."""
-        bulk = self._bulk.find(bulk_id)
+        """Return an own bulk operation; platform administrators and support see all. Raises NotFound.
+
+        It names only tenants that the actor may see now.
+        """
+        bulk = self._bulk.find(bulk_id, self._visible_ids(actor))
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         return bulk
@@ -160,7 +165,7 @@ class BulkService:
         self, query: OperationQuery, selector: Selector, actor: Actor
     ) -> Iterator[tuple[Tenant, Target]]:
         """Yield tenants whose operations have the problem and that meet the selector's other criteria."""
-        tenant_ids = self._tenants.ids_in(policy.visible_tenants(actor))
+        tenant_ids = self._visible_ids(actor)
         after: str | None = None
         while True:
             page = self._problems.targets(tenant_ids, query, selector.integration, after)
@@ -170,6 +175,9 @@ class BulkService:
             if page.next is None:
                 return
             after = page.next
+
+    def _visible_ids(self, actor: Actor) -> tuple[str, ...] | None:
+        return self._tenants.ids_in(policy.visible_tenants(actor))
 
     def _selected(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
         query = TenantQuery(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.accounts.scope import Scope
 from shared.db.connection import MongoConnection
 from shared.db.paging import Page
 from shared.operations.model import Operation
@@ -17,6 +18,7 @@ from shared.status.problem_repository import ProblemRepository, TenantIds
 from shared.switches.model import Switch, tenant_of_switch
 from shared.switches.repository import SwitchRepository
 from shared.tenants.repository import TenantRepository
+from shared.webhooks.policy import visible_webhooks
 
 
 class StatusService:
@@ -52,7 +54,7 @@ class StatusService:
             *(group for group in singles if group is not None),
             *found.drifted(tenant_ids),
             *found.domains(tenant_ids),
-            *found.webhooks(scope),
+            *found.webhooks(self._webhook_scope(actor)),
         ]
         switches = list(self._switches.all().values())
         return Status(
@@ -79,6 +81,11 @@ class StatusService:
         if tenant_slug is not None:
             return (self._tenant_service.visible(tenant_slug, actor).id,)
         return self._tenants.ids_in(policy.visible_tenants(actor))
+
+    def _webhook_scope(self, actor: Actor) -> Scope:
+        """Return the scope of the webhooks that the actor may see, which is narrower than that of their tenants."""
+        scope = visible_webhooks(actor)
+        return replace(scope, tenant_ids=self._tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ())
 
     def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
         paused = {

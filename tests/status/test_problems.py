@@ -251,6 +251,30 @@ def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
     assert (Finding.DRIFTED.value, "stalwart", "drifted") not in groups(control_plane, admin)
 
 
+def test_failing_webhooks_are_shown_to_those_who_may_see_them(
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    tenant_id = begun(create).tenant_id
+    roles = {"owner": Role.OWNER, "member": Role.MEMBER}
+    people = {
+        name: control_plane.users.create(
+            NewUser(name, f"{name}@acme.test", name), {"role": role, "tenant_ids": (tenant_id,)}, admin
+        )
+        for name, role in roles.items()
+    }
+    owner, member = (Actor(people[name], frozenset({"portal"})) for name in roles)
+    failing = {"failingSince": store.connection.now(), "disabledReason": None, "partnerId": None}
+    database["webhooks"].insert_one(
+        {"url": "https://hooks.acme.test/", "tenantId": tenant_id, "tenantSlug": "acme", **failing}
+    )
+    kind = (Finding.FAILING_WEBHOOK.value, None, "failing")
+    assert kind in groups(control_plane, owner)
+    assert kind not in groups(control_plane, member)
+    database["tenants"].update_one({"slug": "acme"}, {"$set": {"status": "deleted"}})
+    assert kind not in groups(control_plane, owner)
+    assert kind in groups(control_plane, admin)
+
+
 def test_records_from_before_the_fields_and_those_of_older_processes_are_repaired(
     store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
