@@ -32,7 +32,7 @@ def main(email: str, reason: str, minutes: float) -> None:
         sys.exit(2)
     store = open_repositories(settings)
     try:
-        token = _issued(store, email, reason, minutes)
+        token = _issue(store, email, reason, minutes)
     except StoreUnavailable:
         sys.exit("MongoDB cannot be reached, so no token can be made.")
     finally:
@@ -41,14 +41,14 @@ def main(email: str, reason: str, minutes: float) -> None:
     click.echo(token)
 
 
-def _issued(store: Repositories, email: str, reason: str, minutes: float) -> str:
+def _issue(store: Repositories, email: str, reason: str, minutes: float) -> str:
     admins = [one for one in store.users.find_by_email(email) if one.platform_role is PlatformRole.ADMIN]
     if len(admins) != 1:
         sys.exit(f"{'No' if not admins else 'More than one'} platform administrator has the address {email}.")
-    return store.connection.transaction(lambda session: _recorded(store, admins[0], reason, minutes, session))
+    return store.connection.transaction(lambda session: _record(store, admins[0], reason, minutes, session))
 
 
-def _recorded(store: Repositories, user: User, reason: str, minutes: float, session: Transaction) -> str:
+def _record(store: Repositories, user: User, reason: str, minutes: float, session: Transaction) -> str:
     after = {"user": user.id, "minutes": minutes, "reason": reason}
     store.events.append(NewEvent("access.emergency_token_issued", Author(None, "emergency"), after=after), session)
     return store.emergency_tokens.issue(user.subject, user.email, user.name, minutes, session)

@@ -183,7 +183,7 @@ class Connection:
     def _once(
         self, method: str, path: str, body: Any, if_match: str | None, params: Params | None = None
     ) -> Response[Any]:
-        headers = {} if if_match is None else {"If-Match": _quoted(if_match)}
+        headers = {} if if_match is None else {"If-Match": _quote(if_match)}
         try:
             return self.request(method, path, body, params=params, headers=headers)
         except Unreachable as error:
@@ -205,7 +205,7 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
-def _quoted(etag: str) -> str:
+def _quote(etag: str) -> str:
     """Return an ETag with its quotes; it may be given with or without."""
     return etag if etag == "*" or etag.endswith('"') else f'"{etag}"'
 

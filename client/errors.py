@@ -63,7 +63,7 @@ class ApiError(PlatformError):
         problem = problem_of(response)
         self.status = response.status_code
         self.code = str(problem.get("code") or UNEXPLAINED)
-        self.detail = str(problem.get("detail") or problem.get("title") or _unexplained(response))
+        self.detail = str(problem.get("detail") or problem.get("title") or _describe_foreign(response))
         self.errors = tuple(_field_errors(problem.get("errors")))
         self.retryable = bool(problem.get("retryable", response.status_code >= 500))
         self.retry_after = _seconds(response.headers.get("Retry-After"))
@@ -116,7 +116,7 @@ def _field_errors(errors: Any) -> list[FieldError]:
     return [FieldError(str(one.get("pointer")), str(one.get("detail"))) for one in found if isinstance(one, dict)]
 
 
-def _unexplained(response: requests.Response) -> str:
+def _describe_foreign(response: requests.Response) -> str:
     """Describe a response that another server sent, without its text."""
     place = response.url.partition("?")[0]
     if response.is_redirect:

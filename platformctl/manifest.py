@@ -67,7 +67,7 @@ class Comparison:
         if self.outcome == UNCHANGED:
             return []
         live = self.live or {}
-        wanted = {name: _merged(name, value, live.get(name)) for name, value in self.manifest.fields.items()}
+        wanted = {name: _merge(name, value, live.get(name)) for name, value in self.manifest.fields.items()}
         before = _lines(live) if self.live is not None else []
         name = self.manifest.name
         return list(difflib.unified_diff(before, _lines(wanted), f"live/{name}", f"wanted/{name}", lineterm=""))
@@ -189,12 +189,12 @@ def _faults(document: Any) -> Iterator[str]:
         yield f"has unknown fields: {', '.join(unknown)}. A {kind} may have: {', '.join(FIELDS[kind])}"
 
 
-def _merged(name: str, wanted: Any, live: Any) -> Any:
+def _merge(name: str, wanted: Any, live: Any) -> Any:
     """Return the new value of a field. A nested record keeps fields that the document does not name."""
     if is_met(name, wanted, live):
         return live
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
-        return {**live, **{key: _merged(key, value, live.get(key)) for key, value in wanted.items()}}
+        return {**live, **{key: _merge(key, value, live.get(key)) for key, value in wanted.items()}}
     return _domains(wanted) if name == "domains" and isinstance(wanted, list) else wanted
 
 

@@ -150,11 +150,11 @@ def say(text: str) -> None:
 
 
 def _yaml(value: Any) -> str:
-    return yaml.safe_dump(_unshared(value), sort_keys=False, allow_unicode=False, width=10**6).rstrip("\n")
+    return yaml.safe_dump(_copy_shared(value), sort_keys=False, allow_unicode=False, width=10**6).rstrip("\n")
 
 
-def _unshared(value: Any) -> Any:
+def _copy_shared(value: Any) -> Any:
     """Copy a value deeply, so that YAML output has no anchors for repeated objects."""
     if isinstance(value, Mapping):
-        return {str(name): _unshared(one) for name, one in value.items()}
-    return [_unshared(one) for one in value] if isinstance(value, list) else value
+        return {str(name): _copy_shared(one) for name, one in value.items()}
+    return [_copy_shared(one) for one in value] if isinstance(value, list) else value

@@ -76,7 +76,7 @@ def up(data: Path, port_base: int, detach: bool, as_json: bool) -> None:
     layout = Layout(port_base, data.absolute())
     _require_down(layout)
     if detach:
-        _show(_detached(layout), as_json)
+        _show(_start_detached(layout), as_json)
         return
     _supervise(layout, _console(as_json), lambda state: _show(state, as_json))
 
@@ -86,7 +86,7 @@ def up(data: Path, port_base: int, detach: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def status(data: Path, as_json: bool) -> None:
     """Show the addresses and processes. Exit status 3 when no sandbox runs."""
-    state = _required(data)
+    state = _require_state(data)
     _show(state, as_json)
     if not as_json:
         for name, pid in state["pids"].items():
@@ -121,7 +121,7 @@ def down(data: Path) -> None:
 def token(data: Path, role: str, tenant: str | None, partner: str | None) -> None:
     """Print a bearer token, and nothing else."""
     try:
-        click.echo(token_for(_required(data), role, tenant, partner))
+        click.echo(token_for(_require_state(data), role, tenant, partner))
     except TokenError as problem:
         raise click.UsageError(str(problem)) from None
 
@@ -138,7 +138,7 @@ def fault(data: Path, product: str, rule: str) -> None:
     wrong_body, empty_body. Authentik, stalwart and ocis: ignored. Authentik and ocis: stale_reads. Conditions:
     method, path and contains (regular expressions), count, after, probability, delay.
     """
-    simulator = _required(data)["simulators"].get(product)
+    simulator = _require_state(data)["simulators"].get(product)
     if simulator is None:
         raise click.UsageError(f"{product} is a real server; only simulators can have faults.")
     url = f"{simulator}/__sim/faults"
@@ -160,7 +160,7 @@ def fault(data: Path, product: str, rule: str) -> None:
 @click.argument("tenant")
 def publish(data: Path, tenant: str) -> None:
     """Publish the DNS records of TENANT's domains in the sandbox's DNS."""
-    state = _required(data)
+    state = _require_state(data)
     try:
         records = publish_for(state, token_for(state, "admin", None, None), tenant)
     except (requests.RequestException, TokenError) as problem:
@@ -215,7 +215,7 @@ def _require_down(layout: Layout) -> None:
         raise click.ClickException(f"A sandbox runs already in {layout.folder}; `python -m sandbox status` shows it.")
 
 
-def _required(data: Path) -> states.State:
+def _require_state(data: Path) -> states.State:
     state = states.read(Layout(0, data.absolute()))
     if state is None:
         click.echo("Nothing is running; start it with `python -m sandbox up` or `make demo`.", err=True)
@@ -223,7 +223,7 @@ def _required(data: Path) -> states.State:
     return state
 
 
-def _detached(layout: Layout) -> states.State:
+def _start_detached(layout: Layout) -> states.State:
     layout.make_folders()
     command = [sys.executable, "-m", "sandbox", "up", "--data", str(layout.folder), "--port-base", str(layout.base)]
     log = layout.log("supervisor")

@@ -25,7 +25,7 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     username = person_of(role, tenant, partner)
     groups = ["dezky-platform-admins"] if role == "admin" else [f"tenant-{tenant}"] if tenant else []
     _ensure_person(state, username, groups)
-    token = _fetched(state, username, client_slug(ROLES[role]))
+    token = _fetch(state, username, client_slug(ROLES[role]))
     me = _call(state, token, "GET", "/users/me")
     if role != "admin":
         _give_rights(state, me["_id"], role, partner)
@@ -70,7 +70,7 @@ def _ensure_person(state: State, username: str, groups: list[str]) -> None:
     requests.post(control, json=person, timeout=5).raise_for_status()
 
 
-def _fetched(state: State, username: str, client_id: str) -> str:
+def _fetch(state: State, username: str, client_id: str) -> str:
     form = {
         "grant_type": "client_credentials",
         "client_id": client_id,

@@ -81,11 +81,11 @@ class Bridge:
             await self._receive(head, body, receive)
             return await self._run(head, body)
         except BrokenBody:
-            return self._refused(head, Refusal.BROKEN)
+            return self._refusal(head, Refusal.BROKEN)
         except LateBody:
-            return self._refused(head, Refusal.LATE)
+            return self._refusal(head, Refusal.LATE)
         except (NoMemory, Busy):
-            return self._refused(head, Refusal.FULL)
+            return self._refusal(head, Refusal.FULL)
 
     async def _run(self, head: RequestHead, body: Body) -> Answer:
         """Run the application in the pool for this kind of request. Raises Busy."""
@@ -105,7 +105,7 @@ class Bridge:
         elif "expect" not in head.headers:
             await discard(receive)
 
-    def _refused(self, head: RequestHead, refusal: Refusal) -> Answer:
+    def _refusal(self, head: RequestHead, refusal: Refusal) -> Answer:
         """Return the refusal; it closes the connection, because the client may still be sending the body."""
         answer = self._site.refuse(head, refusal)
         return replace(answer, headers=[*answer.headers, (b"connection", b"close")])

@@ -111,27 +111,27 @@ class KeyRing:
         A request whose key is known never waits. For an unknown key the key set is fetched, at most once per
         COOL_DOWN. Raises KeysUnavailable when that fails.
         """
-        found = self._fitting(kid, algorithm)
+        found = self._candidates(kid, algorithm)
         if found:
             if self._clock() - self._fetched_at > MAX_AGE:
                 self.refresh()
             yield [one.key for one in found]
             if kid is not None and found[0].kid == kid:
                 return
-        yield [one.key for one in self._fetched(kid, algorithm)]
+        yield [one.key for one in self._fetch_or_wait(kid, algorithm)]
 
-    def _fetched(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
+    def _fetch_or_wait(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
         done, is_ours = self._begin_fetch()
         if done is None:
             raise KeysUnavailable(self._rest())
         self._wait(done)
-        found = self._fitting(kid, algorithm)
+        found = self._candidates(kid, algorithm)
         # a fetch that another request began may be older than the key
         if self._has_failed or not (found or is_ours):
             raise KeysUnavailable(self._rest())
         return found
 
-    def _fitting(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
+    def _candidates(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
         keys = [one for one in self._keys if one.fits(algorithm) and (kid is None or one.kid in (kid, None))]
         return sorted(keys, key=lambda one: one.kid != kid)[:MAX_CANDIDATES]
 

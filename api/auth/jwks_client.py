@@ -36,13 +36,13 @@ def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[Si
         for scheme in ("http://", "https://"):
             session.mount(scheme, DeadlineAdapter(trust, 1))
         try:
-            return _keys(_get(session, jwks_url or _discovered(session, issuer)))
+            return _keys(_get(session, jwks_url or _discover_url(session, issuer)))
         except (requests.RequestException, HTTPError, OSError, ValueError, KeyError, RecursionError) as problem:
             log.warning("keys.unreachable", issuer=issuer, problem=type(problem).__name__)
             raise KeysUnavailable from None
 
 
-def _discovered(session: requests.Session, issuer: str) -> str:
+def _discover_url(session: requests.Session, issuer: str) -> str:
     """Return the key set's URL (OpenID Connect Discovery 1.0, 4.2 and 4.3). Raises ValueError, KeyError."""
     document = _get(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != issuer:

@@ -94,7 +94,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
         return Caller(grant.subject, grant.email, grant.name, None, frozenset(SURFACES), 0.0, expires_at)
 
     def _verified_claims(self, token: str) -> dict[str, Any]:
-        compact, claims = self._parsed(token)
+        compact, claims = self._parse(token)
         header = compact.headers()
         if header["alg"] not in self._algorithms:
             raise InvalidTokenError("The token is signed by an algorithm that is not accepted.")
@@ -108,7 +108,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
                 return claims
         raise InvalidTokenError("The token's signature does not fit any key that its issuer publishes.")
 
-    def _parsed(self, token: str) -> tuple[jws.CompactSignature, dict[str, Any]]:
+    def _parse(self, token: str) -> tuple[jws.CompactSignature, dict[str, Any]]:
         """Parse the token without verifying it, to choose the keys."""
         try:
             compact = jws.extract_compact(token.encode("ascii"), registry=self._registry)

@@ -28,7 +28,7 @@ def parse_body(model: type[Model]) -> Model:
         return model()
     if request.mimetype not in (PATCH_TYPES if request.method == "PATCH" else PATCH_TYPES[:1]):
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
-    return validated(model, _parsed(raw_body()), "/")
+    return validated(model, _parse(raw_body()), "/")
 
 
 @functools.cache
@@ -70,7 +70,7 @@ def validated(model: type[Model], given: Any, mark: str) -> Model:
         raise InvalidInput([_field_error(dict(error), mark) for error in problem.errors(include_url=False)]) from None
 
 
-def _parsed(raw: bytes) -> Any:
+def _parse(raw: bytes) -> Any:
     try:
         given = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as problem:

@@ -46,7 +46,7 @@ class Components:
         models, rest = models_json_schema(_models(specs), ref_template=REF, schema_generator=_Schemas)
         self._refs = models
         found: dict[str, Schema] = rest.get("$defs", {})
-        self.definitions = {name: _described(name, _with_plans(one, sorted(plans))) for name, one in found.items()}
+        self.definitions = {name: _describe(name, _with_plans(one, sorted(plans))) for name, one in found.items()}
 
     def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> Schema:
         return dict(self._refs[(model, mode)])
@@ -73,7 +73,7 @@ def _models(specs: Collection[RouteSpec]) -> list[tuple[type[BaseModel], JsonSch
     return list(wanted)
 
 
-def _described(name: str, schema: Schema) -> Schema:
+def _describe(name: str, schema: Schema) -> Schema:
     """Return the schema with a description for itself and each field, from the tables where the model has none."""
     found = {**schema}
     if name in SCHEMAS:

@@ -21,7 +21,7 @@ TAGS: dict[str, tuple[str, str]] = {
     "events": ("events", "The append-only log of changes and outcomes"),
     "users": ("users", "People, their tenants and roles; the caller"),
     "partners": ("partners", "Resellers"),
-    "subscriptions": ("subscriptions", "What tenants pay for"),
+    "subscriptions": ("subscriptions", "Plans of tenants and their payment"),
     "webhooks": ("webhooks", "Where events are sent"),
     "deliveries": ("webhook deliveries", "The deliveries of each webhook"),
     "integrations": ("integrations", "Circuit breakers and pauses of integrations"),
@@ -57,11 +57,11 @@ PARAMETERS: dict[str, str] = {
 
 #: models that are documented elsewhere, such as the enumerations of the domain
 SCHEMAS: dict[str, str] = {
-    "Action": "What an operation does to a tenant",
+    "Action": "Action of an operation on its tenant",
     "AddressRequest": "A postal address; every field may be left out",
     "AddressResponse": "A postal address",
-    "BillingInfoRequest": "Who pays; every field may be left out",
-    "BillingInfoResponse": "Who pays",
+    "BillingInfoRequest": "Billing address; every field is optional",
+    "BillingInfoResponse": "Billing address",
     "BulkItemResponse": "One tenant's part of a bulk operation",
     "FailingTenantResponse": "A tenant whose steps failed at the integration",
     "HealthResponse": "The process responds",
@@ -79,7 +79,7 @@ SCHEMAS: dict[str, str] = {
     "TenantPauseResponse": "Whether a tenant's steps are paused",
     "UpdateAddressRequest": "Changes to a postal address; null removes a field",
     "UpdateBillingInfoRequest": "Changes to who pays; null removes a field",
-    "OrphanKind": "What kind of object an orphan is",
+    "OrphanKind": "Kind of an orphaned object",
 }
 
 #: a field's name, or `Schema.field`

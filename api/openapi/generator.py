@@ -141,13 +141,13 @@ def _query_parameters(query: type[Query]) -> Iterator[Schema]:
     schema = query.model_json_schema(by_alias=True, ref_template=REF)
     inlined = schema.get("$defs", {})
     for name, field in schema.get("properties", {}).items():
-        plain = _inlined(field, inlined)
+        plain = _inline(field, inlined)
         text = plain.pop("description", None) or PARAMETERS[name]
         plain.pop("title", None)
         yield {"name": name, "in": "query", "required": False, "description": text, "schema": plain}
 
 
-def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
+def _inline(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """Return a parameter's schema without references; an optional parameter does not allow null."""
     choices = [one for one in field.get("anyOf", []) if one != {"type": "null"}]
     found = {key: value for key, value in field.items() if key not in ("anyOf", "$ref") and value is not None}

@@ -58,7 +58,7 @@ class Issuer:
         self._client = client
         self._session = _oauth_session(client, ca_certs, retries)
         where = f"{url.rstrip('/')}/.well-known/openid-configuration"
-        found = _object(self._asked("GET", where))
+        found = _object(self._request("GET", where))
         if found is None:
             raise WrongIssuer(f"{where} sent a response that is not a JSON object; is this the issuer's URL?")
         self._endpoints = found
@@ -77,22 +77,22 @@ class Issuer:
         form = {"client_id": self._client.id, "scope": scope}
         if self._client.secret:
             form["client_secret"] = self._client.secret
-        found = _object(self._asked("POST", url, data=form))
+        found = _object(self._request("POST", url, data=form))
         if found is None:
             raise Unreachable(f"{url} {UNREADABLE}")
         return found
 
     def redeem_device(self, device_code: str) -> Granted:
         """Request the tokens of a device code. Raises SignInRefused while it is not approved."""
-        return self._granted(DEVICE_GRANT, device_code=device_code)
+        return self._grant(DEVICE_GRANT, device_code=device_code)
 
     def client_credentials(self, scope: str) -> Granted:
         """Sign the application itself in. Raises SignInRefused."""
-        return self._granted("client_credentials", scope=scope)
+        return self._grant("client_credentials", scope=scope)
 
     def refresh(self, refresh_token: str) -> Granted:
         """Renew the tokens. Raises SignInRefused when the refresh token is no longer accepted."""
-        return self._granted("refresh_token", refresh_token=refresh_token)
+        return self._grant("refresh_token", refresh_token=refresh_token)
 
     def revoke(self, refresh_token: str) -> None:
         """Revoke a refresh token (RFC 7009), if the issuer supports it."""
@@ -110,7 +110,7 @@ class Issuer:
                 )
             )
 
-    def _granted(self, grant_type: str, **form: str) -> Granted:
+    def _grant(self, grant_type: str, **form: str) -> Granted:
         url = self._endpoint("token_endpoint")
         with _Faults(url):
             token = self._session.fetch_token(
@@ -134,7 +134,7 @@ class Issuer:
             raise WrongIssuer(f"The issuer's {name} is not encrypted: {url}")
         return url
 
-    def _asked(self, method: str, url: str, **options: Any) -> requests.Response:
+    def _request(self, method: str, url: str, **options: Any) -> requests.Response:
         with _Faults(url):
             return _success(
                 self._session.request(
@@ -159,7 +159,7 @@ class _Faults:
             notes = [fault.description] if fault.description else []
             raise SignInRefused(f"The issuer refused: {fault.error}.", *notes, code=str(fault.error)) from None
         if isinstance(fault, requests.HTTPError):
-            raise _unexplained(fault.response) from None
+            raise _foreign_fault(fault.response) from None
         if isinstance(fault, requests.RequestException) and not isinstance(fault, requests.JSONDecodeError):
             raise unreachable(self._url, fault) from None
         if isinstance(fault, ValueError):
@@ -193,10 +193,10 @@ def _success(response: requests.Response) -> requests.Response:
         description = str(body.get("error_description") or "")
         notes = [description] if description else []
         raise SignInRefused(f"The issuer refused: {body['error']}.", *notes, code=body["error"])
-    raise _unexplained(response)
+    raise _foreign_fault(response)
 
 
-def _unexplained(response: requests.Response | None) -> PlatformError:
+def _foreign_fault(response: requests.Response | None) -> PlatformError:
     if response is None:
         return Unreachable("The issuer gave no response.")
     place = f"{response.url.partition('?')[0]} answered HTTP {response.status_code}"

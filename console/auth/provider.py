@@ -106,12 +106,12 @@ class Provider:
         """Verify a logout token (OpenID Connect Back-Channel Logout 2.6); return its claims, None if it is invalid."""
         with _translated_errors():
             for force in (False, True):
-                claims = self._decoded(logout_token, KeySet.import_key_set(self._client.fetch_jwk_set(force=force)))
+                claims = self._decode(logout_token, KeySet.import_key_set(self._client.fetch_jwk_set(force=force)))
                 if claims is not None:
                     break
         return claims if claims is not None and self._is_logout(claims) else None
 
-    def _decoded(self, token: str, keys: KeySet) -> dict[str, Any] | None:
+    def _decode(self, token: str, keys: KeySet) -> dict[str, Any] | None:
         try:
             decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
         except (JoseError, ValueError):

@@ -51,7 +51,7 @@ class SignIns:
     def begin(self, tokens: Tokens, provider_session: str | None) -> SignIn:
         """Record a new sign-in."""
         sign_in = SignIn(secrets.token_urlsafe(32), tokens, time.time(), provider_session)
-        self._redis.set(_key(sign_in.id), self._sealed(sign_in), ex=self._life(sign_in))
+        self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=self._life(sign_in))
         if provider_session:
             index = _index(provider_session)
             self._redis.sadd(index, _key(sign_in.id))
@@ -75,7 +75,7 @@ class SignIns:
         """Replace a sign-in's record; return False if it has ended meanwhile."""
         life = self._life(sign_in)
         self._redis.delete(_person_key(sign_in))
-        return bool(life > 0 and self._redis.set(_key(sign_in.id), self._sealed(sign_in), ex=life, xx=True))
+        return bool(life > 0 and self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=life, xx=True))
 
     def end(self, sign_in: SignIn) -> None:
         """Delete a sign-in."""
@@ -111,7 +111,7 @@ class SignIns:
         lock: AbstractContextManager[object] = self._redis.lock(name, RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
         return lock
 
-    def _sealed(self, sign_in: SignIn) -> bytes:
+    def _seal(self, sign_in: SignIn) -> bytes:
         return self._vault.encrypt(json.dumps(asdict(sign_in)).encode())
 
     def _life(self, sign_in: SignIn) -> int:

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 def cookie_keys(secret_keys: Sequence[str]) -> list[str]:
     """Derive keys for Flask's cookie: the first signs, all verify."""
-    return [_derived(key, b"console cookie").decode() for key in secret_keys]
+    return [_derive(key, b"console cookie").decode() for key in secret_keys]
 
 
 class Vault:
     """Encrypts with the first key and decrypts with any, so that keys can be rotated without ending sessions."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(_derived(key, b"console tokens")) for key in secret_keys])
+        self._fernet = MultiFernet([Fernet(_derive(key, b"console tokens")) for key in secret_keys])
 
     def encrypt(self, text: bytes) -> bytes:
         return self._fernet.encrypt(text)
@@ -32,6 +32,6 @@ class Vault:
             return None
 
 
-def _derived(key: str, purpose: bytes) -> bytes:
+def _derive(key: str, purpose: bytes) -> bytes:
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key.encode())
     return base64.urlsafe_b64encode(derived)

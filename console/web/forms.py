@@ -59,7 +59,7 @@ class Form:
         self.errors: dict[str, list[str]] = {}
         self.message: str | None = None
         self.status = 200
-        self.values = {field.name: self._shown(field) for field in fields}
+        self.values = {field.name: self._text_of(field) for field in fields}
 
     @property
     def opened(self) -> str:
@@ -73,11 +73,11 @@ class Form:
     def body(self) -> dict[str, Any]:
         """Return all filled-in fields as a request body."""
         filled = {name: value for name, value in self._read() if value not in (None, [], "")}
-        return _nested(filled.items())
+        return _nest(filled.items())
 
     def changes(self) -> dict[str, Any]:
         """Return what the person changed as a merge patch: an emptied field is null."""
-        return _nested((name, value) for name, value in self._read() if self._is_changed(name))
+        return _nest((name, value) for name, value in self._read() if self._is_changed(name))
 
     def submit(self, send: Callable[[], Any]) -> Any | None:
         """Send a submitted form; return None if it was not submitted, or was refused, which the form then shows."""
@@ -102,7 +102,7 @@ class Form:
         """Assign each field error to its field; the others go above the form."""
         elsewhere = []
         for fault in problem.errors:
-            name = self._named(fault.pointer)
+            name = self._field_name(fault.pointer)
             if name is None:
                 elsewhere.append(f"{fault.pointer.lstrip('/')}: {fault.detail}")
             else:
@@ -110,7 +110,7 @@ class Form:
         self.status = problem.status
         self.message = " ".join(["Correct what is marked.", *elsewhere]) if problem.errors else sentence(problem)
 
-    def _shown(self, field: Field) -> str:
+    def _text_of(self, field: Field) -> str:
         """Return the submitted text of a changed field, else the record's."""
         if not self.is_sent or not self._is_changed(field.name):
             return self._current[field.name]
@@ -144,7 +144,7 @@ class Form:
         is_complete = isinstance(found, dict) and found.keys() == self._fields.keys()
         return found if is_complete and all(isinstance(text, str) for text in found.values()) else None
 
-    def _named(self, pointer: str) -> str | None:
+    def _field_name(self, pointer: str) -> str | None:
         """Find the field that a pointer refers to."""
         path = pointer.lstrip("/")
         while path and path not in self._fields:
@@ -159,7 +159,7 @@ def _inside(record: Mapping[str, Any], pointer: str) -> Any:
     return found
 
 
-def _nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for pointer, value in pairs:
         *parents, last = pointer.split("/")

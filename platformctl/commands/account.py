@@ -28,7 +28,7 @@ CONTEXTS = (
 
 
 @click.command(cls=Command)
-@click.option("--scope", default=SCOPE, show_default=True, help="What to ask the issuer for.")
+@click.option("--scope", default=SCOPE, show_default=True, help="Scope to request from the issuer.")
 @click.option("--device", is_flag=True, help="Sign a person in, though there is a client secret.")
 @with_session
 def login(session: Session, /, scope: str, device: bool) -> None:
@@ -119,7 +119,7 @@ def list_contexts(session: Session, /) -> None:
       platformctl context list
     """
     contexts = Contexts(config_folder())
-    session.out.records([_shown(one, contexts) for one in contexts.all()], CONTEXTS)
+    session.out.records([_fields(one, contexts) for one in contexts.all()], CONTEXTS)
 
 
 @context.command()
@@ -176,7 +176,7 @@ def remove(name: str) -> None:
     say("Removed.")
 
 
-def _shown(one: Context, contexts: Contexts) -> dict[str, Any]:
+def _fields(one: Context, contexts: Contexts) -> dict[str, Any]:
     return {**vars(one), "current": one.name == contexts.current}
 
 

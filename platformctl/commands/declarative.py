@@ -32,7 +32,7 @@ def diff_command(session: Session, /, paths: tuple[str, ...]) -> None:
     Examples:
       platformctl diff -f tenants.yaml
     """
-    results = list(_compared(session, read_manifests(paths)))
+    results = list(_compare(session, read_manifests(paths)))
     for _, comparison, _ in results:
         for text in comparison.diff() if comparison is not None else []:
             colour = {"+": "green", "-": "red"}.get(text[:1])
@@ -61,19 +61,19 @@ def apply_command(session: Session, /, paths: tuple[str, ...], dry_run: bool, wa
     """
     results: list[dict[str, Any]] = []
     codes: list[int] = []
-    for manifest, comparison, code in _compared(session, read_manifests(paths)):
+    for manifest, comparison, code in _compare(session, read_manifests(paths)):
         result: dict[str, Any] = {"name": manifest.name, "result": "failed"}
         if comparison is not None:
-            result, code = _applied(session, comparison, dry_run)
+            result, code = _apply(session, comparison, dry_run)
         results.append(result)
         codes += [code] if code is not None else []
     if wait:
-        codes += [code for one in results if "operation" in one and (code := _ended(session, one, timeout))]
+        codes += [code for one in results if "operation" in one and (code := _wait_for_end(session, one, timeout))]
     session.out.records(results, RESULTS)
     click.get_current_context().exit(max(codes, default=ExitCode.OK))
 
 
-def _compared(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Manifest, Comparison | None, int | None]]:
+def _compare(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Manifest, Comparison | None, int | None]]:
     """Yield each document with its comparison, or with the exit code of a failure, which is printed."""
     for manifest in manifests:
         try:
@@ -82,7 +82,7 @@ def _compared(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Man
             yield manifest, None, _tell(manifest, error)
 
 
-def _applied(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dict[str, Any], int | None]:
+def _apply(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dict[str, Any], int | None]:
     result: dict[str, Any] = {"name": comparison.manifest.name, "result": comparison.outcome}
     if dry_run:
         return result, None
@@ -95,7 +95,7 @@ def _applied(session: Session, comparison: Comparison, dry_run: bool) -> tuple[d
     return result, None
 
 
-def _ended(session: Session, result: dict[str, Any], timeout: float) -> int:
+def _wait_for_end(session: Session, result: dict[str, Any], timeout: float) -> int:
     """Wait for the operation of a result; return the exit code that says how it ended."""
     operation = wait_for(session.platform, result["operation"], timeout)
     if operation["status"] == SUCCEEDED:

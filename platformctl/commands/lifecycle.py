@@ -23,7 +23,7 @@ from platformctl.session import Session, with_session
 REASON = click.option("--reason", required=True, help="Why; kept, and shown where somebody asks.")
 
 
-def _started(name: str, text: str, call: Callable[[Tenants, str, str], Response[Any]]) -> click.Command:
+def _command(name: str, text: str, call: Callable[[Tenants, str, str], Response[Any]]) -> click.Command:
     """Make a command that starts an operation on a tenant."""
 
     @click.command(name, cls=Command, help=explained(text, [f"tenants {name} acme --wait"]))
@@ -37,13 +37,13 @@ def _started(name: str, text: str, call: Callable[[Tenants, str, str], Response[
     return start
 
 
-resume = _started(
+resume = _command(
     "resume", "Give a suspended tenant its access back.", lambda tenants, slug, key: tenants.resume(slug, key=key)
 )
-restore = _started(
+restore = _command(
     "restore", "Restore a deleted tenant with all it had.", lambda tenants, slug, key: tenants.restore(slug, key=key)
 )
-invite = _started(
+invite = _command(
     "invite", "Send the owner another invitation.", lambda tenants, slug, key: tenants.invite_owner(slug, key=key)
 )
 

@@ -48,7 +48,7 @@ class Store:
 
     def save(self, sign_in: SignIn) -> None:
         """Write the file atomically. Raises NotSignedIn."""
-        with _explained(self._folder):
+        with _explain_faults(self._folder):
             self._make_folder()
             self._write(sign_in)
 
@@ -63,13 +63,13 @@ class Store:
             raise
 
     def remove(self, sign_in: SignIn) -> None:
-        with _explained(self._folder):
+        with _explain_faults(self._folder):
             self._path(sign_in.api_url, sign_in.issuer).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, sign_in: SignIn) -> Iterator[None]:
         """Lock a sign-in for one process: a refresh token works once, so concurrent renewals would end the sign-in."""
-        with _explained(self._folder):
+        with _explain_faults(self._folder):
             self._make_folder()
         lock = self._path(sign_in.api_url, sign_in.issuer).with_suffix(".lock")
         with FileLock(lock, mode=0o600):
@@ -85,7 +85,7 @@ class Store:
         return self._folder / f"{name}.json"
 
     def _read(self, path: Path) -> SignIn:
-        with _explained(path), path.open() as file:
+        with _explain_faults(path), path.open() as file:
             _require_private(os.fstat(file.fileno()), path)
             try:
                 return SignIn(**json.load(file))
@@ -94,7 +94,7 @@ class Store:
 
 
 @contextmanager
-def _explained(place: Path) -> Iterator[None]:
+def _explain_faults(place: Path) -> Iterator[None]:
     """Convert an error of the file system to NotSignedIn with the path."""
     try:
         yield

@@ -40,10 +40,10 @@ class StoredTokens:
             if kept.access_token != self._current.access_token:
                 self._current = kept  # another process was faster
                 return
-            self._current = _with_tokens(kept, self._granted(kept))
+            self._current = _with_tokens(kept, self._grant(kept))
             self._store.save(self._current)
 
-    def _granted(self, kept: SignIn) -> Granted:
+    def _grant(self, kept: SignIn) -> Granted:
         try:
             if kept.refresh_token is not None:
                 return self._issuer().refresh(kept.refresh_token)

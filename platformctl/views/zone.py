@@ -26,7 +26,7 @@ def zone_file(domain: Domain) -> Iterator[str]:
 def _value(record: DomainRecord) -> str:
     value = printable(record["value"])
     if record["type"] == "TXT":
-        return " ".join(f'"{_escaped(part)}"' for part in _parts(value))
+        return " ".join(f'"{_escape(part)}"' for part in _parts(value))
     return _absolute(value) if record["type"] in WITH_HOST else value
 
 
@@ -34,7 +34,7 @@ def _parts(text: str) -> list[str]:
     return [text[start : start + MAX_STRING_BYTES] for start in range(0, len(text), MAX_STRING_BYTES)] or [""]
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return re.sub(r'(["\\])', r"\\\1", text)
 
 

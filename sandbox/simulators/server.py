@@ -108,21 +108,21 @@ class Simulator:
 
     async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
         if fault is None:
-            return await _handled(handler, request)
+            return await _handle(handler, request)
         if fault.kind == "ignored":
-            return await self._state_faults.ignored(lambda: _handled(handler, request))
+            return await self._state_faults.ignored(lambda: _handle(handler, request))
         if fault.kind == "stale_reads":
-            return await self._state_faults.delayed_visibility(lambda: _handled(handler, request), fault.delay or 1.0)
+            return await self._state_faults.delayed_visibility(lambda: _handle(handler, request), fault.delay or 1.0)
         if fault.kind in INSTEAD:
             return await INSTEAD[fault.kind](request, fault)
         if fault.kind == "latency":
             await asyncio.sleep(fault.delay or 0.2)
-            return await _handled(handler, request)
-        response = await _handled(handler, request)
+            return await _handle(handler, request)
+        response = await _handle(handler, request)
         return await AFTER[fault.kind](request, response, fault)
 
     def _reading(self, handler: Handler) -> Handler:
-        return lambda request: self._state_faults.read(lambda: _handled(handler, request))
+        return lambda request: self._state_faults.read(lambda: _handle(handler, request))
 
     # -- controls
 
@@ -207,7 +207,7 @@ class Simulator:
             loop.close()
 
 
-async def _handled(handler: Handler, request: web.Request) -> web.StreamResponse:
+async def _handle(handler: Handler, request: web.Request) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as answer:

@@ -34,14 +34,14 @@ class StateFaults:
 
     async def ignored(self, handle: Handle) -> web.StreamResponse:
         """Run the request for its response, then restore the state before it."""
-        copied = self._copied()
+        copied = self._copy()
         response = await handle()
         self._restore(copied)
         return response
 
     async def delayed_visibility(self, handle: Handle, seconds: float) -> web.StreamResponse:
         """Run the request, and hide its effect from reads for this many seconds."""
-        self._before.append((time.monotonic() + seconds, self._copied()))
+        self._before.append((time.monotonic() + seconds, self._copy()))
         return await handle()
 
     async def read(self, handle: Handle) -> web.StreamResponse:
@@ -56,7 +56,7 @@ class StateFaults:
         self._restore(now)
         return response
 
-    def _copied(self) -> list[Any]:
+    def _copy(self) -> list[Any]:
         # copied together, because the containers share objects
         return copy.deepcopy(list(self._containers()))
 

@@ -57,7 +57,7 @@ class SignInService:
             return self._refresh(caller, request_id, session)
 
         known = self._users.find_by_subject(caller.subject)
-        if known is not None and (known.is_outdated_token(caller.issued_at) or self._applied(known, caller) == known):
+        if known is not None and (known.is_outdated_token(caller.issued_at) or self._apply(known, caller) == known):
             return known
         try:
             return self._connection.transaction(work)
@@ -79,7 +79,7 @@ class SignInService:
         subscriptions = self._subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
-    def _applied(self, user: User, caller: Caller) -> User:
+    def _apply(self, user: User, caller: Caller) -> User:
         """Return the record after this token: its tenants are those of the token's groups.
 
         A new tenant gives the role of a member. A tenant that the claim does not list loses its role. A token without
@@ -106,7 +106,7 @@ class SignInService:
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
             self._events.append(NewEvent("user.created", Author(user.id, request_id), after=after), session)
             return user
-        applied = self._applied(known, caller)
+        applied = self._apply(known, caller)
         if known.is_outdated_token(caller.issued_at):
             return known
         before, after = changed_values(known, applied, EVENT_FIELDS)

@@ -147,7 +147,7 @@ class BulkService:
 
     def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         if action is BulkAction.RECONCILE and not selector.names_problems:
-            for tenant in self._selected(selector, actor):
+            for tenant in self._select(selector, actor):
                 if policy.may_reconcile_tenant(actor, tenant):
                     yield Target(tenant.id, tenant.slug, tenant.operation_id)
             return
@@ -170,7 +170,7 @@ class BulkService:
         while True:
             page = self._problems.targets(tenant_ids, query, selector.integration, after)
             ids = tuple(target.tenant_id for target in page.items)
-            wanted = {tenant.id: tenant for tenant in self._selected(selector, actor, ids)}
+            wanted = {tenant.id: tenant for tenant in self._select(selector, actor, ids)}
             yield from ((wanted[one.tenant_id], one) for one in page.items if one.tenant_id in wanted)
             if page.next is None:
                 return
@@ -179,7 +179,7 @@ class BulkService:
     def _visible_ids(self, actor: Actor) -> tuple[str, ...] | None:
         return self._tenants.ids_in(policy.visible_tenants(actor))
 
-    def _selected(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
+    def _select(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
         query = TenantQuery(
             status=selector.status,
             plan=selector.plan,

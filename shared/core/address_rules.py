@@ -93,7 +93,7 @@ class AddressRule:
 
     def is_allowlisted(self, address: str) -> bool:
         """Return whether the operator allows the address; only such an address may be contacted without TLS."""
-        found = _unmapped(ip_address(address))
+        found = _unmap(ip_address(address))
         return _is_in(found, self.allowed)
 
 
@@ -127,7 +127,7 @@ def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
-def _unmapped(address: Address) -> Address:
+def _unmap(address: Address) -> Address:
     """Return the IPv4 address of an IPv4-mapped IPv6 address, any other address unchanged."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 

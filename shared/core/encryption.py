@@ -19,7 +19,7 @@ class SecretCipher:
 
     def __init__(self, keys: Sequence[str], purpose: str) -> None:
         """`keys`: long random texts. `purpose`: a text encrypted for one purpose cannot be decrypted for another."""
-        derived = [Fernet(_derived(key, purpose)) for key in keys]
+        derived = [Fernet(_derive(key, purpose)) for key in keys]
         self._fernet = MultiFernet(derived) if derived else None
 
     def encrypt(self, secret: str) -> str:
@@ -38,6 +38,6 @@ class SecretCipher:
             raise EncryptionError("no key decrypts this") from None
 
 
-def _derived(key: str, purpose: str) -> bytes:
+def _derive(key: str, purpose: str) -> bytes:
     # the keys are long and random, so one keyed hash is a sufficient derivation (RFC 5869, extract step)
     return base64.urlsafe_b64encode(hmac.digest(key.encode(), purpose.encode(), hashlib.sha256))

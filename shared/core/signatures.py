@@ -62,7 +62,7 @@ def verify(
     Raises BadSignature when the header is absent or malformed, no secret matches, or the event's time differs from
     `now` by more than `window` seconds, so that a recorded event cannot be replayed later.
     """
-    timestamp, given = _parsed(_header(headers, name))
+    timestamp, given = _parse(_header(headers, name))
     expected = [_hex(secret, timestamp, body).encode() for secret in secrets]
     # all pairs are compared, so that the duration does not reveal which one matches
     matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in given]
@@ -72,7 +72,7 @@ def verify(
         raise BadSignature("the event's time is outside the replay window")
 
 
-def _parsed(text: str) -> tuple[int, list[str]]:
+def _parse(text: str) -> tuple[int, list[str]]:
     pairs = [part.strip().partition("=") for part in text.split(",")]
     times = [value for key, _, value in pairs if key == "t"]
     given = [value for key, _, value in pairs if key == "v1"]

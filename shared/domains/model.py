@@ -74,7 +74,7 @@ class TenantDomain:
         """Return the next value. A check without an answer changes only the count of such checks."""
         if check.proof_found is None:
             return replace(self, fault=check.fault, faults=self.faults + 1)
-        sightings = self._seen(check, now)
+        sightings = self._sightings(check, now)
         checks = [sighting.check for sighting in sightings]
         ownership = self.ownership.after_check(now, check.proof_found, checks, limits)
         return replace(
@@ -95,7 +95,7 @@ class TenantDomain:
         """Return the latest answer of DNS for this record, None when it was never asked."""
         return next((one for one in self.sightings if one.check.record == record), None)
 
-    def _seen(self, check: DomainCheck, now: datetime) -> tuple[Sighting, ...]:
+    def _sightings(self, check: DomainCheck, now: datetime) -> tuple[Sighting, ...]:
         """Return the new answers, and the earlier ones for records without an answer this time."""
         fresh = [Sighting(one, self._last_seen(one, now)) for one in check.checks]
         kept = [self.sighting(record) for record in check.unanswered]

@@ -41,7 +41,7 @@ def authorises(wanted: str, seen: str, domain: str, mail_hosts: Collection[str])
     asked, given = read_policy(wanted, domain), read_policy(seen, domain)
     if asked is None or given is None:
         return False
-    passing = _passing(given)
+    passing = _passing_mechanisms(given)
     hosts = [Mechanism("+", "a", host) for host in mail_hosts]
     return all(
         one in passing or (one.name == "mx" and not one.target and hosts and passing.issuperset(hosts))
@@ -69,7 +69,7 @@ def read_policy(text: str, domain: str) -> tuple[Mechanism, ...] | None:
     return tuple(found) if asking <= MAX_DNS_MECHANISMS else None
 
 
-def _passing(policy: tuple[Mechanism, ...]) -> frozenset[Mechanism]:
+def _passing_mechanisms(policy: tuple[Mechanism, ...]) -> frozenset[Mechanism]:
     """Return the mechanisms that let a server pass: the first that matches decides, and `all` matches everything."""
     decided: dict[tuple[str, str], Mechanism] = {}
     for one in policy:

@@ -67,7 +67,7 @@ _COUNTED = IndexModel(
 PROBLEM_INDEXES = [*(_index(name) for name in (*INTEGRATIONS, ANY, PURGE)), _COUNTED]
 
 
-def _joined(kind: Kind, reason: Any) -> Document:
+def _join(kind: Kind, reason: Any) -> Document:
     return {"$concat": [f"{kind}/", {"$ifNull": [reason, "unknown"]}]}
 
 
@@ -90,12 +90,12 @@ def _problem() -> Document:
     }
     reason = "$$step.reason"
     branches = [
-        {"case": failed, "then": _joined(Kind.FAILED, reason)},
+        {"case": failed, "then": _join(Kind.FAILED, reason)},
         {"case": {"$not": IS_OPEN}, "then": None},
-        {"case": {"$and": [IS_DEFERRED, is_paused]}, "then": _joined(Kind.PAUSED, reason)},
-        {"case": IS_DEFERRED, "then": _joined(Kind.DEFERRED, reason)},
-        {"case": has_reason, "then": _joined(Kind.RETRYING, reason)},
-        {"case": never_claimed, "then": _joined(Kind.OVERDUE, NOT_TAKEN)},
+        {"case": {"$and": [IS_DEFERRED, is_paused]}, "then": _join(Kind.PAUSED, reason)},
+        {"case": IS_DEFERRED, "then": _join(Kind.DEFERRED, reason)},
+        {"case": has_reason, "then": _join(Kind.RETRYING, reason)},
+        {"case": never_claimed, "then": _join(Kind.OVERDUE, NOT_TAKEN)},
     ]
     return {"$switch": {"branches": branches, "default": None}}
 

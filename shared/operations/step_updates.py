@@ -106,12 +106,12 @@ def next_dispatch(grace: float) -> Pipeline:
 
 def expired() -> Pipeline:
     """Fail the operation because its deadline has passed."""
-    return _stopped("deadline", REASONS["deadline"], OperationStatus.FAILED)
+    return _stop("deadline", REASONS["deadline"], OperationStatus.FAILED)
 
 
 def cancelled() -> Pipeline:
     """Cancel the operation."""
-    return _stopped("cancelled", REASONS["cancelled"], OperationStatus.CANCELLED)
+    return _stop("cancelled", REASONS["cancelled"], OperationStatus.CANCELLED)
 
 
 def reopened(step: str, deadline_seconds: float, grace: float, earliest_starts: Mapping[str, datetime]) -> Pipeline:
@@ -162,7 +162,7 @@ def _not_before(until: datetime) -> Document:
     return {"dueAt": until, "lookAt": {"$cond": [STAGE_STARTED, until, "$$step.lookAt"]}}
 
 
-def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
+def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
     """End all open steps as errors, with their last message appended. Leases stay until they are released or end."""
     changes = {
         "status": StepStatus.ERROR,

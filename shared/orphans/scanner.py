@@ -164,9 +164,9 @@ class OrphanScanner:
             for tenant in self._tenants.by_ids(tuple(ids[start : start + BATCH]))
         }
         busy = self._operations.tenants_with_open_operation(list(tenants))
-        return self._unnamed(orphans_among(found, Known(claim.began_at, tenants, busy)))
+        return self._without_recorded(orphans_among(found, Known(claim.began_at, tenants, busy)))
 
-    def _unnamed(self, orphans: Mapping[MarkedObject, Cause]) -> dict[MarkedObject, Cause]:
+    def _without_recorded(self, orphans: Mapping[MarkedObject, Cause]) -> dict[MarkedObject, Cause]:
         """Leave out what another tenant's record names: the marker on it is a copy."""
         ids: dict[OrphanKind, list[str]] = {}
         for one in orphans:

@@ -92,7 +92,7 @@ class DomainMonitor:
 
     def record(self, due: DueDomain, check: DomainCheck) -> TenantDomain | None:
         """Record a check's result, with an event if the state changed. None when the claim no longer holds."""
-        domain = self._connection.transaction(lambda session: self._recorded(due, check, session))
+        domain = self._connection.transaction(lambda session: self._record(due, check, session))
         if domain is None:
             log.info("domain.check_discarded", domain=due.name, tenant=due.tenant.slug)
         return domain
@@ -103,7 +103,7 @@ class DomainMonitor:
             return 0
         return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.tenants_to_reconcile(BATCH))
 
-    def _recorded(self, due: DueDomain, check: DomainCheck, session: Transaction) -> TenantDomain | None:
+    def _record(self, due: DueDomain, check: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim
         # read again: a check may have been requested since the claim
         before = self._domains.find(due.tenant.id, due.name, session)
@@ -146,10 +146,10 @@ def _event(before: TenantDomain, after: TenantDomain, request_id: str) -> NewEve
     is_newly_proven = after.ownership.is_proven and not before.ownership.is_proven
     action = "verified" if is_newly_proven else after.ownership.state.value
     author = Author(None, request_id)
-    return NewEvent(f"domain.{action}", author, after.tenant_id, after.tenant_slug, _shown(before), _shown(after))
+    return NewEvent(f"domain.{action}", author, after.tenant_id, after.tenant_slug, _facts(before), _facts(after))
 
 
-def _shown(domain: TenantDomain) -> dict[str, Any]:
+def _facts(domain: TenantDomain) -> dict[str, Any]:
     """Return a domain as events show it, with the records that are missing or different."""
     wrong = [one.check for one in domain.sightings if one.check.presence is not Presence.OK]
     lost = domain.ownership.proof_lost_at

@@ -62,7 +62,7 @@ class DomainService:
     def get(self, slug: str, name: str, actor: Actor) -> DomainView:
         """Return one domain. Raises NotFound, also when the actor may not see the tenant."""
         tenant = self._tenant_service.visible(slug, actor)
-        return self._view(tenant, self._required(tenant, name))
+        return self._view(tenant, self._require(tenant, name))
 
     def request_check(self, slug: str, name: str, actor: Actor) -> DomainView:
         """Request a check at the next scheduler run. Idempotent until that check.
@@ -77,7 +77,7 @@ class DomainService:
             raise ActionNotPossible("The tenant was purged; its domains are only reserved.")
         if not self._maker.keys:
             raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
-        known = self._required(tenant, name)
+        known = self._require(tenant, name)
         requested = self._connection.transaction(lambda session: self._request(tenant, known.name, actor, session))
         return self._view(tenant, requested or self._already_requested(tenant, known))
 
@@ -107,12 +107,12 @@ class DomainService:
 
     def _already_requested(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
         """Return the domain if a check is already requested. Raises CheckedRecently otherwise."""
-        domain = self._required(tenant, known.name)
+        domain = self._require(tenant, known.name)
         if domain.requested_at is None:
             raise CheckedRecently(self._domains.rest_needed(domain.id, self._pause))
         return domain
 
-    def _required(self, tenant: Tenant, text: str) -> TenantDomain:
+    def _require(self, tenant: Tenant, text: str) -> TenantDomain:
         try:
             name = names.domain_name(text)
         except ValueError:

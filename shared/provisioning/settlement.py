@@ -67,7 +67,7 @@ class Settlement:
         Raises StoreUnavailable when conflicting writes take longer than `seconds`, or when a purged tenant has too many
         user records for one call; the next call continues.
         """
-        operation = self._settled(operation_id, seconds)
+        operation = self._settle(operation_id, seconds)
         if operation is not None:
             OPERATIONS_FINISHED.labels(operation.action, operation.status).inc()
             log.info(
@@ -89,7 +89,7 @@ class Settlement:
         except _UsersLeft:
             raise StoreUnavailable from None
 
-    def _settled(self, operation_id: str, seconds: float | None) -> Operation | None:
+    def _settle(self, operation_id: str, seconds: float | None) -> Operation | None:
         for _ in range(MAX_BATCHES):
             try:
                 return self._connection.transaction(lambda session: self._record_end(operation_id, session), seconds)

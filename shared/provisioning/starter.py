@@ -99,7 +99,7 @@ class Starter:
             operation_id = new_id()
             changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self._events.append(_started(view, author, change.reason), session)
+            self._events.append(_start_event(view, author, change.reason), session)
             return view
 
         if not may_join:
@@ -135,7 +135,7 @@ class Starter:
         `reason`: for the event. Raises AlreadyOpen, ActionNotPossible.
         """
         view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
-        self._events.append(_started(view, author, reason), session)
+        self._events.append(_start_event(view, author, reason), session)
         return view
 
     def accept(
@@ -238,7 +238,7 @@ class Starter:
         return TenantView(self._tenants.find(tenant.slug) or tenant, running)
 
 
-def _started(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
+def _start_event(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
     operation = view.operation
     action = operation.action if operation else "unknown"
     after: dict[str, object] = {"operation": operation.id if operation else None}

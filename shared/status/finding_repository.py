@@ -31,7 +31,7 @@ class FindingRepository:
 
     def drifted(self, tenant_ids: TenantIds) -> list[Group]:
         """Return tenants with drift, grouped by integration."""
-        found = [self._drifted(integration, _keys(tenant_ids)) for integration in INTEGRATIONS]
+        found = [self._drift_group(integration, _keys(tenant_ids)) for integration in INTEGRATIONS]
         return [group for group in found if group is not None]
 
     def domains(self, tenant_ids: TenantIds) -> list[Group]:
@@ -68,7 +68,7 @@ class FindingRepository:
         examples = tuple(Example(row["slug"], row["purgeAfter"]) for row in rows)
         return _group(Finding.STUCK_PURGE, None, "not_begun", count, examples)
 
-    def _drifted(self, integration: str, scope: Document) -> Group | None:
+    def _drift_group(self, integration: str, scope: Document) -> Group | None:
         rows, count = _oldest(self._tenants, {"drifted": integration, **scope}, "drift.lookedAt")
         examples = tuple(
             Example(row["slug"], row["drift"]["lookedAt"], message=" ".join(_changes(row, integration))) for row in rows

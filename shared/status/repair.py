@@ -65,8 +65,16 @@ class StatusRepair:
             hint=f"problems_{ANY}",
         )
         drifted = self._tenants.update_many(
-            {"_id": {"$in": ids}, "$expr": {"$ne": [_drifted(), {"$ifNull": ["$drifted", []]}]}},
-            [{"$set": {"drifted": {"$cond": [{"$eq": [_drifted(), []]}, "$$REMOVE", _drifted()]}}}],
+            {"_id": {"$in": ids}, "$expr": {"$ne": [_drifted_integrations(), {"$ifNull": ["$drifted", []]}]}},
+            [
+                {
+                    "$set": {
+                        "drifted": {
+                            "$cond": [{"$eq": [_drifted_integrations(), []]}, "$$REMOVE", _drifted_integrations()]
+                        }
+                    }
+                }
+            ],
         )
         changed = derived.modified_count + superseded.modified_count + drifted.modified_count
         return changed + self._fill_search(rows)
@@ -83,7 +91,7 @@ class StatusRepair:
         return self._tenants.bulk_write(writes, ordered=False).modified_count if writes else 0
 
 
-def _drifted() -> Document:
+def _drifted_integrations() -> Document:
     """Return an expression for the sorted integrations in which the latest drift check found drift."""
     steps = {"$objectToArray": {"$ifNull": ["$drift.changes", {}]}}
     others = [

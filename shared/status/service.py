@@ -61,8 +61,8 @@ class StatusService:
             at=self._connection.now(),
             tenants=counts.tenants(),
             groups=groups,
-            breakers=[_shown(one, tenant_ids) for one in switches if one.is_open],
-            pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_of_tenant],
+            breakers=[_limit_to(one, tenant_ids) for one in switches if one.is_open],
+            pauses=[_limit_to(one, tenant_ids) for one in switches if one.pause is not None and not one.is_of_tenant],
             tenant_pauses=self._tenant_pauses(switches, tenant_ids),
         )
 
@@ -95,7 +95,7 @@ class StatusService:
         return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._tenants.by_ids(mine)]
 
 
-def _shown(switch: Switch, tenant_ids: TenantIds) -> Switch:
+def _limit_to(switch: Switch, tenant_ids: TenantIds) -> Switch:
     """Remove the product's message and other tenants, unless the actor sees all tenants."""
     if tenant_ids is None:
         return switch

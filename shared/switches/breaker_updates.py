@@ -57,7 +57,7 @@ def failed(
         *([{"$set": {"failing": _with(tenant, cause, wait)}}] if tenant else []),
         # a probe of a tenant that failed before is no new evidence, so it does not double the time
         _when(
-            {"$or": [is_probe, trips]}, _opened(cause, detail, duration, {"$not": {"$and": [IS_OPEN, "$known"]}}, asked)
+            {"$or": [is_probe, trips]}, _open(cause, detail, duration, {"$not": {"$and": [IS_OPEN, "$known"]}}, asked)
         ),
         {"$unset": "known"},
     ]
@@ -67,7 +67,7 @@ def credentials_refused(
     detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
 ) -> Pipeline:
     """Open the breaker, because the integration would refuse every further call with these credentials."""
-    opened = _opened(BREAKER_REASON, detail, duration, True) | {"refused": fingerprint}
+    opened = _open(BREAKER_REASON, detail, duration, True) | {"refused": fingerprint}
     return [
         {"$set": {"failures": {"$add": [{"$ifNull": ["$failures", 0]}, 1]}}},
         _when({"$or": [is_probe, {"$not": IS_OPEN}]}, opened),
@@ -76,7 +76,7 @@ def credentials_refused(
 
 def backed_off(cause: str, detail: str, seconds: float) -> Pipeline:
     """Open the breaker for the time that the integration asked for. Concurrent attempts count as one opening."""
-    opened = _opened(cause, detail, OpenDuration(seconds, seconds), {"$not": IS_OPEN})
+    opened = _open(cause, detail, OpenDuration(seconds, seconds), {"$not": IS_OPEN})
     return [{"$set": opened | {"openUntil": {"$max": ["$openUntil", opened["openUntil"]]}}}]
 
 
@@ -108,7 +108,7 @@ def _with(tenant: TenantRef, cause: str, wait: float) -> Document:
     return {"$let": {"vars": {"before": before}, "in": joined}}
 
 
-def _opened(
+def _open(
     cause: str, detail: str, duration: OpenDuration, is_new: Document | bool, asked: Document | float = 0.0
 ) -> Document:
     """Return the fields of an open breaker. `asked`: seconds that it stays open at least."""

@@ -93,7 +93,7 @@ class TenantReadRepository:
 
     def page(self, scope: Scope, query: TenantQuery) -> Page[TenantView]:
         """Return one page in the query's order."""
-        wanted = [scope_filter(scope), *query_filters(query), *self._following(query)]
+        wanted = [scope_filter(scope), *query_filters(query), *self._after_cursor(query)]
         conditions = [one for one in wanted if one]
         found = self._views({"$and": conditions} if conditions else {}, query.limit + 1, ORDERS[query.sort])
         views = found[: query.limit]
@@ -104,7 +104,7 @@ class TenantReadRepository:
         keys = [key for key in map(object_id, tenant_ids) if key]
         return self._views({"_id": {"$in": keys}}, 0)
 
-    def _following(self, query: TenantQuery) -> list[Document]:
+    def _after_cursor(self, query: TenantQuery) -> list[Document]:
         """Return the condition for tenants after the cursor, which is a tenant's id. New tenants do not shift pages."""
         key = object_id(query.after) if query.after else None
         if key is None:

@@ -91,13 +91,13 @@ def settlement_fields(operation: Operation) -> Document:
     # an earlier failure of this operation may have set `retryAt`, if a step was retried since
     fields = step_fields(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
-        return fields | _succeeded(operation.action)
+        return fields | _success(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in RETRIED_AFTER_FAILURE:
         fields["retryAt"] = seconds_from_now(FAILED_ACTION_DELAY)
     return fields
 
 
-def _succeeded(action: Action) -> Document:
+def _success(action: Action) -> Document:
     transition = TRANSITIONS[action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}

@@ -71,7 +71,7 @@ class DeliveryRepository:
         """Insert a pending delivery, due now, for each event."""
         rows = [_new(webhook_id, ObjectId(event.id), event.action, event.request_id) for event in events]
         self._rows.bulk_write(
-            [UpdateOne({"_id": row["_id"]}, self._inserting(row), upsert=True) for row in rows], session=session
+            [UpdateOne({"_id": row["_id"]}, self._insert_pipeline(row), upsert=True) for row in rows], session=session
         )
 
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
@@ -79,7 +79,7 @@ class DeliveryRepository:
         row = _new(webhook_id, ObjectId(), PING, request_id)
         with translate_errors():
             found = self._rows.find_one_and_update(
-                {"_id": row["_id"]}, self._inserting(row), upsert=True, return_document=ReturnDocument.AFTER
+                {"_id": row["_id"]}, self._insert_pipeline(row), upsert=True, return_document=ReturnDocument.AFTER
             )
         return _record(required(found))
 
@@ -162,7 +162,7 @@ class DeliveryRepository:
         with translate_errors():
             self._rows.delete_many({"webhookId": webhook_id})
 
-    def _inserting(self, row: Document) -> list[Document]:
+    def _insert_pipeline(self, row: Document) -> list[Document]:
         kept_until = seconds_from_now(self._keep_seconds)
         return upsert_pipeline(row, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
 

@@ -171,7 +171,7 @@ class WebhookService:
 
     def test(self, webhook_id: str, actor: Actor, wait_seconds: float) -> DeliveryRecord:
         """Send a test delivery, and wait up to `wait_seconds` for its result. Raises NotFound, ActionNotPossible."""
-        webhook = self._enabled(webhook_id, actor)
+        webhook = self._require_enabled(webhook_id, actor)
         record = self._deliveries.insert_ping(webhook.id, actor.request_id)
         give_up = time.monotonic() + wait_seconds
         while record.status is DeliveryStatus.PENDING and (left := give_up - time.monotonic()) > 0:
@@ -188,7 +188,7 @@ class WebhookService:
 
         An event of a tenant that no longer belongs to the webhook's owner is not sent again.
         """
-        webhook = self._enabled(webhook_id, actor)
+        webhook = self._require_enabled(webhook_id, actor)
         known = self._deliveries.find(webhook.id, delivery_id)
         if known is not None and not self._is_in_scope(webhook, known):
             raise ActionNotPossible("The event is about a tenant that no longer belongs to this webhook's owner.")
@@ -197,7 +197,7 @@ class WebhookService:
             raise NotFound(f"There is no delivery {delivery_id!r}.")
         return record
 
-    def _enabled(self, webhook_id: str, actor: Actor) -> Webhook:
+    def _require_enabled(self, webhook_id: str, actor: Actor) -> Webhook:
         webhook = self._manageable(webhook_id, actor)
         if not webhook.enabled:
             raise ActionNotPossible("The webhook is disabled. Enable it first.")

@@ -1,4 +1,4 @@
-"""Who may cancel an operation and retry its steps: those who may request its action."""
+"""Cancelling an operation and retrying its steps need the right to request its action."""
 
 from __future__ import annotations
 

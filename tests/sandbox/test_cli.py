@@ -84,7 +84,7 @@ def family(state: dict[str, Any]) -> list[psutil.Process]:
 
 
 def left(processes: list[psutil.Process], seconds: float = 60) -> list[psutil.Process]:
-    """Those that still run after so long."""
+    """Return the processes that still run after so long."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 

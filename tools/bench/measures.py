@@ -78,11 +78,11 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
             servers.refresh(latency, SLOW_KEYS)
             with RunningSystem(measured, servers) as system:
                 system.burst(WARM_UP_REQUESTS, _tag())
-                rows[measured.name].append(_paced(system.paced(_tag(), PACED, PAUSE)))
+                rows[measured.name].append(_percentiles(system.paced(_tag(), PACED, PAUSE)))
         servers.refresh(latency, SLOW_KEYS)
         script = Script(servers.environment)
         script.paced(_tag(), WARM_UP_REQUESTS, 0.0)
-        rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
+        rows["script"].append(_percentiles(script.paced(_tag(), PACED, PAUSE)))
     return rows
 
 
@@ -167,6 +167,6 @@ def _burst(servers: Servers, measured: System, tenants: int, latency: int) -> Fi
         return system.burst(tenants, _tag())
 
 
-def _paced(waits: list[float]) -> Paced:
+def _percentiles(waits: list[float]) -> Paced:
     cuts = statistics.quantiles(waits, n=100, method="inclusive")
     return Paced(cuts[49], cuts[94])

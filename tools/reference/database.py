@@ -26,7 +26,7 @@ COLLECTIONS = {
     "domains": "One document per domain of a tenant: proof, state, and the records that DNS last showed.",
     "users": "People's records: subject, roles, tenants, partner.",
     "partners": "Resellers.",
-    "subscriptions": "What a tenant pays for, with ids and state of Stripe.",
+    "subscriptions": "A tenant's plan and its payment, with ids and state of Stripe.",
     "events": "The audit log and event feed.",
     "webhooks": "Receivers of events, with encrypted secrets.",
     "deliveries": "One document per event and webhook, with its attempts.",

@@ -69,13 +69,13 @@ class _Admin:
         answer = self._call(f"x:{kind}/set", {**arguments, "create": {"new": body}})
         made = answer.get("created", {}).get("new")
         if not isinstance(made, dict):
-            raise _refused(kind, answer.get("notCreated", {}).get("new"))
+            raise _refusal(kind, answer.get("notCreated", {}).get("new"))
         return made
 
     def update(self, kind: str, id_: str, patch: dict[str, Any]) -> None:
         answer = self._call(f"x:{kind}/set", {"update": {id_: patch}})
         if id_ not in answer.get("updated", {}):
-            raise _refused(kind, answer.get("notUpdated", {}).get(id_))
+            raise _refusal(kind, answer.get("notUpdated", {}).get(id_))
 
     def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         body = {"using": USING, "methodCalls": [[method, arguments, "0"]]}
@@ -93,5 +93,5 @@ class _Admin:
         return dict(result)
 
 
-def _refused(kind: str, error: dict[str, Any] | None) -> Fault:
+def _refusal(kind: str, error: dict[str, Any] | None) -> Fault:
     return PermanentError("invalid", f"Stalwart refused the {kind} as {(error or {}).get('type', 'unknown')}.")

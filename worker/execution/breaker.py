@@ -116,7 +116,7 @@ class Breaker:
                 )
 
     def _permit(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Permit:
-        paused = self._paused(switches, integration, tenant_id)
+        paused = self._find_pause(switches, integration, tenant_id)
         if paused is not None:
             return Permit(paused)
         switch = switches.get(integration)
@@ -140,7 +140,7 @@ class Breaker:
             return None
         return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
 
-    def _paused(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
+    def _find_pause(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
         for name in (ALL, integration, tenant_switch(tenant_id) if tenant_id else None):
             switch = switches.get(name) if name else None
             if switch is not None and switch.pause is not None:

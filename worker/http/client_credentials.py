@@ -73,10 +73,10 @@ class ClientCredentials(AuthBase):
         with self._lock:
             if self._token is None or self._token[1] <= time.monotonic():
                 ends_at = time.monotonic() + remaining(self._call_seconds)
-                self._token = repeat(lambda: self._fetched(ends_at), ends_at)
+                self._token = repeat(lambda: self._fetch(ends_at), ends_at)
             return self._token[0]
 
-    def _fetched(self, ends_at: float) -> tuple[str, float]:
+    def _fetch(self, ends_at: float) -> tuple[str, float]:
         with bounded(ends_at) as left:
             timeout = (min(CONNECT_SECONDS, left), left)
             try:
@@ -84,7 +84,7 @@ class ClientCredentials(AuthBase):
                     grant_type="client_credentials", timeout=timeout, allow_redirects=False, **self._account
                 )
             except OAuthError as problem:
-                raise _refused(problem.error) from None
+                raise _refusal(problem.error) from None
             except (ValueError, TypeError, OverflowError):
                 raise TemporaryError("unexpected_answer", "The token endpoint sent an unreadable response.") from None
         if not token.get("access_token"):
@@ -100,7 +100,7 @@ def _require_token_answer(response: requests.Response) -> requests.Response:
         if code is None:
             # a page of a proxy, say: only an OAuth error is a refusal
             raise TemporaryError("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
-        raise _refused(code)
+        raise _refusal(code)
     # a body that is no JSON object is refused here
     answer.fields()
     return response
@@ -113,7 +113,7 @@ def _error_code(answer: ApiResponse) -> str | None:
         return None
 
 
-def _refused(code: str | None) -> Fault:
+def _refusal(code: str | None) -> Fault:
     if code in TEMPORARY:
         return TemporaryError("upstream_error", "The token endpoint had a fault of its own.")
     known = f" ({code})" if code in CODES else ""

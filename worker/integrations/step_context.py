@@ -110,7 +110,7 @@ class StepContext:
         if self.max_removals is None or len(self.announced) <= self.max_removals:
             return
         if not self.is_plan:
-            raise PermanentError("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
+            raise PermanentError("too_many_removals", f"{_bound(self)} It would {_enumerate(self.announced)}.")
         self.changes.append(f"stop here without an approval: {_bound(self)}")
 
     def remove(self, sentence: str, act: Callable[[], object]) -> None:
@@ -145,7 +145,7 @@ def _bound(step: StepContext) -> str:
     return f"That would be {len(step.announced)}, and one run may remove {step.max_removals}."
 
 
-def _listed(sentences: Sequence[str]) -> str:
+def _enumerate(sentences: Sequence[str]) -> str:
     rest = (f"{len(sentences) - MAX_NAMED} more",) if len(sentences) > MAX_NAMED else ()
     return ", ".join((*sentences[:MAX_NAMED], *rest))
 

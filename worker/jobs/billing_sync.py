@@ -76,11 +76,11 @@ class BillingSyncJob:
             if found.tenant_id != known.tenant_id:
                 raise PermanentError("taken")
         except Fault as fault:
-            return self._failed(claim, fault)
+            return self._record_fault(claim, fault)
         done = self._service.record_sync(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
         log.info("billing.synced", subscription=known.id, status=found.status, recorded=done)
 
-    def _failed(self, claim: SyncClaim, fault: Fault) -> None:
+    def _record_fault(self, claim: SyncClaim, fault: Fault) -> None:
         log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
             # not ours, or of another Stripe account: a retry cannot find it

@@ -144,7 +144,7 @@ class OrphanScanJob:
             return skipped("not_configured")
         permit = self._breaker.permit_job(integration)
         if permit.deferral is not None:
-            return _deferred(permit.deferral)
+            return _deferral_outcome(permit.deferral)
         try:
             with within(self._settings.attempt_seconds):
                 work()
@@ -155,7 +155,7 @@ class OrphanScanJob:
         return outcome
 
 
-def _deferred(deferral: Deferral) -> Outcome:
+def _deferral_outcome(deferral: Deferral) -> Outcome:
     return Outcome(Result.RETRY, deferral.reason, deferral.message, DEFERRED_WAIT, notes={"deferred": deferral.switch})
 
 

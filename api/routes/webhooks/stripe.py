@@ -33,13 +33,13 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
     )
     def take_event() -> Response:
         # 200 also for unknown events, because Stripe would send them again for days
-        control_plane.billing.receive(_verified(secrets))
+        control_plane.billing.receive(_read_event(secrets))
         return Response(status=200)
 
     return routes
 
 
-def _verified(secrets: list[str]) -> BillingEvent:
+def _read_event(secrets: list[str]) -> BillingEvent:
     """Read the event of this request. Raises Problem (400, 403, 413, 415)."""
     # check the headers before reading the body
     if SIGNATURE_HEADER not in request.headers:

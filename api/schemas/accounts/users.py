@@ -98,7 +98,7 @@ class UserResponse(ResponseModel):
     updated_at: datetime = Field(description="when the record was last changed")
 
 
-def _kept(erased: Erased) -> list[str]:
+def _remaining_data(erased: Erased) -> list[str]:
     return [
         "That something happened, when, and by which id: the event log is the proof of changes.",
         "Subscriptions and invoices in Stripe: tax law requires them for years.",
@@ -126,4 +126,4 @@ class ErasureResponse(ResponseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, erased: Erased) -> dict[str, Any]:
-        return {"erased_events": erased.events, "kept": _kept(erased)}
+        return {"erased_events": erased.events, "kept": _remaining_data(erased)}

@@ -88,7 +88,7 @@ ACTIONS = {
             "pause",
             "Pause",
             frozenset({"pending", "active", "suspended", "deleted"}),
-            ("No step of its operations begins. What has begun comes to its end; what waits keeps its time.",),
+            ("No step of its operations begins. Running steps end; waiting steps keep their time.",),
             wants_reason=True,
             operators_only=True,
         ),

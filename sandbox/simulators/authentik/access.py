@@ -46,27 +46,27 @@ class Access:
         for name in ("name", "slug"):
             if not body.get(name):
                 raise Invalid(**{name: REQUIRED})
-        application = Application(**self._checked(body, None))
+        application = Application(**self._check(body, None))
         self.applications[application.slug] = application
-        self._changed()
+        self._notify()
         return application
 
     def change_application(self, application: Application, body: dict[str, Any]) -> None:
-        given = self._checked(body, application)
+        given = self._check(body, application)
         del self.applications[application.slug]
         for name, value in given.items():
             setattr(application, name, value)
         self.applications[application.slug] = application
-        self._changed()
+        self._notify()
 
     def delete_application(self, application: Application) -> None:
         """Delete it with its bindings; its provider stays."""
         del self.applications[application.slug]
         for binding in self.bindings_of(application):
             del self.bindings[binding.pk]
-        self._changed()
+        self._notify()
 
-    def _changed(self) -> None:
+    def _notify(self) -> None:
         for notify in self.on_change:
             notify()
 
@@ -116,7 +116,7 @@ class Access:
             if pk in (binding.group, binding.user):
                 del self.bindings[binding.pk]
 
-    def _checked(self, body: dict[str, Any], own: Application | None) -> dict[str, Any]:
+    def _check(self, body: dict[str, Any], own: Application | None) -> dict[str, Any]:
         given = {name: value for name, value in body.items() if name in _APPLICATION_FIELDS}
         slug, provider = given.get("slug"), given.get("provider")
         if slug is not None and (slug in RESERVED_SLUGS or not SLUG.fullmatch(str(slug))):

@@ -60,7 +60,7 @@ class Directory:
         del self.groups_by_name[group.name]
         for child in group.children.values():
             child.parents = [pk for pk in child.parents if pk != group.pk]
-        self._deleted(group.pk)
+        self._delete(group.pk)
 
     def _place(self, group: Group, parents: list[str]) -> None:
         for pk in group.parents:
@@ -120,7 +120,7 @@ class Directory:
         self.sign_out(user)
         del self.users[user.pk], self.users_by_name[user.username]
         self._put_into(user, [])
-        self._deleted(user.pk)
+        self._delete(user.pk)
 
     def find_for_sign_in(self, text: str) -> User | None:
         """Return the oldest user whose username or e-mail this is, whatever the case: a younger one never signs in."""
@@ -139,7 +139,7 @@ class Directory:
         for group in self.groups.values():
             (group.users.add if group.pk in wanted else group.users.discard)(user.pk)
 
-    def _deleted(self, pk: str | int) -> None:
+    def _delete(self, pk: str | int) -> None:
         for callback in self.on_delete:
             callback(pk)
 

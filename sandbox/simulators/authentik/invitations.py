@@ -49,10 +49,10 @@ class Invitations:
 
     def add_flow(self, slug: str) -> str:
         """Add an enrolment flow with an invitation stage, and return its id."""
-        return _added(self.flows, slug)
+        return _add(self.flows, slug)
 
     def add_email_stage(self, name: str = "recovery-email") -> str:
-        return _added(self.email_stages, name)
+        return _add(self.email_stages, name)
 
     # -- recovery
 
@@ -124,7 +124,7 @@ class Invitations:
             self.recovery.pop(pk, None)
 
 
-def _added(held: dict[str, str], name: str) -> str:
+def _add(held: dict[str, str], name: str) -> str:
     pk = new_id()
     held[pk] = name
     return pk

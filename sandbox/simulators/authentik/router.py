@@ -33,13 +33,13 @@ class Router:
             text = "failed to connect to authentik backend: http: request body too large"
             return web.Response(status=502, text=text)
         if self._faults.inject(["starting"], request.method, request.path_qs) is not None:
-            return _starting(request)
+            return _starting_response(request)
         if self._faults.inject(["database_down"], request.method, request.path_qs) is not None:
             return html(500) if request.method == "GET" else masked_405()
         return None
 
 
-def _starting(request: web.Request) -> web.Response:
+def _starting_response(request: web.Request) -> web.Response:
     if request.path == "/-/health/live/":
         return web.Response(status=502)
     headers, accepted = {"Retry-After": "5"}, request.headers.get("Accept", "")

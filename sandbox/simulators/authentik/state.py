@@ -43,12 +43,12 @@ class State:
             "groups": groups,
             "users": sorted(names.values()),
             "inactive": sorted(user.username for user in self.directory.users.values() if not user.is_active),
-            "applications": {slug: self._admitted(slug) for slug in self.access.applications},
+            "applications": {slug: self._allowed_users(slug) for slug in self.access.applications},
             "invitations": [one.name for one in self.invitations.invitations.values()],
             "mails": [asdict(mail) for mail in self.invitations.mails],
         }
 
-    def _admitted(self, slug: str) -> list[str]:
+    def _allowed_users(self, slug: str) -> list[str]:
         """Return the users whom the bindings allow; without bindings all users."""
         return [self._name(binding) for binding in self.access.bindings_of(self.access.applications[slug])]
 

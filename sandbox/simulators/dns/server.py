@@ -134,7 +134,7 @@ class DnsSimulator(Simulator):
             return b"\x00" * 5
         response = self._response(query, fault)
         entry["status"] = dns.rcode.to_text(response.rcode())
-        return _packed(query, response, protocol)
+        return _pack(query, response, protocol)
 
     def _kinds(self, protocol: str) -> frozenset[str]:
         over_tcp = self.own_faults - {"truncated"}
@@ -148,7 +148,7 @@ class DnsSimulator(Simulator):
         return response
 
 
-def _packed(query: dns.message.Message, response: dns.message.Message, protocol: str) -> bytes:
+def _pack(query: dns.message.Message, response: dns.message.Message, protocol: str) -> bytes:
     allowed = max(query.payload, PLAIN_PAYLOAD) if query.edns >= 0 else PLAIN_PAYLOAD
     return response.to_wire(max_size=TCP_LIMIT if protocol == "TCP" else allowed, prefer_truncation=True)
 

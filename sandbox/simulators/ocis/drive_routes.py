@@ -57,17 +57,17 @@ class DriveRoutes:
         if self._outages.has_fault("create_then_500", request):
             space.grants.clear()
             raise GraphError(500, "generalException", "grant failed")
-        return web.json_response(self._shown(space, request), status=201)
+        return web.json_response(self._response(space, request), status=201)
 
     async def get(self, request: web.Request, person: Person) -> web.Response:
         self._outages.require_storage(request, *NOT_FOUND)
-        return web.json_response(self._shown(self._storage.space(request.match_info["id"], person), request))
+        return web.json_response(self._response(self._storage.space(request.match_info["id"], person), request))
 
     async def patch(self, request: web.Request, person: Person) -> web.Response:
         self._outages.require_storage(request, *BROKEN)
         body, space = await sent_object(request), self._storage.space(request.match_info["id"], person)
         self._storage.change(space, person, body, restore=request.headers.get("Restore") in TRUE)
-        return web.json_response(self._shown(space, request))
+        return web.json_response(self._response(space, request))
 
     async def delete(self, request: web.Request, person: Person) -> web.Response:
         self._outages.require_storage(request, *BROKEN)
@@ -83,10 +83,10 @@ class DriveRoutes:
             raise GraphError(501, "notSupported", "unsupported filter")
         if self._outages.has_fault("storage_down", request):
             spaces = []
-        projects = [self._shown(space, request) for space in _ordered(request, spaces)]
-        return web.json_response({"value": _filtered(projects + other_drives(person), condition)})
+        projects = [self._response(space, request) for space in _order(request, spaces)]
+        return web.json_response({"value": _filter(projects + other_drives(person), condition)})
 
-    def _shown(self, space: Space, request: web.Request) -> dict[str, Any]:
+    def _response(self, space: Space, request: web.Request) -> dict[str, Any]:
         origin = f"{request.scheme}://{request.host}"
         if request.path.startswith(BETA):
             members = [permission(id_, role) for id_, role in space.grants.items()]
@@ -96,13 +96,13 @@ class DriveRoutes:
         return drive(space, origin, members if is_wanted else None)
 
 
-def _filtered(drives: list[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
+def _filter(drives: list[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
     """Apply the two filters that the product supports; it ignores all others."""
     wanted = re.fullmatch(r"(id|driveType) eq '(.*)'", condition)
     return [one for one in drives if one[wanted[1]] == wanted[2]] if wanted else drives
 
 
-def _ordered(request: web.Request, spaces: list[Space]) -> list[Space]:
+def _order(request: web.Request, spaces: list[Space]) -> list[Space]:
     wanted = request.query.get("$orderby")
     if wanted is None:
         return spaces

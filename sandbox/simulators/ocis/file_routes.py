@@ -31,11 +31,11 @@ class FileRoutes:
 
     async def children(self, request: web.Request, person: Person) -> web.Response:
         space = self._space(request, person)
-        return _listed(request, space.files)
+        return _list(request, space.files)
 
     async def trash(self, request: web.Request, person: Person) -> web.Response:
         space = self._space(request, person)
-        return _listed(request, space.trash)
+        return _list(request, space.trash)
 
     async def put(self, request: web.Request, person: Person) -> web.Response:
         space = self._space(request, person)
@@ -51,7 +51,7 @@ class FileRoutes:
         return self._storage.open_for_members(request.match_info["id"], person)
 
 
-def _listed(request: web.Request, names: Iterable[str]) -> web.Response:
+def _list(request: web.Request, names: Iterable[str]) -> web.Response:
     """Return a multi-status with the collection itself and, at depth 1, everything in it."""
     shown = list(names) if request.headers.get("Depth") != "0" else []
     paths = [f"{request.path}/", *(f"{request.path}/{name}" for name in shown)]

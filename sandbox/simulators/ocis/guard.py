@@ -45,11 +45,11 @@ class Guard:
         """Add routes by method; a known path with another method is an empty 405."""
         table = list(table)
         for method, path, view in table:
-            router.add_route(method, path, self._guarded(view))
+            router.add_route(method, path, self._guard(view))
         for path in dict.fromkeys(path for _, path, _ in table):
             router.add_route("*", path, _wrong_method)
 
-    def _guarded(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _guard(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             request_id = request.headers.get("X-Request-Id", "made-here")
             if self._outages.has_fault("proxy_page", request):

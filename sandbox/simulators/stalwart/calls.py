@@ -36,14 +36,14 @@ def with_ids(value: Any, created: Mapping[str, str], key: str = "") -> Any:
     Raises MethodError for an unresolved reference.
     """
     if isinstance(value, dict):
-        names = {name: _named(name, created) if key.endswith("Ids") else name for name in value}
+        names = {name: _resolve(name, created) if key.endswith("Ids") else name for name in value}
         return {names[name]: with_ids(inner, created, name) for name, inner in value.items()}
-    return _named(value, created) if isinstance(value, str) and key.endswith("Id") else value
+    return _resolve(value, created) if isinstance(value, str) and key.endswith("Id") else value
 
 
 def plain_ids(ids: list[Any], created: Mapping[str, str]) -> list[Any]:
     """Replace the creation references among the ids of a get. Raises MethodError."""
-    return [_named(one, created) if isinstance(one, str) else one for one in ids]
+    return [_resolve(one, created) if isinstance(one, str) else one for one in ids]
 
 
 def in_order(creates: Mapping[str, Object]) -> list[str]:
@@ -73,7 +73,7 @@ def _mentions(value: Any, key: str = "") -> Iterator[str]:
         yield value[1:]
 
 
-def _named(name: str, created: Mapping[str, str]) -> str:
+def _resolve(name: str, created: Mapping[str, str]) -> str:
     if not name.startswith("#"):
         return name
     if name[1:] not in created:

@@ -18,18 +18,18 @@ ERROR = "urn:ietf:params:jmap:error:"
 def read(request: web.Request, raw: bytes) -> dict[str, Any]:
     """Read the envelope of a request. Raises the response for a malformed one."""
     if len(raw) > MAX_REQUEST:
-        raise _refused(type=f"{ERROR}limit", limit="maxSizeRequest")
+        raise _refusal(type=f"{ERROR}limit", limit="maxSizeRequest")
     try:
         envelope = json.loads(raw) if request.content_type == "application/json" else None
     except ValueError:
         envelope = None
     if envelope is None:
-        raise _refused(type=f"{ERROR}notJSON")
+        raise _refusal(type=f"{ERROR}notJSON")
     if not _is_well_formed(envelope):
         # the real server repeats the whole request here, including secrets
-        raise _refused(type=f"{ERROR}notRequest", detail=raw.decode())
+        raise _refusal(type=f"{ERROR}notRequest", detail=raw.decode())
     if len(envelope["methodCalls"]) > MAX_CALLS:
-        raise _refused(type=f"{ERROR}limit", limit="maxCallsInRequest")
+        raise _refusal(type=f"{ERROR}limit", limit="maxCallsInRequest")
     return dict(envelope)
 
 
@@ -80,7 +80,7 @@ def unauthorized(status: int) -> web.HTTPException:
     return answer
 
 
-def _refused(**facts: Any) -> web.HTTPException:
+def _refusal(**facts: Any) -> web.HTTPException:
     return web.HTTPBadRequest(text=_body(400, "Bad Request", **facts), content_type=PROBLEM)
 
 

@@ -70,11 +70,15 @@ class Jmap:
             raise MethodError("requestTooLarge")
         wanted = [one for one in wanted if parses(one)]
         seen = {one: held[one] for one in wanted if one in held and scope.sees(held[one])}
-        shown = [self._shown(kind, seen[one], arguments.get("properties"), scope) for one in wanted if one in seen]
+        shown = [
+            self._select_properties(kind, seen[one], arguments.get("properties"), scope)
+            for one in wanted
+            if one in seen
+        ]
         missing = [] if ids is None else [one for one in wanted if one not in seen]
         return {"list": shown, "notFound": missing}
 
-    def _shown(self, kind: str, one: Object, properties: list[str] | None, scope: Scope) -> Object:
+    def _select_properties(self, kind: str, one: Object, properties: list[str] | None, scope: Scope) -> Object:
         everything = scope.shown(kind, one)
         known = [prop for prop in properties or [] if prop in everything or prop == "dnsZoneFile"]
         if kind == "Domain" and (not known or "dnsZoneFile" in known):

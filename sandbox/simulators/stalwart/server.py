@@ -98,7 +98,7 @@ class StalwartSimulator(Simulator):
     def reset(self) -> None:
         self._clock.reset()
         chance = random.Random(self._seed)
-        self.registry = Registry(chance=chance, on_create=self._created, edition=self._fresh_edition)
+        self.registry = Registry(chance=chance, on_create=self._on_create, edition=self._fresh_edition)
         self.registry.singleton("SystemSettings")["defaultHostname"] = self._mail_host
         self.mail = MailFlow(self.registry)
         self.callers = Callers(self._clock, self.registry, self._recovery_admin)
@@ -234,7 +234,7 @@ class StalwartSimulator(Simulator):
             raise envelope.unauthorized(401)
         return caller
 
-    def _created(self, kind: str, created: Object) -> None:
+    def _on_create(self, kind: str, created: Object) -> None:
         self.background.created(kind, created)
         if kind == "Task" and self._dkim_delay is not None:
             asyncio.get_running_loop().call_later(self._dkim_delay, self.run_tasks)

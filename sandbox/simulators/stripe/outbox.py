@@ -90,7 +90,7 @@ class Outbox:
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Stripe-Signature": signature(secret, int(time.time()), body),
         }
-        status = await _posted(endpoint.url, body, headers)
+        status = await _post(endpoint.url, body, headers)
         self.deliveries.append({"event": event["id"], "type": event["type"], "url": endpoint.url, "status": status})
         return status
 
@@ -101,7 +101,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={made}"
 
 
-async def _posted(url: str, body: bytes, headers: dict[str, str]) -> int | None:
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> int | None:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SEND_SECONDS)) as session,

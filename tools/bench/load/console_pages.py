@@ -53,7 +53,7 @@ def console_pages(servers: Servers, runs: int, seconds: float) -> dict[str, list
             headers = {"Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)}
             for _ in range(runs):
                 for name, path in PAGES.items():
-                    rows[name].append(_measured(url, headers, path, seconds))
+                    rows[name].append(_measure(url, headers, path, seconds))
     return rows
 
 
@@ -62,7 +62,7 @@ def too_slow(rows: dict[str, list[Load]]) -> list[str]:
     return [name for name, figures in rows.items() if min(one.p50 for one in figures) > MAX_MS]
 
 
-def _measured(url: str, headers: dict[str, str], path: str, seconds: float) -> Load:
+def _measure(url: str, headers: dict[str, str], path: str, seconds: float) -> Load:
     drive(url, headers, Request("GET", path), 0.3, 1)
     return drive(url, headers, Request("GET", path), seconds, 1)
 

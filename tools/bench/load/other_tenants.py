@@ -39,11 +39,11 @@ def _pair(tenant: Any, operation: Any, number: int, is_waiting: bool) -> tuple[d
     theirs = {"_id": operation_id, "tenantId": str(tenant_id), "tenantSlug": slug}
     if is_waiting:
         ours |= {"status": "pending"}
-        theirs |= _waiting(operation)
+        theirs |= _make_waiting(operation)
     return {**tenant, **ours}, {**operation, **theirs}
 
 
-def _waiting(operation: Any) -> dict[str, Any]:
+def _make_waiting(operation: Any) -> dict[str, Any]:
     later = datetime.now(UTC) + timedelta(hours=1)
     due = {"status": "pending", "dueAt": later, "lookAt": later, "finishedAt": None}
     return {

@@ -36,14 +36,14 @@ def _broker() -> redis.Redis:
 
 @app.post("/tenants")
 def create() -> Response:
-    row = _inserted()
+    row = _insert()
     celery.send_task("bare.provision", [str(row["_id"])])
     return _answer(row, 201)
 
 
 @app.post("/pushed")
 def create_and_push() -> Response:
-    row = _inserted()
+    row = _insert()
     _broker().lpush("bare", str(row["_id"]))
     return _answer(row, 201)
 
@@ -63,7 +63,7 @@ def ready() -> str:
     return "ok"
 
 
-def _inserted() -> dict[str, Any]:
+def _insert() -> dict[str, Any]:
     row = {**request.get_json(), "_id": ObjectId(), "status": "pending", "createdAt": datetime.now(UTC)}
     _database("bare")["tenants"].insert_one(row)
     return row

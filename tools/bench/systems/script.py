@@ -32,9 +32,9 @@ class Script:
 
     def paced(self, tag: str, count: int, pause: float) -> list[float]:
         """Return the milliseconds from start until each tenant is active; one every `pause` seconds."""
-        return asyncio.run(self._paced(tag, count, pause))
+        return asyncio.run(self._pace(tag, count, pause))
 
-    async def _paced(self, tag: str, count: int, pause: float) -> list[float]:
+    async def _pace(self, tag: str, count: int, pause: float) -> list[float]:
         tasks = []
         for number in range(count):
             tasks.append(asyncio.create_task(self._provision(f"{tag}{number}")))

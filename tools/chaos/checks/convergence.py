@@ -40,7 +40,7 @@ class Convergence:
         """Request failed operations again, a few times; return the number of requests."""
         count = 0
         for number in range(ROUNDS):
-            failed = self._failed()
+            failed = self._failed_operations()
             for row in failed:
                 kind: str = RETRIED_AS.get(row["action"], row["action"])
                 body = {"reason": "requested again"} if kind == "suspend" else {}
@@ -87,7 +87,7 @@ class Convergence:
             self._log.add(entry)
         return entry is not None
 
-    def _failed(self) -> list[Row]:
+    def _failed_operations(self) -> list[Row]:
         """Return the latest operation of each tenant if it failed."""
         latest: dict[str, Row] = {}
         for row in self._environment.database["operations"].find({"mode": "apply"}).sort("generation", 1):

@@ -40,14 +40,14 @@ def tokens_name_active_tenants_only(evidence: Evidence) -> Iterator[str]:
 
 
 def applications_open_for_members_only(evidence: Evidence) -> Iterator[str]:
-    yield from _reached(evidence, evidence.effects.opened, "open its application")
+    yield from _unwanted_effects(evidence, evidence.effects.opened, "open its application")
 
 
 def files_open_for_members_only(evidence: Evidence) -> Iterator[str]:
-    yield from _reached(evidence, evidence.effects.files, "reach its files")
+    yield from _unwanted_effects(evidence, evidence.effects.files, "reach its files")
 
 
-def _reached(evidence: Evidence, found: Mapping[str, Mapping[str, bool]], what: str) -> Iterator[str]:
+def _unwanted_effects(evidence: Evidence, found: Mapping[str, Mapping[str, bool]], what: str) -> Iterator[str]:
     for slug, by_person in found.items():
         state = evidence.state_of(slug)
         for person, reached in by_person.items():

@@ -18,16 +18,16 @@ def nothing_is_open(evidence: Evidence) -> Iterator[str]:
     for row in evidence.operations:
         if row["status"] == "running":
             steps = [(one["name"], one["status"], one["attempts"], one.get("reason")) for one in row["steps"]]
-            yield f"{_named(row)} is still open: {steps}, due {row['dueAt']}, deadline {row['deadlineAt']}"
+            yield f"{_name(row)} is still open: {steps}, due {row['dueAt']}, deadline {row['deadlineAt']}"
         elif not row["settled"]:
-            yield f"{_named(row)} {row['status']} and was never settled"
+            yield f"{_name(row)} {row['status']} and was never settled"
 
 
 def failures_have_reasons(evidence: Evidence) -> Iterator[str]:
     for row in evidence.operations:
         for step in row["steps"]:
             if step["status"] == "error" and not (step.get("reason") and step.get("message") and step.get("remedy")):
-                yield f"{_named(row)}: step {step['name']} failed without reason, message and remedy"
+                yield f"{_name(row)}: step {step['name']} failed without reason, message and remedy"
     for tenant in evidence.tenants:
         if tenant["status"] == "pending" and not tenant["provisioningErrors"]:
             yield f"{tenant['slug']} is pending without an error"
@@ -40,7 +40,7 @@ def retried_operations_succeed(evidence: Evidence) -> Iterator[str]:
             errors = [
                 (one["name"], one.get("reason"), one.get("message")) for one in last["steps"] if one.get("reason")
             ]
-            yield f"{_named(last)} {last['status']}, requested again without any fault: {errors}"
+            yield f"{_name(last)} {last['status']}, requested again without any fault: {errors}"
 
 
 def accepted_requests_are_on_record(evidence: Evidence) -> Iterator[str]:
@@ -51,7 +51,7 @@ def accepted_requests_are_on_record(evidence: Evidence) -> Iterator[str]:
             if operation is None:
                 yield f"{asked} was accepted as operation {entry.operation}, which does not exist"
             elif operation["action"] != action_of(entry.kind) or operation["tenantSlug"] != entry.slug:
-                yield f"{asked} was answered with {_named(operation)}"
+                yield f"{asked} was answered with {_name(operation)}"
         if entry.answered == "refused" and evidence.of_request.get(entry.request_id):
             yield f"{asked} was refused ({entry.code}) and has an event all the same"
 
@@ -77,9 +77,9 @@ def events_and_changes_match(evidence: Evidence) -> Iterator[str]:
             begun[operation_id] += 1
     for operation_id, row in evidence.by_id.items():
         if begun[operation_id] != (row["mode"] == "apply"):
-            yield f"{_named(row)} has {begun[operation_id]} events of its beginning"
+            yield f"{_name(row)} has {begun[operation_id]} events of its beginning"
         if row["settled"] and ended[operation_id] != [row["status"]]:
-            yield f"{_named(row)} {row['status']} and has these events of its end: {ended[operation_id]}"
+            yield f"{_name(row)} {row['status']} and has these events of its end: {ended[operation_id]}"
 
 
 def _operation_of(evidence: Evidence, event: Row) -> str | None:
@@ -100,7 +100,7 @@ def generations_rise(evidence: Evidence) -> Iterator[str]:
             yield f"{tenant['slug']} does not show its latest operation"
         for earlier, later in pairwise(rows):
             if earlier["finishedAt"] is None or earlier["finishedAt"] > later["createdAt"]:
-                yield f"{_named(later)} began before {_named(earlier)} had ended"
+                yield f"{_name(later)} began before {_name(earlier)} had ended"
 
 
 def the_record_is_what_was_accepted_last(evidence: Evidence) -> Iterator[str]:
@@ -161,5 +161,5 @@ def broken(evidence: Evidence) -> dict[str, list[str]]:
     return {name: sentences for name, sentences in found.items() if sentences}
 
 
-def _named(row: Row) -> str:
+def _name(row: Row) -> str:
     return f"{row['action']} {row['_id']} of {row['tenantSlug']} (generation {row['generation']})"

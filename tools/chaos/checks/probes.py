@@ -29,7 +29,7 @@ def probe_effects(environment: Environment, evidence: Evidence, members: Members
         mail=_mail(environment, [domain for slug in slugs for domain in domains_of(slug)]),
         mailboxes={address: _signs_in(environment, address) for address in sorted(members.accounts)},
         groups={slug: person.groups for slug, person in people.items()},
-        opened={slug: dict(_opened(slug, stranger, people.get(slug))) for slug in slugs},
+        opened={slug: dict(_open_surfaces(slug, stranger, people.get(slug))) for slug in slugs},
         files={slug: dict(_files(environment, evidence, slug, stranger, people.get(slug))) for slug in slugs},
     )
 
@@ -94,7 +94,7 @@ def _signs_in(environment: Environment, address: str) -> bool:
 # -- applications and files
 
 
-def _opened(slug: str, stranger: _Person, member: _Person | None) -> Iterator[tuple[str, bool]]:
+def _open_surfaces(slug: str, stranger: _Person, member: _Person | None) -> Iterator[tuple[str, bool]]:
     yield STRANGER, stranger.browser.opens(application_of(slug))
     if member is not None:
         yield MEMBER, member.browser.opens(application_of(slug))

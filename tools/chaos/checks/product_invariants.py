@@ -20,11 +20,11 @@ NO_EFFECT = frozenset({"hang", "reset", "status", "rate_limited"})
 def groups_match(evidence: Evidence) -> Iterator[str]:
     groups = evidence.products["authentik"]["groups"]
     users: Counter[str] = Counter(evidence.products["authentik"]["users"])
-    for tenant, desired in _recorded(evidence):
+    for tenant, desired in _tenants_with_state(evidence):
         slug = tenant["slug"]
         owner = f"owner@{slug}.test"
         found = [one for one in groups if one["name"] == f"tenant-{slug}" or str(tenant["_id"]) in json.dumps(one)]
-        yield from _counted(evidence, tenant, desired, len(found), "groups")
+        yield from _wrong_counts(evidence, tenant, desired, len(found), "groups")
         for group in found:
             yield from _group(slug, desired, group, sorted(_members(evidence, slug, desired, owner)))
         if users[owner] > 1:
@@ -49,7 +49,7 @@ def _group(slug: str, desired: DesiredState, group: Row, people: list[str]) -> I
 
 def mail_domains_match(evidence: Evidence) -> Iterator[str]:
     objects = evidence.products["stalwart"]["Domain"]
-    for tenant, desired in _recorded(evidence):
+    for tenant, desired in _tenants_with_state(evidence):
         slug = tenant["slug"]
         ours = [one for one in objects if str(tenant["_id"]) in (one.get("description") or "")]
         names = {one["name"] for one in ours}
@@ -77,7 +77,7 @@ def _postmasters(evidence: Evidence, slug: str, domain_ids: list[str]) -> Iterat
 
 def spaces_match(evidence: Evidence) -> Iterator[str]:
     spaces = evidence.products["ocis"]["spaces"]
-    for tenant, desired in _recorded(evidence):
+    for tenant, desired in _tenants_with_state(evidence):
         slug = tenant["slug"]
         # a space that was created without members is kept until the purge, disabled, and its description says so
         is_kept = desired.state != "purged"
@@ -87,7 +87,7 @@ def spaces_match(evidence: Evidence) -> Iterator[str]:
             if str(tenant["_id"]) in one["description"]
             and not (is_kept and one["disabled"] and one["description"].startswith(ABANDONED_TEXT))
         ]
-        yield from _counted(evidence, tenant, desired, len(found), "spaces")
+        yield from _wrong_counts(evidence, tenant, desired, len(found), "spaces")
         for space in found:
             if desired.state == "active" and space["name"] != desired.name:
                 yield f"{slug} should have the name {desired.name}; its space is {space['name']}"
@@ -121,12 +121,12 @@ def no_object_is_of_an_unknown_tenant(evidence: Evidence) -> Iterator[str]:
         if slug in evidence.desired_states or slug == own
     }
     known = set(accepted) | set(accepted.values())
-    for what, found in _owned(evidence):
+    for what, found in _owned_objects(evidence):
         if not found <= known:
             yield f"{what} is of no tenant that was accepted: {sorted(found - known)}"
 
 
-def _owned(evidence: Evidence) -> Iterator[tuple[str, set[str]]]:
+def _owned_objects(evidence: Evidence) -> Iterator[tuple[str, set[str]]]:
     """Yield every object with an ownership marker, and the tenants that it names by id or by a group's slug."""
     products = evidence.products
     for group in products["authentik"]["groups"]:
@@ -155,14 +155,14 @@ def _may_change(request: Row) -> bool:
     return "/jmap" not in request["path"] or "/set" in request["body"]
 
 
-def _recorded(evidence: Evidence) -> Iterator[tuple[Row, DesiredState]]:
+def _tenants_with_state(evidence: Evidence) -> Iterator[tuple[Row, DesiredState]]:
     for slug, desired in evidence.desired_states.items():
         tenant = evidence.tenant_by_slug.get(slug)
         if tenant is not None:
             yield tenant, desired
 
 
-def _counted(evidence: Evidence, tenant: Row, desired: DesiredState, count: int, what: str) -> Iterator[str]:
+def _wrong_counts(evidence: Evidence, tenant: Row, desired: DesiredState, count: int, what: str) -> Iterator[str]:
     """Require one object, or none after a purge; a tenant that was closed before it was set up may have none."""
     if desired.state == "purged":
         allowed: tuple[int, ...] = (0,)

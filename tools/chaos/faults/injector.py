@@ -67,7 +67,7 @@ class FaultInjector:
         heapq.heappush(self._schedule, (time.monotonic() - self._began + fault.lasts, number, fault, False))
 
     def _end(self, number: int, fault: Fault) -> None:
-        _END.get(fault.kind, _nothing if fault.product is None else _end_product_faults)(self, fault)
+        _END.get(fault.kind, _do_nothing if fault.product is None else _end_product_faults)(self, fault)
         self.spans.append(Span(fault.kind, self._open.pop(number), time.time()))
         self._note(f"{fault.kind}: over")
 
@@ -148,7 +148,7 @@ def _end_product_faults(injector: FaultInjector, fault: Fault) -> None:
         injector.applied[f"{fault.product} {order['kind']}"] += order["injected"]
 
 
-def _nothing(injector: FaultInjector, fault: Fault) -> None:
+def _do_nothing(injector: FaultInjector, fault: Fault) -> None:
     """Do nothing: a killed process is restarted by `Processes`."""
 
 

@@ -56,7 +56,7 @@ class MessageFaults:
         self._waiting.clear()
 
     def _disturb(self, queue: str) -> None:
-        for text in self._seen(queue):
+        for text in self._messages(queue):
             roll = self._roll()
             if roll < COPIED:
                 self._deliver(queue, text, "copied")
@@ -71,7 +71,7 @@ class MessageFaults:
         """Return a number; an event happens when it is below the event's chance."""
         return self._chance.random() / self._factor
 
-    def _seen(self, queue: str) -> list[bytes]:
+    def _messages(self, queue: str) -> list[bytes]:
         # a malformed message ends the worker that reads it: copies of it would stop all workers
         return [text for text in self._redis.lrange(queue, 0, 3) if text not in MALFORMED]
 

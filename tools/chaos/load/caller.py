@@ -71,7 +71,7 @@ class Caller:
         if method == "POST":
             headers["Idempotency-Key"] = request.request_id
         body = dict(request.body) or None
-        answer = self._asked(method, path.format(slug=request.slug), headers=headers, json=body)
+        answer = self._request(method, path.format(slug=request.slug), headers=headers, json=body)
         self._log.count_request(was_lost=answer is None)
         if answer is None:
             request.was_lost = True
@@ -80,7 +80,7 @@ class Caller:
 
     def tenant(self, slug: str) -> TenantState | None:
         """Return a tenant's state, or None when the API does not say."""
-        answer = self._asked("GET", f"/tenants/{slug}", headers={})
+        answer = self._request("GET", f"/tenants/{slug}", headers={})
         if answer is None or answer.status_code != 200:
             return None
         shown = answer.json()
@@ -88,7 +88,7 @@ class Caller:
         is_busy = bool(operation and operation["status"] == "running")
         return TenantState(shown["status"], is_busy, tuple(shown["domains"]))
 
-    def _asked(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> requests.Response | None:
+    def _request(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> requests.Response | None:
         self._turn += 1
         url = self._urls[self._turn % len(self._urls)]
         session = getattr(self._local, "session", None)

@@ -24,7 +24,7 @@ def ensure_group(step: StepContext, identity: AuthentikClient) -> Outcome:
     if group is None:
         group = step.change(
             f"create the group {tenant.group_name}",
-            lambda: _created(tenant, identity),
+            lambda: _create_or_find(tenant, identity),
             Group("", tenant.group_name, {OUR_KEY: group_marker(tenant)}),
         )
     step.save(authentikGroupId=group.id)
@@ -49,7 +49,7 @@ def delete_group(recorder: ChangeRecorder, identity: AuthentikClient, group: Gro
     opened = opened_without(identity, group.id)
     if opened:
         raise PermanentError("guards_alone", f"Ids of the applications: {', '.join(opened)}.")
-    recorder.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
+    recorder.change(f"remove the group {group.name}", lambda: _delete_and_verify(group, identity), None)
 
 
 def find_group(step: StepContext, identity: AuthentikClient) -> Group | None:
@@ -110,7 +110,7 @@ def _by_name(tenant: Tenant, identity: AuthentikClient) -> Group | None:
     return group
 
 
-def _created(tenant: Tenant, identity: AuthentikClient) -> Group:
+def _create_or_find(tenant: Tenant, identity: AuthentikClient) -> Group:
     """Create the group. After any unclear answer, return the one that turns out to be there, if it is ours."""
     try:
         return identity.create_group(tenant.group_name, {OUR_KEY: group_marker(tenant)})
@@ -123,7 +123,7 @@ def _created(tenant: Tenant, identity: AuthentikClient) -> Group:
         return group
 
 
-def _removed(group: Group, identity: AuthentikClient) -> None:
+def _delete_and_verify(group: Group, identity: AuthentikClient) -> None:
     try:
         identity.delete_group(group.id)
         identity.get_group(group.id)

@@ -24,7 +24,7 @@ def ensure_owner(step: StepContext, owner: Owner, group: Group, identity: Authen
     if person is None:
         person = step.change(
             f"create an account for the owner {owner.email}",
-            lambda: _created(step, owner, identity),
+            lambda: _create(step, owner, identity),
             Person(0, owner.email, "", _attributes(step, 0)),
         )
     if person.owned_tenant_id != step.tenant.id:
@@ -71,7 +71,7 @@ def _release_former(
         _release(step, person, identity)
 
 
-def _created(step: StepContext, owner: Owner, identity: AuthentikClient) -> Person:
+def _create(step: StepContext, owner: Owner, identity: AuthentikClient) -> Person:
     try:
         return identity.create_person(owner.email, owner.name, owner.email, _attributes(step, 0))
     except (TemporaryError, PermanentError) as fault:

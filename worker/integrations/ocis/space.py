@@ -40,7 +40,7 @@ OTHER_MARKER = (
 def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
     """Ensure one enabled space with our ownership marker, the plan's quota, and the tenant's group as a member."""
     # the cost of a list grows with the number of tenants, so the first attempt skips it
-    known = None if step.is_first else _known(step, files)
+    known = None if step.is_first else _find_space(step, files)
     space = known or _create(step, files)
     if space.is_disabled:
         step.change(f"enable the space {space.name}", lambda: files.restore_space(space.id), None)
@@ -128,7 +128,7 @@ def _purge(space: Space, files: OcisClient) -> None:
         return  # removed by others, or hidden from us: the check afterwards decides
 
 
-def _known(step: StepContext, files: OcisClient) -> Space | None:
+def _find_space(step: StepContext, files: OcisClient) -> Space | None:
     created = _resolve_duplicate(step, files, step.remote("ocisNewSpaceId"))
     known = created or find_on_record(step, files) or find_in_list(step, files)
     if known is not None and has_foreign_marker(step, known):

@@ -119,8 +119,8 @@ class StalwartClient:
         }
         return self._jmap.create(
             "Domain",
-            _owned(body, tenant_id),
-            lambda domain: [("Account", _owned(_postmaster(name, domain), tenant_id))],
+            _assign_tenant(body, tenant_id),
+            lambda domain: [("Account", _assign_tenant(_postmaster(name, domain), tenant_id))],
         )
 
     def update_domain(
@@ -179,10 +179,10 @@ class StalwartClient:
     def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None, *, has_abuse: bool = True) -> None:
         """Create a missing postmaster. Raises KeyTaken when the address exists, or its alias `abuse` does."""
         body = _postmaster(domain, domain_id)
-        self._jmap.create("Account", _owned(body if has_abuse else body | {"aliases": {}}, tenant_id))
+        self._jmap.create("Account", _assign_tenant(body if has_abuse else body | {"aliases": {}}, tenant_id))
 
 
-def _owned(body: Object, tenant_id: str | None) -> Object:
+def _assign_tenant(body: Object, tenant_id: str | None) -> Object:
     """Assign the object to the tenant; otherwise the server silently creates it outside any tenant."""
     return body | ({"memberTenantId": tenant_id} if tenant_id else {})
 

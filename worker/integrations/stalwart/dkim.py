@@ -18,7 +18,7 @@ KEY_PAUSE = 0.15
 def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
     """Wait until the server has created the domain's keys, and return the domain's set-up."""
     if step.is_plan:
-        return _foreseen(step, mail, domain)
+        return _predict(step, mail, domain)
     found = _waited_for(lambda: mail.read_setup(domain.name, domain.id), since)
     if found is None:
         why = mail.key_failure(domain.id)
@@ -31,7 +31,7 @@ def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, s
     return found
 
 
-def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailSetup:
+def _predict(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailSetup:
     """Return the set-up that a dry run can predict: none for a new domain; missing keys count as created."""
     seen = mail.read_setup(domain.name, domain.id) if domain.id else MailSetup(False, True, ())
     if domain.id and not seen.has_keys:

@@ -115,7 +115,7 @@ def _require_own(mail: StalwartClient, domain: MailDomain, found: Sequence[Objec
     foreign = [one for one in found if not _is_own(mail, domain, str(one.get("object")), str(one.get("id")))]
     if foreign:
         raise PermanentError(
-            "in_use", f"{_named(foreign)} still refers to the domain {domain.name}, or to what is in it."
+            "in_use", f"{_names(foreign)} still refers to the domain {domain.name}, or to what is in it."
         )
 
 
@@ -128,8 +128,8 @@ def _is_own(mail: StalwartClient, domain: MailDomain, kind: str, id_: str) -> bo
 def _remove_tenant(mail: StalwartClient, tenant_id: str) -> None:
     in_the_way = mail.remove_tenant(tenant_id)
     if in_the_way:
-        raise PermanentError("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
+        raise PermanentError("in_use", f"{_names(in_the_way)} still refers to the mail tenant.")
 
 
-def _named(objects: Sequence[Object]) -> str:
+def _names(objects: Sequence[Object]) -> str:
     return ", ".join(sorted({f"{one.get('object')} {one.get('id')}" for one in objects}))

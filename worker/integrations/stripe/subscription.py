@@ -36,7 +36,7 @@ def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
     if known is not None and _has_ended(known):
         _save(step, known)
         return skipped("subscription_ended")
-    return _ensured(step, billing, known)
+    return _ensure(step, billing, known)
 
 
 def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
@@ -46,7 +46,7 @@ def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
     if live is not None and live.ends_with_period:
         act = partial(billing.end_with_period, live.id, False)
         live = step.change(f"let the subscription {live.id} go on", act, live)
-    return _ensured(step, billing, live)
+    return _ensure(step, billing, live)
 
 
 def close_billing(step: StepContext, billing: StripeClient) -> Outcome:
@@ -73,7 +73,7 @@ def remove_billing(step: StepContext, billing: StripeClient) -> Outcome:
     return ok(verified="Stripe lists no running subscription with the tenant's ownership marker")
 
 
-def _ensured(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
+def _ensure(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
     price = _account(step).price
     if price is None:
         return skipped("no_price")
@@ -98,7 +98,7 @@ def _ensure_customer(step: StepContext, billing: StripeClient, live: BilledSubsc
         create = partial(billing.create_customer, tenant.id)
         customer = step.change(
             f"create a customer for {tenant.name}",
-            lambda: _made(step, "customer", create, lambda: billing.find_customer(tenant.id)),
+            lambda: _create_once(step, "customer", create, lambda: billing.find_customer(tenant.id)),
             Customer("", tenant.id, "", ""),
         )
     if not customer.is_invoiced_as(tenant.name, tenant.billing_info):
@@ -177,7 +177,7 @@ def _new_subscription(step: StepContext, billing: StripeClient, customer_id: str
     tenant_id = step.tenant.id
     return step.change(
         f"begin a subscription at the price {price}",
-        lambda: _made(
+        lambda: _create_once(
             step,
             f"subscription-{customer_id}-{price}",
             partial(billing.create_subscription, customer_id, tenant_id, price),
@@ -197,7 +197,7 @@ def _at_price(step: StepContext, billing: StripeClient, live: BilledSubscription
 
     return step.change(
         f"move the subscription {live.id} to the price {price}",
-        lambda: _made(step, f"{live.id}-{price}", partial(billing.change_price, live, price), find),
+        lambda: _create_once(step, f"{live.id}-{price}", partial(billing.change_price, live, price), find),
         live,
     )
 
@@ -209,7 +209,7 @@ def _has_ended(subscription: BilledSubscription) -> bool:
 # -- keys and our record
 
 
-def _made(step: StepContext, what: str, make: Callable[..., T], find: Callable[[], T | None]) -> T:
+def _create_once(step: StepContext, what: str, make: Callable[..., T], find: Callable[[], T | None]) -> T:
     """Create an object once. Every attempt uses the same key, so that a request still running creates no second object.
 
     A key with a stored server error of Stripe's is used up: after a search, the next attempt uses the next key.

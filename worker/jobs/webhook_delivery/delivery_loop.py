@@ -58,10 +58,10 @@ class DeliveryLoop:
         next_poll = 0.0
         while not self._stopped.is_set():
             if time.monotonic() >= next_poll:
-                self._guarded(self.poll)
+                self._run_guarded(self.poll)
                 next_poll = time.monotonic() + interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads polls only
             else:
-                self._guarded(self.start_due)
+                self._run_guarded(self.start_due)
             self._wake.wait(max(0.0, next_poll - time.monotonic()))
             self._wake.clear()
         self._pool.shutdown()
@@ -99,14 +99,14 @@ class DeliveryLoop:
 
     def _work(self, claim: DeliveryClaim) -> None:
         try:
-            self._guarded(lambda: self._attempts.make(claim))
+            self._run_guarded(lambda: self._attempts.make(claim))
         finally:
             with self._lock:
                 self._running[claim.record.webhook_id] -= 1
                 self._running += Counter()  # drops entries that are zero
             self._wake.set()
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _run_guarded(self, work: Callable[[], None]) -> None:
         """Log a bug or a database fault and go on; an attempt's lease then runs out."""
         try:
             work()

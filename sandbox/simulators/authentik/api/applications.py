@@ -77,13 +77,13 @@ class ApplicationRoutes:
         bindings = list(self._access.bindings.values())
         if "target" in request.query:
             bindings = [one for one in bindings if one.target == request.query["target"]]
-        return page(request, sorted(bindings, key=lambda one: one.order), _shown)
+        return page(request, sorted(bindings, key=lambda one: one.order), _response)
 
     async def create_binding(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_shown(self._access.add_binding(await json_body(request))), status=201)
+        return web.json_response(_response(self._access.add_binding(await json_body(request))), status=201)
 
     async def get_binding(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_shown(self._binding(request)))
+        return web.json_response(_response(self._binding(request)))
 
     async def delete_binding(self, request: web.Request, token: Token) -> web.Response:
         """Delete a binding. Without the last one the application is open to everybody."""
@@ -115,5 +115,5 @@ class ApplicationRoutes:
         return binding
 
 
-def _shown(binding: Binding) -> dict[str, Any]:
+def _response(binding: Binding) -> dict[str, Any]:
     return asdict(binding)

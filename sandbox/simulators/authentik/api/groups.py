@@ -64,7 +64,7 @@ class GroupRoutes:
         if "is_superuser" in query:
             groups = [group for group in groups if group.is_superuser == (query["is_superuser"].lower() == "true")]
         found = sorted(self._with_members(request, groups), key=lambda group: group.name)
-        return page(request, found, lambda group: self._shown(group, request))
+        return page(request, found, lambda group: self._response(group, request))
 
     async def create_group(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
@@ -75,10 +75,12 @@ class GroupRoutes:
             return masked_405()
         if self._faults.inject(["twin_first"], "POST", request.path_qs) is not None:
             self._directory.add_group({"name": body.get("name"), "attributes": body.get("attributes", {})})
-        return web.json_response(self._shown(self._directory.add_group(body, language(request)), request), status=201)
+        return web.json_response(
+            self._response(self._directory.add_group(body, language(request)), request), status=201
+        )
 
     async def get_group(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(self._shown(self._group(request), request))
+        return web.json_response(self._response(self._group(request), request))
 
     async def patch_group(self, request: web.Request, token: Token) -> web.Response:
         return await self._change(request, token, whole=False)
@@ -114,7 +116,7 @@ class GroupRoutes:
         group, body = self._group(request), await json_body(request)
         _require_power(body, token)
         self._directory.change_group(group, body, whole=whole, language=language(request))
-        return web.json_response(self._shown(group, request))
+        return web.json_response(self._response(group, request))
 
     async def _member(self, request: web.Request, token: Token) -> User:
         pk = (await json_body(request)).get("pk")
@@ -138,7 +140,7 @@ class GroupRoutes:
         wanted = "members_by_username" in request.query or "members_by_pk" in request.query
         return [group for group in groups if pks & group.users] if wanted else groups
 
-    def _shown(self, group: Group, request: web.Request) -> dict[str, Any]:
+    def _response(self, group: Group, request: web.Request) -> dict[str, Any]:
         children, users = list(group.children.values()), sorted(group.users)
         parents = [self._directory.groups[pk] for pk in group.parents]
         return {

@@ -27,12 +27,12 @@ class Guard:
 
     def add_routes(self, router: web.UrlDispatcher, table: Iterable[Route]) -> None:
         for method, path, permission, view in table:
-            router.add_route(method, BASE + path, self._guarded(permission, view))
+            router.add_route(method, BASE + path, self._guard(permission, view))
 
-    def _guarded(self, permission: str | None, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _guard(self, permission: str | None, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             try:
-                response = await view(request, self._authorised(request, permission))
+                response = await view(request, self._authorise(request, permission))
             except Invalid as problem:
                 response = web.json_response(problem.fields, status=400)
             except ServerFault:
@@ -44,7 +44,7 @@ class Guard:
 
         return guarded
 
-    def _authorised(self, request: web.Request, permission: str | None) -> Token:
+    def _authorise(self, request: web.Request, permission: str | None) -> Token:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise refusal(403, "Authentication credentials were not provided.")

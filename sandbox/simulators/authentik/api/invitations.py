@@ -41,7 +41,7 @@ class InvitationRoutes:
         ]
 
     async def list_invitations(self, request: web.Request, token: Token) -> web.Response:
-        found = [self._shown(one) for one in self._invitations.invitations.values()]
+        found = [self._response(one) for one in self._invitations.invitations.values()]
         for option, (field, inner) in FILTERS.items():
             if option in request.query:
                 found = [one for one in found if _inside(one[field], inner) == request.query[option]]
@@ -49,10 +49,10 @@ class InvitationRoutes:
 
     async def create_invitation(self, request: web.Request, token: Token) -> web.Response:
         made = self._invitations.invite(await json_body(request), token.user)
-        return web.json_response(self._shown(made), status=201)
+        return web.json_response(self._response(made), status=201)
 
     async def get_invitation(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(self._shown(self._invitation(request)))
+        return web.json_response(self._response(self._invitation(request)))
 
     async def delete_invitation(self, request: web.Request, token: Token) -> web.Response:
         del self._invitations.invitations[self._invitation(request).pk]
@@ -82,7 +82,7 @@ class InvitationRoutes:
             raise refusal(404, "No Invitation matches the given query.")
         return found
 
-    def _shown(self, invitation: Invitation) -> dict[str, Any]:
+    def _response(self, invitation: Invitation) -> dict[str, Any]:
         creator = self._directory.users.get(invitation.created_by)
         flow = invitation.flow
         return {

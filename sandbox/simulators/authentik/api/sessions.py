@@ -31,7 +31,7 @@ class SessionRoutes:
     async def list_sessions(self, request: web.Request, token: Token) -> web.Response:
         wanted = request.query.get("user__username")
         found = [one for one in self._sessions.by_key.values() if one.user is not None]
-        return page(request, [one for one in found if wanted in (None, self._name(one))], self._shown)
+        return page(request, [one for one in found if wanted in (None, self._name(one))], self._response)
 
     async def delete_session(self, request: web.Request, token: Token) -> web.Response:
         found = next((one for one in self._sessions.by_key.values() if one.uuid == request.match_info["uuid"]), None)
@@ -43,5 +43,5 @@ class SessionRoutes:
     def _name(self, session: Session) -> str:
         return self._directory.users[session.user or 0].username
 
-    def _shown(self, session: Session) -> dict[str, Any]:
+    def _response(self, session: Session) -> dict[str, Any]:
         return {"uuid": session.uuid, "user": session.user, "current": False}

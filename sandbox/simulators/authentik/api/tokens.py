@@ -35,7 +35,7 @@ class TokenRoutes:
         ]
 
     async def list_tokens(self, request: web.Request, token: Token) -> web.Response:
-        return page(request, list(self._tokens.by_identifier.values()), _shown)
+        return page(request, list(self._tokens.by_identifier.values()), _response)
 
     async def create_token(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
@@ -44,10 +44,10 @@ class TokenRoutes:
         owner = self._directory.users.get(pk)
         if owner is None:
             raise Invalid(user=[f'Invalid pk "{pk}" - object does not exist.'])
-        return web.json_response(_shown(self._tokens.create(body, token, owner)), status=201)
+        return web.json_response(_response(self._tokens.create(body, token, owner)), status=201)
 
     async def get_token(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_shown(self._token(request)))
+        return web.json_response(_response(self._token(request)))
 
     async def delete_token(self, request: web.Request, token: Token) -> web.Response:
         self._tokens.remove(self._token(request))
@@ -70,7 +70,7 @@ class TokenRoutes:
         return found
 
 
-def _shown(token: Token) -> dict[str, Any]:
+def _response(token: Token) -> dict[str, Any]:
     return {
         "identifier": token.identifier,
         "intent": token.intent,

@@ -77,7 +77,7 @@ class UserRoutes:
             wanted = attribute_filter(query["attributes"])
             users = [user for user in users if attributes_match(user.attributes, wanted)]
         users = self._in_groups(request, users)
-        return page(request, list(users), lambda user: self._shown(user, request))
+        return page(request, list(users), lambda user: self._response(user, request))
 
     async def create_user(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
@@ -86,7 +86,7 @@ class UserRoutes:
         if self._faults.inject(["race_lost"], "POST", request.path_qs) is not None:
             self._directory.add_user({"username": body.get("username")})
             return masked_405()
-        return web.json_response(self._shown(self._directory.add_user(body), request), status=201)
+        return web.json_response(self._response(self._directory.add_user(body), request), status=201)
 
     async def create_service_account(self, request: web.Request, token: Token) -> web.Response:
         """Create a service account. The token in the response is an app password, not an API token."""
@@ -104,7 +104,7 @@ class UserRoutes:
         return web.json_response(answer)
 
     async def get_user(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(self._shown(self._user(request), request))
+        return web.json_response(self._response(self._user(request), request))
 
     async def patch_user(self, request: web.Request, token: Token) -> web.Response:
         return await self._change(request, whole=False)
@@ -146,7 +146,7 @@ class UserRoutes:
     async def _change(self, request: web.Request, *, whole: bool) -> web.Response:
         user = self._user(request)
         self._directory.change_user(user, await json_body(request), whole=whole)
-        return web.json_response(self._shown(user, request))
+        return web.json_response(self._response(user, request))
 
     def _user(self, request: web.Request) -> User:
         user = self._directory.users.get(int(request.match_info["pk"]))
@@ -165,7 +165,7 @@ class UserRoutes:
                 users = [user for user in users if user.pk in members]
         return users
 
-    def _shown(self, user: User, request: web.Request) -> dict[str, Any]:
+    def _response(self, user: User, request: web.Request) -> dict[str, Any]:
         groups = self._directory.groups_of(user)
         brief = [{"pk": group.pk, "name": group.name, "is_superuser": group.is_superuser} for group in groups]
         return shown_user(user) | {

@@ -17,7 +17,7 @@ from sandbox.simulators.authentik.tokens import Tokens
 async def sent_form(request: web.Request) -> dict[str, str]:
     """Return the form's fields, with the client's id and secret from the form or HTTP Basic."""
     given = {name: str(value) for name, value in (await request.post()).items()}
-    pair = _decoded(request.headers.get("Authorization", "").partition(" ")[2])
+    pair = _decode(request.headers.get("Authorization", "").partition(" ")[2])
     return given | ({"client_id": pair[0], "client_secret": pair[1]} if pair else {})
 
 
@@ -34,12 +34,12 @@ class Machines:
         Raises GrantRefused; for a wrong secret too, which elsewhere is a wrong client.
         """
         pair = (given["username"], given.get("password", "")) if "username" in given else None
-        pair = pair or _decoded(given.get("client_secret", ""))
+        pair = pair or _decode(given.get("client_secret", ""))
         if pair is None and not client.authenticates(given):
             raise GrantRefused("invalid_grant")
-        return self._providers_own(client) if pair is None else self._named(*pair)
+        return self._providers_own(client) if pair is None else self._find_user(*pair)
 
-    def _named(self, username: str, password: str) -> User:
+    def _find_user(self, username: str, password: str) -> User:
         user = self._directory.users_by_name.get(username)
         if user is None or not self._tokens.opens(user, password):
             raise GrantRefused("invalid_grant")
@@ -52,7 +52,7 @@ class Machines:
         )
 
 
-def _decoded(text: str) -> tuple[str, str] | None:
+def _decode(text: str) -> tuple[str, str] | None:
     try:
         user, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
     except ValueError:

@@ -46,7 +46,7 @@ class Flows:
     async def sign_in(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         username = form.get("uid_field", "")
-        user = self._known(username, form.get("password", ""))
+        user = self._find_user(username, form.get("password", ""))
         if user is None:
             return sign_in_page(username, "Invalid password")
         session = self._signed_in(user, self._sessions.of(request))
@@ -81,7 +81,7 @@ class Flows:
         elif "uid_field" in given:
             session.identified = str(given["uid_field"])
         else:
-            user = self._known(session.identified or "", str(given.get("password", "")))
+            user = self._find_user(session.identified or "", str(given.get("password", "")))
             if user is None:
                 problem = {"response_errors": {"password": [{"string": "Invalid password", "code": "invalid"}]}}
             else:
@@ -98,7 +98,7 @@ class Flows:
             return {"component": "ak-stage-identification", "user_fields": ["username", "email"]}
         return {"component": "ak-stage-password", "pending_user": session.identified}
 
-    def _known(self, name: str, password: str) -> User | None:
+    def _find_user(self, name: str, password: str) -> User | None:
         user = self._directory.find_for_sign_in(name)
         return user if user is not None and user.has_password_of(password) else None
 

@@ -69,7 +69,7 @@ class Oidc(Claims):
             part.add_routes(router)
 
     async def discovery(self, request: web.Request) -> web.Response:
-        client = self._requested(request)
+        client = self._find_client(request)
         slug, base = client.slug, f"{origin(request)}/application/o/"
         return web.json_response(
             {
@@ -97,7 +97,7 @@ class Oidc(Claims):
         )
 
     async def jwks(self, request: web.Request) -> web.Response:
-        return web.json_response(self._signer.public_keys(self._requested(request)))
+        return web.json_response(self._signer.public_keys(self._find_client(request)))
 
     async def token(self, request: web.Request) -> web.Response:
         given = await sent_form(request)
@@ -106,7 +106,7 @@ class Oidc(Claims):
             return refused("invalid_client")
         kind = given.get("grant_type", "")
         try:
-            grant = self._granted(client, kind, given)
+            grant = self._exchange(client, kind, given)
         except GrantRefused as refusal:
             return refused(refusal.error)
         return web.json_response(self._issued_for(client, grant, origin(request), kind != CLIENT_CREDENTIALS))
@@ -151,7 +151,7 @@ class Oidc(Claims):
         session.logins[client_id] = client.issuer(origin)
         return self._issued_for(client, Grant(user, tuple(scopes.split()), session.key), origin, True)
 
-    def _granted(self, client: OidcClient, kind: str, given: Mapping[str, str]) -> Grant:
+    def _exchange(self, client: OidcClient, kind: str, given: Mapping[str, str]) -> Grant:
         """Exchange the grant in the form for tokens. Raises GrantRefused."""
         if kind not in client.grant_types:
             raise GrantRefused("invalid_grant")
@@ -182,7 +182,7 @@ class Oidc(Claims):
             answer["refresh_token"] = self.grants.new_refresh_token(client, grant)
         return answer
 
-    def _requested(self, request: web.Request) -> OidcClient:
+    def _find_client(self, request: web.Request) -> OidcClient:
         client = self.client_of(request.match_info["slug"])
         if client is None:
             raise web.HTTPNotFound(text="<html>Not Found</html>", content_type="text/html")

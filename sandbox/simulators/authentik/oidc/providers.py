@@ -77,14 +77,14 @@ class Providers:
         for name in MANDATORY:
             if body.get(name) is None:
                 raise Invalid(**{name: REQUIRED})
-        provider = Provider(pk=next(self._numbers), **self._checked(body))
+        provider = Provider(pk=next(self._numbers), **self._check(body))
         self.by_pk[provider.pk] = provider
         self._access.providers.add(provider.pk)
         self.apply()
         return provider
 
     def change(self, provider: Provider, body: dict[str, Any]) -> None:
-        for name, value in self._checked(body).items():
+        for name, value in self._check(body).items():
             setattr(provider, name, value)
         self.apply()
 
@@ -134,7 +134,7 @@ class Providers:
             mappings=tuple(self.mappings[pk] for pk in provider.property_mappings),
         )
 
-    def _checked(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _check(self, body: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in body.items() if name in FIELDS}
         known: dict[str, Any] = {
             "authorization_flow": FLOWS.values(),

@@ -82,10 +82,10 @@ def _inside(pointer: str, rule: Property, held: Any, path: list[str], value: Any
         target.pop(path[-1], None)
     else:
         target[path[-1]] = copy(value)
-    return _renumbered(held) if rule.holds == "list" else held
+    return _renumber(held) if rule.holds == "list" else held
 
 
-def _renumbered(held: Object) -> Object:
+def _renumber(held: Object) -> Object:
     """Renumber a list from 0, because indexes are not stable."""
     ordered = sorted(held, key=lambda key: int(key) if key.isdecimal() else 0)
     return {str(place): held[key] for place, key in enumerate(ordered)}

@@ -29,7 +29,7 @@ class SmtpProbe:
     def answer(self, address: str) -> str | None:
         """Return code and text that RCPT is answered with, or None when the server could not be asked."""
         try:
-            with self._connected() as session:
+            with self._connect() as session:
                 session.ehlo_or_helo_if_needed()
                 session.mail("")
                 code, text = session.rcpt(address)
@@ -37,7 +37,7 @@ class SmtpProbe:
         except (smtplib.SMTPException, OSError):
             return None
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connect(self) -> smtplib.SMTP:
         seconds = max(0.1, remaining(STEP_SECONDS))
         if self.is_tls:
             context = tls_context(self.ca_file)

@@ -140,7 +140,7 @@ class SharedRequests:
         try:
             sent: list[list[Any]] = []
             for pending in group:
-                sent += _numbered(pending.calls, len(sent))
+                sent += _invocations(pending.calls, len(sent))
             responses = self._send(sent, group[0].repeatable)
         except Fault as caught:
             fault = caught
@@ -180,12 +180,14 @@ def _may_be_of_one(fault: Fault) -> bool:
     return fault.reason in _OF_THE_WHOLE or (fault.reason == "throttled" and (wait or 0.0) > SHORT_WAIT)
 
 
-def _numbered(calls: Sequence[Call], start: int) -> list[list[Any]]:
+def _invocations(calls: Sequence[Call], start: int) -> list[list[Any]]:
     """Build invocations (RFC 8620, section 3.2) with ids from `start` on, and move references along with them."""
-    return [[name, _moved(arguments, start), str(start + index)] for index, (name, arguments) in enumerate(calls)]
+    return [
+        [name, _shift_references(arguments, start), str(start + index)] for index, (name, arguments) in enumerate(calls)
+    ]
 
 
-def _moved(arguments: Object, start: int) -> Object:
+def _shift_references(arguments: Object, start: int) -> Object:
     return {
         key: {**value, "resultOf": str(start + int(value["resultOf"]))} if key.startswith("#") else value
         for key, value in arguments.items()

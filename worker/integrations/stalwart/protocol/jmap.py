@@ -59,7 +59,7 @@ class Jmap:
         self._api = api
         self._anonymous = anonymous
         self._requests = SharedRequests(
-            self._sent, in_flight=CONCURRENT, max_calls=MAX_CALLS, call_seconds=api.call_seconds
+            self._send, in_flight=CONCURRENT, max_calls=MAX_CALLS, call_seconds=api.call_seconds
         )
         self._numbers = itertools.count()
         #: whether the server accepted our account at the last request; None before the first
@@ -153,7 +153,7 @@ class Jmap:
         responses = self._requests.responses(calls, repeatable=repeatable, shareable=repeatable)
         return [checked_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
 
-    def _sent(self, invocations: list[list[Any]], repeatable: bool) -> list[Any]:
+    def _send(self, invocations: list[list[Any]], repeatable: bool) -> list[Any]:
         """Send method calls and return a response for each, errors included."""
         again = Retrying(
             retry=retry_if_exception_type(_TooManyRequests),
@@ -161,10 +161,10 @@ class Jmap:
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
-        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).fields()
+        body = again(self._post, {"using": USING, "methodCalls": invocations}, repeatable).fields()
         return checked_responses(body, len(invocations))
 
-    def _posted(self, body: Object, repeatable: bool) -> ApiResponse:
+    def _post(self, body: Object, repeatable: bool) -> ApiResponse:
         answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
         if answer.status != 200:
             raise self._http_fault(answer)

@@ -33,7 +33,7 @@ class ServerFacts:
 
     @property
     def edition(self) -> str:
-        return self._known().edition
+        return self._current().edition
 
     def read_edition(self) -> str:
         """Ask the server for its edition, and cache the facts that it returns."""
@@ -43,7 +43,7 @@ class ServerFacts:
 
     def may(self, permissions: frozenset[str]) -> bool:
         """Return whether our account holds all of these permissions."""
-        return permissions <= self._known().permissions
+        return permissions <= self._current().permissions
 
     def own_account(self) -> str:
         """Return the id of the account of our credentials. Raises TemporaryError when the session lacks it."""
@@ -52,7 +52,7 @@ class ServerFacts:
                 self._own_account = self._jmap.own_account()
             return self._own_account
 
-    def _known(self) -> Facts:
+    def _current(self) -> Facts:
         with self._lock:
             if self._facts is None or self._facts.expires_at < time.monotonic():
                 self._facts = self._read()
