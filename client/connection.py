@@ -73,12 +73,16 @@ class Page(Generic[T]):
 
 
 class Connection:
-    """One API. All methods raise ApiError, Unreachable and NotSignedIn."""
+    """One API. All methods raise ApiError, Unreachable and NotSignedIn.
 
-    def __init__(self, url: str, session: requests.Session, tokens: Tokens) -> None:
+    `read_seconds`: how long the API may take for a response.
+    """
+
+    def __init__(self, url: str, session: requests.Session, tokens: Tokens, read_seconds: float = READ_SECONDS) -> None:
         self._url = url.rstrip("/")
         self._session = session
         self._tokens = tokens
+        self._read_seconds = read_seconds
         #: time of the last successful response, by the monotonic clock
         self._succeeded_at = float("-inf")
 
@@ -94,7 +98,7 @@ class Connection:
 
         `kind`: dict or list, to raise Unreachable for other JSON, which another server must have sent.
         """
-        response = self.request("GET", path, params=params, timeout=READ_SECONDS + extra_seconds)
+        response = self.request("GET", path, params=params, extra_seconds=extra_seconds)
         return self.checked(response, path, kind)
 
     def post(
@@ -111,9 +115,7 @@ class Connection:
         headers = {"Idempotency-Key": key}
         for attempt in range(KEY_ATTEMPTS):
             try:
-                return self.request(
-                    "POST", path, body, params=params, headers=headers, timeout=READ_SECONDS + extra_seconds
-                )
+                return self.request("POST", path, body, params=params, headers=headers, extra_seconds=extra_seconds)
             except ApiError as error:
                 if error.code != KEY_IN_PROGRESS or attempt == KEY_ATTEMPTS - 1:
                     raise
@@ -153,7 +155,8 @@ class Connection:
         *,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = READ_SECONDS,
+        timeout: float | None = None,
+        extra_seconds: float = 0,
     ) -> Response[Any]:
         """Send one request; repeat it once with a renewed token if the first token was refused."""
         if not path.startswith("/"):
@@ -161,7 +164,7 @@ class Connection:
         options = {
             "params": {name: value for name, value in (params or {}).items() if value is not None},
             "headers": {"Accept": "application/json", "X-Request-Id": uuid.uuid4().hex, **(headers or {})},
-            "timeout": (CONNECT_SECONDS, timeout),
+            "timeout": (CONNECT_SECONDS, (timeout or self._read_seconds) + extra_seconds),
             **({"json": body} if body is not None else {}),
         }
         token = self._tokens.bearer()

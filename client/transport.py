@@ -17,8 +17,11 @@ from client.errors import Unreachable, UntrustedCertificate
 
 CONNECT_SECONDS = 10.0
 DEFAULT_RETRIES = 3
-#: safe to retry: a GET changes nothing and every POST carries an Idempotency-Key; unsent requests are always retried
+#: safe to retry at the API: a GET changes nothing and every POST carries an Idempotency-Key. Unsent requests are
+#: always retried
 RETRYABLE = frozenset({"GET", "POST"})
+#: safe to retry at an issuer: a code or a refresh token is valid once, so that a repeated POST would be refused
+RETRYABLE_AT_ISSUER = frozenset({"GET"})
 TEMPORARY = frozenset({502, 503, 504})
 #: the distributions that contain this package
 DISTRIBUTIONS = ("dezky-platform-api", "dezky-platformctl")
@@ -62,21 +65,35 @@ def trusted(ca_certs: Path | None) -> ssl.SSLContext:
 
 
 def open_session(
-    ca_certs: Path | None = None, *, retries: int = DEFAULT_RETRIES, user_agent: str = "dezky-platform-client"
+    ca_certs: Path | None = None,
+    *,
+    retries: int = DEFAULT_RETRIES,
+    read_retries: int | None = None,
+    user_agent: str = "dezky-platform-client",
 ) -> requests.Session:
-    """Open a session that trusts one more file of authorities. Raises InvalidCertificateFile."""
-    return configure(requests.Session(), ca_certs, retries=retries, user_agent=user_agent)
+    """Open a session that trusts one more file of authorities. Raises InvalidCertificateFile.
+
+    `read_retries`: at most so many of the retries after a response that did not arrive in time.
+    """
+    return configure(requests.Session(), ca_certs, retries=retries, read_retries=read_retries, user_agent=user_agent)
 
 
 def configure(
-    session: requests.Session, ca_certs: Path | None, *, retries: int, user_agent: str | None = None
+    session: requests.Session,
+    ca_certs: Path | None,
+    *,
+    retries: int,
+    read_retries: int | None = None,
+    methods: frozenset[str] = RETRYABLE,
+    user_agent: str | None = None,
 ) -> requests.Session:
     """Make a session ignore the environment (proxies, .netrc, CA variables) and refuse cookies."""
     policy = Retry(
         total=retries,
+        read=read_retries,
         other=0,
         backoff_factor=0.5,
-        allowed_methods=RETRYABLE,
+        allowed_methods=methods,
         status_forcelist=TEMPORARY,
         raise_on_status=False,
         retry_after_max=10,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from client.errors import TEMPORARY, PlatformError, SignInRefused, Unreachable
-from client.transport import CONNECT_SECONDS, DEFAULT_RETRIES, configure, unreachable
+from client.transport import CONNECT_SECONDS, DEFAULT_RETRIES, RETRYABLE_AT_ISSUER, configure, unreachable
 
 if TYPE_CHECKING:
     from authlib.integrations.requests_client import OAuth2Session
@@ -179,7 +179,7 @@ def _oauth_session(client: OAuthClient, ca_certs: Path | None, retries: int) -> 
         update_token=None,
     )
     session.register_compliance_hook("access_token_response", _success)
-    configure(session, ca_certs, retries=retries, user_agent="dezky-platform-client")
+    configure(session, ca_certs, retries=retries, methods=RETRYABLE_AT_ISSUER, user_agent="dezky-platform-client")
     session.headers["Accept"] = "application/json"
     return session
 

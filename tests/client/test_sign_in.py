@@ -118,3 +118,11 @@ def test_a_response_that_is_no_token_raises_our_own_exception(
     fault(authentik, path="/token/", **kind)
     with pytest.raises(raised):
         found.client_credentials("openid")
+
+
+def test_a_token_request_whose_response_is_lost_is_not_repeated(issuer: Issuer, authentik: AuthentikSimulator) -> None:
+    persistent = SignInIssuer(issuer.url(), OAuthClient("operator", "operator-secret"), retries=3)
+    fault(authentik, kind="lost", path="/token/", count=1)
+    with pytest.raises(Unreachable):
+        persistent.refresh("a-refresh-token")
+    assert sum("grant_type=refresh_token" in entry["body"] for entry in authentik.journal) == 1
