@@ -31,6 +31,8 @@ from console.web.static_files import add_system_theme, version_files
 from console.web.words import add_words
 
 REDIS_SECONDS = 3
+#: how long the API may take. The error page must arrive before a proxy gives up, so slow responses are not repeated
+API_SECONDS = 8
 BOOTSTRAP_STYLES = "static/bootstrap5/css/bootstrap.min.css"
 
 
@@ -50,8 +52,8 @@ def create_app(settings: ConsoleSettings) -> Flask:
     sign_ins = SignIns(redis, vault, timedelta(hours=settings.session_hours), timedelta(hours=settings.idle_hours))
     provider = Provider(app, settings, PendingSignIns(redis, vault))
     sessions = Sessions(sign_ins, provider)
-    http = open_session(settings.ca_certs, retries=1, user_agent="dezky-console")
-    api = Connection(settings.api_url, http, RequestTokens(sessions))
+    http = open_session(settings.ca_certs, retries=1, read_retries=0, user_agent="dezky-console")
+    api = Connection(settings.api_url, http, RequestTokens(sessions), API_SECONDS)
     people = People(sign_ins, api)
     app.extensions.update({API: api, PEOPLE: people})
     add_words(app)

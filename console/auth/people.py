@@ -7,6 +7,7 @@ from typing import Any
 from flask import g
 
 from client.connection import Connection
+from client.errors import PlatformError
 from console.auth.rights import Person
 from console.auth.sign_ins import SignIns
 
@@ -27,11 +28,19 @@ class People:
         return Person(record)
 
     def current(self) -> Person | None:
-        """Return the signed-in person, None if there is none."""
+        """Return the signed-in person, None if there is none. A request asks the API once, also if it fails."""
         if g.get("sign_in") is None:
             return None
         if "person" not in g:
-            kept = self._sign_ins.person(g.sign_in)
-            g.person = Person(kept) if kept is not None else self.recorded()
+            g.person = self._read()
+        if isinstance(g.person, PlatformError):
+            raise g.person
         person: Person = g.person
         return person
+
+    def _read(self) -> Person | PlatformError:
+        kept = self._sign_ins.person(g.sign_in)
+        try:
+            return Person(kept) if kept is not None else self.recorded()
+        except PlatformError as problem:
+            return problem

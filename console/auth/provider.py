@@ -13,19 +13,23 @@ import structlog
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
-from flask import Flask, Response
+from flask import Flask, Response, request, session
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from client.transport import configure
+from client.transport import RETRYABLE_AT_ISSUER, configure
 from console.auth.sign_ins import PendingSignIns, Tokens
 from console.settings import ConsoleSettings
 
 log = structlog.get_logger(__name__)
 
 SCOPE = "openid email profile offline_access"
-CALL_SECONDS = 10
+CONNECT_SECONDS = 3
+#: seconds to connect, and to wait for a response
+TIMEOUT = (CONNECT_SECONDS, 10)
+#: the same for a renewal
+RENEWAL_TIMEOUT = (CONNECT_SECONDS, 20)
 #: algorithms with a public key only, so that a verifier cannot sign
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -38,7 +42,11 @@ class ProviderUnreachable(Exception):
 
 
 class SignInRefused(Exception):
-    """The identity provider refuses the sign-in; the message is a sentence for people."""
+    """The identity provider or the API refuses the sign-in; message and advice are sentences for people."""
+
+    def __init__(self, message: str, advice: str = "Nothing was changed. Start again.") -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 class Provider:
@@ -46,8 +54,8 @@ class Provider:
 
     def __init__(self, app: Flask, settings: ConsoleSettings, pending: PendingSignIns) -> None:
         self._settings = settings
-        session = _session_class(settings.ca_certs)
-        app_class = type("ConsoleApp", (FlaskOAuth2App,), {"client_cls": session, "OAUTH_APP_CONFIG": None})
+        client_class = _session_class(settings.ca_certs)
+        app_class = type("ConsoleApp", (FlaskOAuth2App,), {"client_cls": client_class, "OAUTH_APP_CONFIG": None})
         oauth = OAuth(app, cache=pending)
         self._client: Any = oauth.register(
             "provider",
@@ -55,7 +63,7 @@ class Provider:
             client_id=settings.client_id,
             client_secret=settings.client_secret.get_secret_value(),
             server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
-            client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", "default_timeout": CALL_SECONDS},
+            client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", "default_timeout": TIMEOUT},
         )
 
     def sign_in_redirect(self) -> Response:
@@ -66,6 +74,9 @@ class Provider:
 
     def tokens_of_callback(self) -> tuple[Tokens, str | None]:
         """Redeem this request's code for tokens and the provider's session id. Raises SignInRefused as well."""
+        # otherwise a link could show its author's text as the provider's refusal
+        if self._client.framework.get_state_data(session, request.args.get("state")) is None:
+            raise SignInRefused("No sign-in was started here, or it took longer than an hour, or it has ended already.")
         with _translated_errors():
             given = self._client.authorize_access_token(
                 claims_options={
@@ -81,18 +92,21 @@ class Provider:
         """Exchange the refresh token. Raises ProviderUnreachable, SignInRefused."""
         if tokens.refresh is None:
             raise SignInRefused("The identity provider gave no refresh token.")
-        with _translated_errors(), self._session() as session:
-            given = session.refresh_token(self._endpoint("token_endpoint"), refresh_token=tokens.refresh)
+        with _translated_errors(), self._session() as http:
+            # the longest time, because a lost response ends the sign-in: the old refresh token is no longer valid
+            given = http.refresh_token(
+                self._endpoint("token_endpoint"), refresh_token=tokens.refresh, timeout=RENEWAL_TIMEOUT
+            )
         return _tokens(given, tokens)
 
     def revoke(self, tokens: Tokens) -> None:
         """Revoke the tokens if the provider can be reached: they outlive its session."""
         try:
-            with _translated_errors(), self._session() as session:
+            with _translated_errors(), self._session() as http:
                 endpoint = self._endpoint("revocation_endpoint")
                 for kind, token in (("refresh_token", tokens.refresh), ("access_token", tokens.access)):
                     if token is not None:
-                        session.revoke_token(endpoint, token=token, token_type_hint=kind).raise_for_status()
+                        http.revoke_token(endpoint, token=token, token_type_hint=kind).raise_for_status()
         except (ProviderUnreachable, SignInRefused):
             log.warning("sign_out.not_revoked")
 
@@ -134,10 +148,10 @@ class Provider:
         )
 
     def _session(self) -> OAuth2Session:
-        session: OAuth2Session = self._client.client_cls(
-            self._settings.client_id, self._settings.client_secret.get_secret_value(), default_timeout=CALL_SECONDS
+        made: OAuth2Session = self._client.client_cls(
+            self._settings.client_id, self._settings.client_secret.get_secret_value(), default_timeout=TIMEOUT
         )
-        return session
+        return made
 
     def _endpoint(self, name: str) -> str:
         return str(self._client.load_server_metadata()[name])
@@ -149,7 +163,7 @@ def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
     class Session(OAuth2Session):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
-            configure(self, ca_certs, retries=1)
+            configure(self, ca_certs, retries=1, methods=RETRYABLE_AT_ISSUER)
 
     return Session
 

@@ -16,8 +16,10 @@ from redis import Redis
 from console.auth.vault import Vault
 
 PREFIX = "console:"
-#: how long one renewal may take before another request tries it
-RENEWAL_SECONDS = 20
+#: how long one request may hold the lock of a renewal: longer than the provider's discovery and renewal can take
+LOCK_SECONDS = 60
+#: how long another request waits for the lock
+WAIT_SECONDS = 20
 STATE_PREFIX = f"{PREFIX}state:"
 
 
@@ -108,7 +110,7 @@ class SignIns:
     def renewal(self, sign_in: SignIn) -> AbstractContextManager[object]:
         """Return the lock under which one request renews the tokens: a refresh token can be used once."""
         name = f"{_key(sign_in.id)}:renewal"
-        lock: AbstractContextManager[object] = self._redis.lock(name, RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
+        lock: AbstractContextManager[object] = self._redis.lock(name, LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
         return lock
 
     def _seal(self, sign_in: SignIn) -> bytes:

@@ -59,7 +59,7 @@ def _of_api(problem: ApiError) -> Page:
 
 
 def _of_refusal(problem: SignInRefused) -> Page:
-    return render_template("auth/refused.html", message=str(problem)), 403
+    return render_template("auth/refused.html", message=str(problem), advice=problem.advice), 403
 
 
 def _of_redis(problem: RedisError) -> Page:

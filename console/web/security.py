@@ -17,8 +17,9 @@ from console.settings import ConsoleSettings
 
 MAX_BODY_BYTES = 64 * 1024
 YEAR = 31_536_000
-#: limit of sign-in requests per address, because each costs the identity provider and Redis work
-LIMITED = ("sign_in.begin", "sign_in.callback", "sign_out.back_channel")
+#: limited for each address, because each costs the identity provider and Redis work
+SIGN_IN = ("sign_in.begin", "sign_in.callback")
+BACK_CHANNEL = "sign_out.back_channel"
 
 
 def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
@@ -54,9 +55,12 @@ def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
         in_memory_fallback_enabled=True,
         key_prefix="console:limit",
     )
-    for endpoint in LIMITED:
+    for endpoint in SIGN_IN:
         limited = limiter.shared_limit(settings.sign_in_limit, "sign-in")
         app.view_functions[endpoint] = cast(Any, limited(app.view_functions[endpoint]))
+    # the provider ends many sessions from one address: only its unreadable or forged tokens count
+    refused = limiter.limit(settings.sign_in_limit, deduct_when=lambda response: response.status_code == 400)
+    app.view_functions[BACK_CHANNEL] = cast(Any, refused(app.view_functions[BACK_CHANNEL]))
 
 
 def policy(issuer: str) -> str:

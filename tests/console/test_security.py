@@ -14,6 +14,7 @@ from flask import Flask
 from console.app import create_app
 from console.auth.session import FILES
 from console.settings import ConsoleSettings, SettingsError, read_settings
+from console.web.requests_log import configure_logs
 from sandbox.processes import free_port
 from tests.console.conftest import KEY, SECRET, ConsoleFixture, People
 from tests.console.test_sign_in import cookie, with_cookie
@@ -128,6 +129,8 @@ def test_an_unreachable_service_is_named_on_an_error_page(
 def test_neither_logs_nor_pages_contain_a_token_a_code_or_a_secret(
     console: ConsoleFixture, people: People, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # an API of another test in this process has logs of its own
+    configure_logs("INFO", "console")
     page = people.signed_in("admin")
     value = cookie(page)
     record = console.sign_ins().find(console.sign_in_id(value))

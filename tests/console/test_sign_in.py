@@ -193,6 +193,7 @@ def test_an_unrequested_callback_is_refused(console: ConsoleFixture) -> None:
         answer = session.get(f"{console.url}/auth/callback?{query}", timeout=10)
         assert answer.status_code == 403, query
         assert "Not signed in" in answer.text
+        assert "No thanks" not in answer.text
         assert not is_signed_in(console, session)
 
 
