@@ -194,6 +194,22 @@ def test_every_variable_of_the_compose_files_is_documented() -> None:
         assert f"`{variable}`" in page, variable
 
 
+def test_the_commands_of_backup_and_upgrade_name_volumes_services_and_images_that_exist(
+    compose: dict[str, Any],
+) -> None:
+    page = "".join((ROOT / f"docs/how-to/{name}.md").read_text() for name in ("backup", "upgrade"))
+    project = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["name"]
+    named = set(re.findall(rf"--volume {project}_([a-z-]+):", page))
+    assert named == {"stalwart-data", "ocis-data", "ocis-config"} <= set(compose["volumes"])
+    images = {one["image"] for one in compose["services"].values()}
+    assert set(re.findall(r" (postgres:\S+)", page)) <= images
+    assert "${PLATFORM_IMAGE:-dezky-platform-api:local}" in images
+    assert "docker tag dezky-platform-api:local" in page
+    for line in re.findall(r"docker compose (?:up|stop|start|exec)(.*)", page):
+        words = [word for word in line.partition("#")[0].partition("`")[0].split() if not word.startswith("-")]
+        assert not words or words[0] in compose["services"], line
+
+
 def test_mongodb_is_the_member_that_our_uri_names(services: dict[str, Any]) -> None:
     assert "mongo.dezky.local" in services["mongo"]["networks"]["data"]["aliases"]
     assert "mongo.dezky.local:27017/?replicaSet=rs0" in prepare.SECRETS["mongodb_uri"][1]({"mongodb_password": "x"})
