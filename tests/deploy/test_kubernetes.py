@@ -21,6 +21,10 @@ OBJECTS: list[dict[str, Any]] = [
     one for name in KUSTOMIZATION["resources"] for one in yaml.safe_load_all((BASE / name).read_text())
 ]
 DEPLOYMENTS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == "Deployment"}
+#: deployment to the autoscaler that follows it
+AUTOSCALERS = {
+    one["spec"]["scaleTargetRef"]["name"]: one["spec"] for one in OBJECTS if one["kind"] == "HorizontalPodAutoscaler"
+}
 #: supported Kubernetes versions
 VERSIONS = ("1.32", "1.36")
 
@@ -86,8 +90,15 @@ def test_probes_services_and_policies_name_ports_that_exist() -> None:
 
 
 def test_every_replicated_workload_has_a_disruption_budget() -> None:
-    several = {name for name, one in DEPLOYMENTS.items() if one["spec"]["replicas"] > 1}
-    assert named("PodDisruptionBudget") == several
+    several = {name for name, one in DEPLOYMENTS.items() if one["spec"].get("replicas", 1) > 1}
+    assert named("PodDisruptionBudget") == several | {
+        name for name, one in AUTOSCALERS.items() if one["minReplicas"] > 1
+    }
+
+
+def test_autoscalers_alone_set_the_number_of_their_pods() -> None:
+    """Each `kubectl apply` would set it back otherwise."""
+    assert {name for name, one in DEPLOYMENTS.items() if "replicas" not in one["spec"]} == set(AUTOSCALERS)
 
 
 def test_autoscalers_follow_a_deployment_and_a_queue_that_exist() -> None:
