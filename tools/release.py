@@ -18,12 +18,18 @@ def version() -> str:
     return found
 
 
+def build_wheels(folder: Path) -> None:
+    """Build the service's wheel, and that of the command line with the client."""
+    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    for project in (ROOT, ROOT / "platformctl"):
+        subprocess.run(hatch, cwd=project, check=True)
+
+
 def main() -> None:
-    """Build the wheel, the bill of materials and, where docker is, the image. Stops at the first failure."""
+    """Build wheels, the bill of materials and, where docker is, the image. Stops at the first failure."""
     name = f"dezky-platform-api:{version()}"
     DIST.mkdir(exist_ok=True)
-    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(DIST)]
-    subprocess.run(hatch, cwd=ROOT, check=True)
+    build_wheels(DIST)
     lock, sbom = str(ROOT / "requirements.lock"), str(DIST / "sbom.json")
     cyclonedx = str(Path(sys.executable).parent / "cyclonedx-py")
     subprocess.run([cyclonedx, "requirements", lock, "--output-file", sbom], cwd=ROOT, check=True)

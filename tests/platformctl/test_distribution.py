@@ -1,4 +1,4 @@
-"""The command line as a distribution of its own: it contains only the client and itself, and runs."""
+"""The command line as a distribution of its own, built as for a release: only the client and itself, and it runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
+from tools.release import build_wheels
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    subprocess.run([*command, "./platformctl"], cwd=ROOT, check=True, timeout=100)
-    [found] = folder.glob("*.whl")
+    build_wheels(folder)
+    [service] = folder.glob("dezky_platform_api-*.whl")
+    assert "worker/main.py" in zipfile.ZipFile(service).namelist()
+    [found] = folder.glob("dezky_platformctl-*.whl")
     return found
 
 
