@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import subprocess
@@ -18,7 +20,7 @@ from deploy import prepare
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from tests.simulators import API_TOKEN
+from tests.simulators import API_TOKEN, fault
 
 ROOT = Path(__file__).parents[2]
 USER = prepare.PLATFORM
@@ -92,6 +94,49 @@ def test_new_products_are_set_up_once(
     assert "The platform's API key works." in second.stdout
     assert (folder / "stalwart_api_token").read_text() == key
     assert all(secret not in first.stdout + first.stderr for secret in (PASSWORD, API_TOKEN, key))
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_failed_sign_ins_through_the_proxy_do_not_ban_the_platform(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]],
+    folder: Path,
+    fresh_stalwart: StalwartSimulator,
+    runs: int,
+) -> None:
+    """Seen: the 101st failed sign-in bans the address, without end."""
+    if runs == 2:
+        bootstrap()  # a server of an earlier release: the key works already
+    assert bootstrap("--stalwart-behind-proxy").returncode == 0
+    fresh_stalwart.admission.exempts_loopback = False
+    session = f"{fresh_stalwart.url}/jmap/session"
+    wrong = base64.b64encode(b"anna@acme.test:wrong").decode()
+    guess = {"X-Forwarded-For": "203.0.113.7", "Authorization": f"Basic {wrong}"}
+    fresh_stalwart.admission.failures_until_ban = 3
+    assert [requests.get(session, headers=guess, timeout=5).status_code for _ in range(5)] == [401] * 4 + [403]
+    key = (folder / "stalwart_api_token").read_text()
+    ours = {"X-Forwarded-For": "10.0.0.5", "Authorization": f"Bearer {key}"}
+    assert requests.get(session, headers=ours, timeout=5).status_code == 200
+
+
+def test_settings_of_stalwart_that_cannot_be_reloaded_are_a_task(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], fresh_stalwart: StalwartSimulator
+) -> None:
+    fresh_stalwart.set_broken_setting("SpamPyzor")
+    done = bootstrap("--stalwart-behind-proxy")
+    assert done.returncode == 0
+    assert re.search(r"to do +Stalwart .*Restart it once", done.stdout)
+
+
+def test_the_stage_of_invitations_is_recognised_by_its_name(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], authentik: AuthentikSimulator, folder: Path
+) -> None:
+    other = authentik.controls()["add_email_stage"]("another")
+    stages = {"results": [{"pk": other, "name": "another"}], "pagination": {}}
+    body, kind = json.dumps(stages), "application/json"
+    fault(authentik, kind="status", status=200, path="stages/email", body=body, content_type=kind)
+    done = bootstrap()
+    assert re.search(r"to do +Authentik", done.stdout)
+    assert not (folder / "authentik_email_stage").exists()
 
 
 def test_a_lost_key_is_created_again_for_the_same_account(

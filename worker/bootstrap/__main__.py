@@ -32,7 +32,8 @@ TASKS = (
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the products.")
 @click.option("--require-invitations", is_flag=True, help="Wait for the stage of invitations; without it is a failure.")
-def main(folder: Path, timeout: float, require_invitations: bool) -> None:
+@click.option("--stalwart-behind-proxy", is_flag=True, help="Have Stalwart read callers' addresses from its proxy.")
+def main(folder: Path, timeout: float, require_invitations: bool, stalwart_behind_proxy: bool) -> None:
     """Wait for the products, create missing objects, and print the result and the remaining tasks.
 
     Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings are invalid.
@@ -44,9 +45,8 @@ def main(folder: Path, timeout: float, require_invitations: bool) -> None:
         click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
     deadline = time.monotonic() + timeout
-    findings = [
-        _retry(subject, work, deadline) for subject, work in _work(settings, files, require_invitations).items()
-    ]
+    work = _work(settings, files, require_invitations, stalwart_behind_proxy)
+    findings = [_retry(subject, prepare, deadline) for subject, prepare in work.items()]
     findings += [Finding(State.TO_DO, subject, text) for subject, text in TASKS]
     click.echo(screen(findings))
     sys.exit(any(one.state is State.FAILED for one in findings))
@@ -65,7 +65,9 @@ def _settings(files: SecretFiles) -> Settings:
     return read_settings(**unused, **secret)
 
 
-def _work(settings: Settings, files: SecretFiles, require_invitations: bool) -> dict[str, Callable[[], Finding]]:
+def _work(
+    settings: Settings, files: SecretFiles, require_invitations: bool, stalwart_behind_proxy: bool
+) -> dict[str, Callable[[], Finding]]:
     """Return the preparation of each configured product."""
     work: dict[str, Callable[[], Finding]] = {}
     ca_file = settings.extra_ca_certs
@@ -75,6 +77,7 @@ def _work(settings: Settings, files: SecretFiles, require_invitations: bool) -> 
             service_domain=os.environ.get("SERVICE_DOMAIN", "service.dezky.local"),
             mail_host=os.environ.get("MAIL_HOST", settings.stalwart_api_url.host or "localhost"),
             ca_file=ca_file,
+            is_behind_proxy=stalwart_behind_proxy,
         )
         work["Stalwart"] = lambda: prepare_stalwart(target, files)
     if settings.ocis_api_url is not None:

@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from requests.auth import AuthBase
+
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.bootstrap.findings import Finding, State
 from worker.bootstrap.secret_files import SecretFiles
@@ -14,29 +16,44 @@ from worker.http.json_client import BearerToken, JsonClient, user_and_password
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
 KEY_FILE, ADMIN_FILE = "stalwart_api_token", "stalwart_admin_password"
 ACCOUNT = "provisioner"
+NOT_RELOADED = (
+    "Its settings cannot be reloaded. Restart it once: until then everybody's failed sign-ins count together, and the "
+    "101st of a day locks out everybody, the platform too."
+)
 
 
 @dataclass(frozen=True)
 class StalwartTarget:
     """`service_domain`: domain of the platform's account; no tenant may ever have it, or suspending that tenant would
     lock the platform out. `mail_host`: name of the server, which becomes every tenant's MX.
+    `is_behind_proxy`: every HTTP request comes through a proxy that sends X-Forwarded-For.
     """
 
     url: str
     service_domain: str
     mail_host: str
     ca_file: str | None
+    is_behind_proxy: bool = False
     admin: str = "admin"
 
 
 def prepare_stalwart(target: StalwartTarget, files: SecretFiles) -> Finding:
-    """Ensure that the key file holds a key that works. Raises Fault."""
+    """Ensure that the key file holds a key that works, and that callers are told apart by address. Raises Fault."""
     if _works(target, files.read(KEY_FILE)):
-        return Finding(State.READY, "Stalwart", "The platform's API key works.")
+        done = "The platform's API key works."
+    else:
+        _make_key(target, files)
+        done = f"Made the account {ACCOUNT}@{target.service_domain} and its API key."
+    if target.is_behind_proxy and not _trust_proxy(target, files.read(KEY_FILE)):
+        return Finding(State.TO_DO, "Stalwart", NOT_RELOADED)
+    return Finding(State.READY, "Stalwart", done)
+
+
+def _make_key(target: StalwartTarget, files: SecretFiles) -> None:
     password = files.read(ADMIN_FILE)
     if not password:
         raise PermanentError("bad_credentials", f"There is no recovery password in {ADMIN_FILE}.")
-    admin = _Admin(JsonClient(target.url, authorize=user_and_password(target.admin, password), ca_file=target.ca_file))
+    admin = _Management(target, user_and_password(target.admin, password))
     domain = admin.ensure("Domain", {"name": target.service_domain}, {})
     admin.update("SystemSettings", "singleton", {"defaultHostname": target.mail_host, "defaultDomainId": domain})
     credentials = {"0": {"@type": "Password", "secret": secrets.token_urlsafe(36)}}
@@ -44,7 +61,22 @@ def prepare_stalwart(target: StalwartTarget, files: SecretFiles) -> Finding:
     account = admin.ensure("Account", {"name": ACCOUNT, "domainId": domain}, new)
     body = {"description": "dezky", "permissions": {"@type": "Inherit"}}
     files.write(KEY_FILE, str(admin.create("ApiKey", body, accountId=account)["secret"]))
-    return Finding(State.READY, "Stalwart", f"Made the account {ACCOUNT}@{target.service_domain} and its API key.")
+
+
+def _trust_proxy(target: StalwartTarget, key: str) -> bool:
+    """Let Stalwart read callers' addresses from the proxy, and return whether it has loaded that.
+
+    Without it all callers have the proxy's address, and Stalwart bans that one after some people's failed sign-ins.
+    """
+    management = _Management(target, BearerToken(key))
+    management.update("Http", "singleton", {"useXForwarded": True})
+    try:
+        management.create("Action", {"@type": "ReloadSettings"})
+    except PermanentError as refusal:
+        if refusal.reason != "invalid":
+            raise
+        return False  # any invalid setting has the reload refused, such as a name that DNS does not resolve
+    return True
 
 
 def _works(target: StalwartTarget, key: str) -> bool:
@@ -54,11 +86,11 @@ def _works(target: StalwartTarget, key: str) -> bool:
     return answer.status == 200
 
 
-class _Admin:
-    """Makes management calls one at a time, as the recovery administrator."""
+class _Management:
+    """Makes management calls one at a time."""
 
-    def __init__(self, api: JsonClient) -> None:
-        self._api = api
+    def __init__(self, target: StalwartTarget, authorize: AuthBase) -> None:
+        self._api = JsonClient(target.url, authorize=authorize, ca_file=target.ca_file)
 
     def ensure(self, kind: str, key: dict[str, Any], rest: dict[str, Any]) -> str:
         """Return the id of the object with this key; create it if it is missing."""
@@ -81,7 +113,7 @@ class _Admin:
         body = {"using": USING, "methodCalls": [[method, arguments, "0"]]}
         answer = self._api.call("POST", "/jmap/", json=body)
         if answer.status in (401, 403):
-            raise PermanentError("bad_credentials", "Stalwart refuses its recovery administrator.")
+            raise PermanentError("bad_credentials", "Stalwart refuses the account of the bootstrap.")
         if answer.status != 200:
             raise answer.refusal()
         try:
