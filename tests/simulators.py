@@ -110,10 +110,15 @@ def work(saved: Saved) -> Callable[..., StepContext]:
     """
 
     def make(
-        product: str, *, is_first: bool = False, is_plan: bool = False, elsewhere: Collection[str] = (), **fields: Any
+        product: str,
+        *,
+        is_first: bool = False,
+        is_dry_run: bool = False,
+        elsewhere: Collection[str] = (),
+        **fields: Any,
     ) -> StepContext:
         on_record = tenant(remote={name: value for name, value in saved.items() if value is not None}, **fields)
-        found = Saved() if is_plan else saved
+        found = Saved() if is_dry_run else saved
         signer = MarkerSigner(product, STAMP_KEYS)
         return StepContext(
             on_record,
@@ -121,7 +126,7 @@ def work(saved: Saved) -> Callable[..., StepContext]:
             signer,
             found,
             is_first=is_first,
-            is_plan=is_plan,
+            is_dry_run=is_dry_run,
             found=found,
             is_recorded_for_another_tenant=lambda id_: id_ in elsewhere,
         )

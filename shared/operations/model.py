@@ -115,14 +115,14 @@ class Operation:
         return self.status is OperationStatus.RUNNING
 
     @property
-    def is_plan(self) -> bool:
+    def is_dry_run(self) -> bool:
         return self.mode is Mode.PLAN
 
     @property
     def is_retrying(self) -> bool:
         """Return whether an open step failed or waits for a breaker. A dry run never counts."""
         has_failed_step = any(step.is_open and step.reason not in (None, *PAUSE_REASONS) for step in self.steps)
-        return self.is_open and not self.is_plan and has_failed_step
+        return self.is_open and not self.is_dry_run and has_failed_step
 
     @property
     def progress(self) -> tuple[int, int]:

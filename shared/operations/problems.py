@@ -104,7 +104,7 @@ def problems_expression() -> Document:
     """Return an expression for `problems`, derived from the steps. A dry run has none."""
     each = {"$map": {"input": "$steps", "as": "step", "in": {"k": _integration(), "v": _problem()}}}
     found = {"$filter": {"input": each, "as": "one", "cond": {"$ne": ["$$one.v", None]}}}
-    is_plan = {"$eq": ["$mode", Mode.PLAN]}
+    is_dry_run = {"$eq": ["$mode", Mode.PLAN]}
     worst = {
         "$switch": {
             "branches": [
@@ -120,7 +120,7 @@ def problems_expression() -> Document:
     problems: Document = {"$let": {"vars": {"worst": worst}, "in": {"$arrayToObject": pairs}}}
     return {
         "$let": {
-            "vars": {"found": {"$cond": [is_plan, [], found]}},
+            "vars": {"found": {"$cond": [is_dry_run, [], found]}},
             "in": {"$cond": [{"$eq": ["$$found", []]}, {}, problems]},
         }
     }

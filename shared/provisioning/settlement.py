@@ -107,7 +107,7 @@ class Settlement:
         operation = self._operations.settle(operation_id, session)
         if operation is None:
             return None
-        if operation.is_plan:
+        if operation.is_dry_run:
             if operation.status is OperationStatus.SUCCEEDED:
                 self._tenants.record_drift(operation, session)
             tenant = None
@@ -161,7 +161,7 @@ class Settlement:
 def _is_check_without_drift(operation: Operation) -> bool:
     """Return true for an automatic drift check that found no drift: it gets no event."""
     has_no_drift = operation.status is OperationStatus.SUCCEEDED and not any(step.changes for step in operation.steps)
-    return operation.is_plan and operation.requested_by is None and has_no_drift
+    return operation.is_dry_run and operation.requested_by is None and has_no_drift
 
 
 def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:

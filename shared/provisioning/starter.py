@@ -214,7 +214,7 @@ class Starter:
                 running = self._operations.find_open(tenant.id)
                 if running is None:
                     continue  # the other operation has ended meanwhile
-                if not running.is_plan or running.requested_by is not None:
+                if not running.is_dry_run or running.requested_by is not None:
                     raise
                 self._connection.transaction(partial(self._cancel, running.id))
         return self._connection.transaction(work)

@@ -70,7 +70,7 @@ def test_a_slow_identity_provider_makes_the_step_retry(ocis: OcisSimulator, file
 def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    planned, run = work("ocis", is_plan=True), work("ocis")
+    planned, run = work("ocis", is_dry_run=True), work("ocis")
     ensure_files(planned, files)
     assert (len(ocis.storage.spaces), len(ocis.storage.groups)) == (0, 0)
     ensure_files(run, files)
@@ -82,14 +82,14 @@ def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisSimulator, files: Ocis
     del only(ocis).grants[group_permission(only(ocis))]
     ocis.people.remove_group(next(iter(ocis.storage.groups)))
     only(ocis).disabled = True
-    planned, run = work("ocis", is_plan=True), work("ocis")
+    planned, run = work("ocis", is_dry_run=True), work("ocis")
     ensure_files(planned, files)
     ensure_files(run, files)
     assert planned.changes == run.changes == ["enable the space Acme GmbH", CREATE, INVITE]
 
 
 def test_a_plan_shows_no_group_that_our_role_may_not_create(ocis: OcisSimulator, work: MakeWork) -> None:
-    planned = work("ocis", is_plan=True)
+    planned = work("ocis", is_dry_run=True)
     assert ensure_files(planned, client(ocis, "spaces")).notes == {"members": "pending"}
     assert planned.changes == ["create the space Acme GmbH"]
 

@@ -70,7 +70,7 @@ def test_a_dry_run_reports_the_same_as_the_run(
     only(ocis).grants = {"u:somebody": "manager"}
     only(ocis).disabled = is_disabled
     with pytest.raises(PermanentError, match="locked_out"):
-        ensure_files(work("ocis", is_plan=True), files)
+        ensure_files(work("ocis", is_dry_run=True), files)
     assert only(ocis).disabled is is_disabled
 
 
@@ -106,7 +106,7 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, w
     fault(ocis, kind="status", status=500, method="GET", path="drives\\?", count=1)
     with pytest.raises(TemporaryError):
         ensure_files(work("ocis", is_first=True), files)
-    planned = work("ocis", is_plan=True)
+    planned = work("ocis", is_dry_run=True)
     ensure_files(planned, files)
     assert "disable the space Acme GmbH, which was created without members, and create another" in planned.changes
     assert only(ocis).disabled is False

@@ -42,7 +42,7 @@ def test_a_removed_marker_is_restored_in_the_space_on_record_and_reported(
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description, only(ocis).disabled = text, is_disabled
-    planned, run = work("ocis", is_plan=True), work("ocis")
+    planned, run = work("ocis", is_dry_run=True), work("ocis")
     ensure_files(planned, files)
     assert only(ocis).description == text
     ensure_files(run, files)
@@ -58,9 +58,9 @@ def test_a_marker_is_not_written_into_a_space_that_we_do_not_manage(
     ensure_files(work("ocis"), files)
     only(ocis).description = "Ours"
     only(ocis).grants |= {our_permission(ocis): "editor", "u:somebody": "manager"}
-    for is_plan in (True, False):
+    for is_dry_run in (True, False):
         with pytest.raises(PermanentError, match="marker_removed"):
-            ensure_files(work("ocis", is_plan=is_plan), files)
+            ensure_files(work("ocis", is_dry_run=is_dry_run), files)
     assert only(ocis).description == "Ours"
 
 

@@ -122,7 +122,7 @@ def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     control(stalwart, "update", kind="Domain", id_=domain, patch={"dkimManagement": by_hand})
     for key in objects(stalwart, "DkimSignature"):
         control(stalwart, "destroy", kind="DkimSignature", id_=key["id"])
-    plan = replace(work("stalwart"), is_plan=True)
+    plan = replace(work("stalwart"), is_dry_run=True)
     ensure_mail(plan, mail)
     assert plan.changes[0] == (
         f"set DKIM key management (both algorithms instead of {shown}) of the mail domain acme.test"

@@ -282,7 +282,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_locked_by_a_reconcile(
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart"), mail)
     account(stalwart, objects(stalwart, "Domain")[1]["id"], "late")
-    plan = replace(work("stalwart"), is_plan=True)
+    plan = replace(work("stalwart"), is_dry_run=True)
     ensure_mail(plan, mail)
     assert plan.changes == ["keep late@old.test from signing in"]
     assert locked(stalwart) == []
@@ -297,7 +297,7 @@ def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
     close_mail(work("stalwart"), mail)
     account(stalwart, saved["stalwartDomainId"], "late")
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=objects(stalwart, "MemoryLookupKey")[0]["id"])
-    plan = replace(work("stalwart"), is_plan=True)
+    plan = replace(work("stalwart"), is_dry_run=True)
     outcome = close_mail(plan, mail)
     assert plan.changes == ["keep late@acme.test from signing in", "refuse mail to acme.test"]
     assert "mail" not in outcome.notes

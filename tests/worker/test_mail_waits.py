@@ -88,7 +88,7 @@ def test_a_domain_whose_proof_is_lost_accepts_mail_again_after_a_suspension(
 def test_a_dry_run_reports_the_same_and_changes_nothing(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
-    planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_plan=True)
+    planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_dry_run=True)
     outcome = ensure_mail(planned, mail)
     assert outcome.notes == {"waiting_for_proof": "acme.test"}
     assert any("acme.org" in change for change in planned.changes)

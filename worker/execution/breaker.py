@@ -136,7 +136,7 @@ class Breaker:
         if switch is None or switch.pause is None:
             return None
         operation = self._operations.find(operation_id)
-        if operation is None or operation.is_plan:
+        if operation is None or operation.is_dry_run:
             return None
         return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
 

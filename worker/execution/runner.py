@@ -145,7 +145,7 @@ class Runner:
             log.info(
                 "step.deferred", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=deferral.switch
             )
-            if not operation.is_plan:
+            if not operation.is_dry_run:
                 self._tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.publish(operation)
@@ -191,7 +191,7 @@ class Runner:
         if not operation.is_open:
             self._settlement.settle(operation.id)
             return
-        if not operation.is_plan:
+        if not operation.is_dry_run:
             self._tenants.record_steps(operation)
         if operation.stage > claim.operation.stage:
             self._dispatcher.publish(operation)
@@ -222,7 +222,7 @@ class Runner:
         outcome = self._call(function, context, client)
         # changes of earlier attempts are kept, each once
         changes = tuple(dict.fromkeys((*claim.step.changes, *context.changes)))
-        return replace(outcome, changes=changes, found={} if context.is_plan else context.found)
+        return replace(outcome, changes=changes, found={} if context.is_dry_run else context.found)
 
     def _call(self, function: StepFunction, context: StepContext, client: Any) -> Outcome:
         try:

@@ -53,7 +53,7 @@ class StepContexts:
 
         def save(**fields: Any) -> bool:
             changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
-            if not changed or operation.is_plan:
+            if not changed or operation.is_dry_run:
                 return True
             on_record.update(changed)
             return self._tenants.save_remote(tenant.id, operation.generation, changed)
@@ -70,7 +70,7 @@ class StepContexts:
             suspended_mail=self._settings.suspended_mail,
             account=account_of(self._billing, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
-            is_plan=operation.is_plan,
+            is_dry_run=operation.is_dry_run,
             max_removals=self._max_removals(operation),
             is_recorded_for_another_tenant=lambda id_: self._recorded_objects.is_recorded_for_another_tenant(
                 integration, id_, tenant.id

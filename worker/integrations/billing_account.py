@@ -33,7 +33,7 @@ def account_of(billing: BillingService, operation: Operation, step: StepRecord, 
         generation=operation.generation,
         attempt=step.attempts,
         known=partial(billing.known, operation.tenant_id),
-        save=_save_nothing if operation.is_plan else partial(billing.save, operation),
+        save=_save_nothing if operation.is_dry_run else partial(billing.save, operation),
     )
 
 

@@ -51,7 +51,7 @@ class StepContext:
     `account`: for billing steps only.
     `proven`: domains whose ownership is proven, None when no proof is required.
     `is_first`: no attempt for this tenant began earlier, so nothing of it can exist outside yet.
-    `is_plan`: a dry run: nothing may be changed; `changes` holds what a real run would change.
+    `is_dry_run`: a dry run: nothing may be changed; `changes` holds what a real run would change.
     `is_recorded_for_another_tenant`: whether another tenant's record names an object by its id; then a marker of ours
     on it is a copy.
     `group_state`: reads the current state of the tenant's group in the identity provider.
@@ -70,7 +70,7 @@ class StepContext:
     account: Account | None = None
     proven: frozenset[str] | None = None
     is_first: bool = False
-    is_plan: bool = False
+    is_dry_run: bool = False
     max_removals: int | None = None
     changes: list[str] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ class StepContext:
 
         All changes go through here. `sentence`: the change, as an imperative ("create the group tenant-acme").
         """
-        done = planned if self.is_plan else act()
+        done = planned if self.is_dry_run else act()
         self.changes.append(sentence)
         return done
 
@@ -109,7 +109,7 @@ class StepContext:
         self.announced.extend(sentences)
         if self.max_removals is None or len(self.announced) <= self.max_removals:
             return
-        if not self.is_plan:
+        if not self.is_dry_run:
             raise PermanentError("too_many_removals", f"{_bound(self)} It would {_enumerate(self.announced)}.")
         self.changes.append(f"stop here without an approval: {_bound(self)}")
 

@@ -17,7 +17,7 @@ def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
     """Add all removed members again, and ensure the owner's account, membership and invitation."""
     group = find_group(step, identity)
     if group is None:
-        if step.is_plan:
+        if step.is_dry_run:
             return ok()
         raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
     _add_again(step, group, identity)

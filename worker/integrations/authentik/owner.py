@@ -99,7 +99,7 @@ def _invite(step: StepContext, owner: Owner, person: Person, identity: Authentik
         if refusal.reason != "not_supported":
             raise
         return "not sent: the brand in Authentik has no recovery flow, or our account sees no such e-mail stage"
-    if not step.is_plan:
+    if not step.is_dry_run:
         ours = {**marker(person.attributes), **_attributes(step, owner.invitations)[OUR_KEY]}
         identity.set_attributes(person.id, {**person.attributes, OUR_KEY: ours})
     return "sent"

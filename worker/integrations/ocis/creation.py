@@ -45,7 +45,7 @@ def description(step: StepContext) -> str:
 
 
 def abandon(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
-    """Handle a space that our account is no member of. Raises unless this is a plan.
+    """Handle a space that our account is no member of. Raises unless this is a dry run.
 
     A request to create a space that fails half-way leaves one without members, to which no account can add any. It is
     disabled and kept, and the next attempt creates another. A space that may have contents is not changed:
@@ -57,7 +57,7 @@ def abandon(step: StepContext, space: Space, files: OcisClient, *, is_new: bool)
     sentence = f"disable the space {space.name}, which was created without members, and create another"
     step.announce_removals([sentence])
     step.remove(sentence, lambda: _disable(step, space, files))
-    if not step.is_plan:
+    if not step.is_dry_run:
         raise TemporaryError("not_ready", "The space was created without members; another one is created.", wait=0.5)
 
 

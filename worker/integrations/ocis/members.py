@@ -25,9 +25,9 @@ def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new
     is not a member.
     """
     name = step.tenant.group_name
-    group_id = _ensure_group(step, files, is_new=is_new) if step.is_plan or _is_group_ours(step) else None
+    group_id = _ensure_group(step, files, is_new=is_new) if step.is_dry_run or _is_group_ours(step) else None
     # a new space has no other members; without an invitation our own membership must still be verified
-    members = {} if is_new and (step.is_plan or group_id) else read_members(step, space, files)
+    members = {} if is_new and (step.is_dry_run or group_id) else read_members(step, space, files)
     if group_id is None:
         return PENDING
     role = members.get(f"g:{group_id}")
@@ -49,7 +49,7 @@ def read_members(step: StepContext, space: Space, files: OcisClient) -> dict[str
 
     A plan does not enable a disabled space, and the members of one are shown with the space itself at most.
     """
-    if not (step.is_plan and space.is_disabled):
+    if not (step.is_dry_run and space.is_disabled):
         return files.members(space.id)
     if space.members is None:
         return {}
@@ -91,10 +91,10 @@ def _is_group_ours(step: StepContext) -> bool:
 def _ensure_group(step: StepContext, files: OcisClient, *, is_new: bool) -> str | None:
     """Return the id of the tenant's group. None when OCIS has none and our role or its directory allows no new one."""
     name = step.tenant.group_name
-    known = None if is_new and not step.is_plan else files.find_group(name)
+    known = None if is_new and not step.is_dry_run else files.find_group(name)
     if known is not None:
         return known
-    if step.is_plan:
+    if step.is_dry_run:
         return step.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(files) else None
     return _create_group(step, files)
 

@@ -86,7 +86,7 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
         _require_ours(step, space, files)
     for space in spaces:
         remove_space(step, files, space)
-    if step.is_plan:
+    if step.is_dry_run:
         remove_group(step, files)
         return ok()
     files.require_role()
@@ -147,14 +147,14 @@ def _resolve_duplicate(step: StepContext, files: OcisClient, new_id: str | None)
     second, first = find_created(step, files, new_id)
     if second is None or first is None:
         return second or first
-    if second.is_disabled and not step.is_plan:
+    if second.is_disabled and not step.is_dry_run:
         # by an earlier attempt that began to remove it; only an enabled space shows its files
         files.restore_space(second.id)
         second = replace(second, is_disabled=False)
     if not _is_untouched(step, second, files):
         raise PermanentError("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
     remove_space(step, files, second)
-    if not step.is_plan and find_created(step, files, new_id)[0] is not None:
+    if not step.is_dry_run and find_created(step, files, new_id)[0] is not None:
         raise TemporaryError("not_ready", "The second space is still listed.")
     return first
 
@@ -163,7 +163,7 @@ def _is_untouched(step: StepContext, space: Space, files: OcisClient) -> bool:
     """Return whether a space is seen to have no members but us, no files, and an empty trash bin."""
     if space.members is None or set(space.members) != {files.account().permission} or space.used:
         return False
-    if space.is_disabled and step.is_plan:
+    if space.is_disabled and step.is_dry_run:
         return True  # the rest is not shown of a disabled space
     return files.has_content(space.id) is False
 
@@ -172,7 +172,7 @@ def _create(step: StepContext, files: OcisClient) -> Space:
     name = space_name(step.tenant.name)
     planned = Space("", name, description(step), step.plan.space_bytes, 0, False)
     made = step.change(f"create the space {name}", lambda: create_space(step, files), planned)
-    if step.is_plan or step.is_first:
+    if step.is_dry_run or step.is_first:
         return made
     space = _resolve_duplicate(step, files, made.id)
     if space is None:

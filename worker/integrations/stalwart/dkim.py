@@ -17,7 +17,7 @@ KEY_PAUSE = 0.15
 
 def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
     """Wait until the server has created the domain's keys, and return the domain's set-up."""
-    if step.is_plan:
+    if step.is_dry_run:
         return _predict(step, mail, domain)
     found = _waited_for(lambda: mail.read_setup(domain.name, domain.id), since)
     if found is None:

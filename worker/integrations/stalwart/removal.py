@@ -34,7 +34,7 @@ def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     for tenant in _mail_tenants(step, mail):
         delete_mail_tenant(step, mail, tenant.id, tenant.name)
     require_markers(step, every)
-    if step.is_plan:
+    if step.is_dry_run:
         return ok()
     if domains_of(step, mail.list_domains()) or _mail_tenants(step, mail):
         raise TemporaryError("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")

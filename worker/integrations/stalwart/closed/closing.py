@@ -47,7 +47,7 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     require_markers(step, [one for one in every if one not in domains])
     if not domains:
         return skipped("nothing_there")
-    if step.is_plan:
+    if step.is_dry_run:
         return ok()
     bare = [one.name for one in domains if step.signer.tenant_id(one.description) != step.tenant.id]
     if bare:

@@ -52,7 +52,7 @@ def stop_mail(
                 raise
             why = f"Stalwart could not apply the rule: {problem.detail}"
     _return(step, mail, record, domains)
-    if step.is_plan:
+    if step.is_dry_run:
         return {}
     return {
         "mail": "returned to the sender after it was accepted",
@@ -106,7 +106,7 @@ def _refuse(
         record.add(REFUSED_NAMES, names)
     for name in lacking:
         step.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
-    if step.is_plan:
+    if step.is_dry_run:
         return {}
     # the rule may be stored and not loaded since a reload failed; mail has been returned since then
     is_loaded = not any(f"domain {domain.id}" in record.recorded(RETURNING) for domain in domains)
