@@ -75,17 +75,19 @@ class Actor:
     def administers(self, tenant: Tenant) -> bool:
         return self.belongs_to(tenant) and self.user.role_in(tenant.id) in ADMINISTRATIVE_ROLES
 
-    def is_reseller_of(self, tenant: Tenant) -> bool:
+    def is_partner_admin_of(self, tenant: Tenant) -> bool:
         return self.is_partner_admin and tenant.partner_id == self.user.partner_id
 
     def manages(self, tenant: Tenant) -> bool:
         """Return whether the user is an administrator of the tenant or of its partner."""
-        return self.is_reseller_of(tenant) or self.administers(tenant)
+        return self.is_partner_admin_of(tenant) or self.administers(tenant)
 
     def may_assign(self, role: Role, tenant: Tenant) -> bool:
         """Return whether the actor may grant or remove this role in the tenant."""
         own = self.user.role_in(tenant.id)
-        return self.is_reseller_of(tenant) or (self.administers(tenant) and own is not None and role.rank <= own.rank)
+        return self.is_partner_admin_of(tenant) or (
+            self.administers(tenant) and own is not None and role.rank <= own.rank
+        )
 
 
 # -- tenants
@@ -99,7 +101,7 @@ def visible_tenants(actor: Actor) -> Scope:
 
 
 def may_see_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.reads_everything or actor.is_reseller_of(tenant) or actor.belongs_to(tenant)
+    return actor.reads_everything or actor.is_partner_admin_of(tenant) or actor.belongs_to(tenant)
 
 
 def default_partner_id(actor: Actor) -> str | None:
@@ -150,7 +152,7 @@ def may_control_operation(actor: Actor, tenant: Tenant, action: Action) -> bool:
 
 def may_change_lifecycle(actor: Actor, tenant: Tenant) -> bool:
     """Return whether the actor may suspend, resume, delete and restore a tenant."""
-    return actor.is_platform_admin or actor.is_reseller_of(tenant)
+    return actor.is_platform_admin or actor.is_partner_admin_of(tenant)
 
 
 def may_purge_tenant(actor: Actor) -> bool:
