@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> Flask:
     warn_of_former_names()
     dispatcher = Dispatcher(settings.broker)
     store = open_repositories(settings)
-    control_plane = open_services(store, dispatcher, settings)
+    services = open_services(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
     # a redirect would use the scheme between the proxy and us, perhaps plain HTTP, and expose the token
@@ -73,38 +73,38 @@ def create_app(settings: Settings) -> Flask:
     log_requests(app)
     register_error_handlers(app)
     set_response_headers(app, settings.cors_origins)
-    refuse_until_prepared(app, control_plane)
+    refuse_until_prepared(app, services)
     for routes in (
-        health_routes(control_plane, _version()),
+        health_routes(services, _version()),
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
-        tenant_routes(control_plane, next(iter(settings.plans))),
-        availability_routes(control_plane),
-        domain_routes(control_plane),
-        plan_routes(control_plane, settings.plans),
-        lifecycle_routes(control_plane),
-        operation_routes(control_plane),
-        owner_routes(control_plane),
-        status_routes(control_plane),
-        bulk_routes(control_plane),
-        diagnostics_routes(control_plane),
-        user_routes(control_plane),
-        partner_routes(control_plane),
-        subscription_routes(control_plane),
-        event_routes(control_plane),
-        integration_routes(control_plane),
-        orphan_routes(control_plane),
-        purge_quota_routes(control_plane),
-        observe_only_routes(control_plane),
-        webhook_routes(control_plane),
-        delivery_routes(control_plane),
-        stripe_routes(control_plane, settings),
+        tenant_routes(services, next(iter(settings.plans))),
+        availability_routes(services),
+        domain_routes(services),
+        plan_routes(services, settings.plans),
+        lifecycle_routes(services),
+        operation_routes(services),
+        owner_routes(services),
+        status_routes(services),
+        bulk_routes(services),
+        diagnostics_routes(services),
+        user_routes(services),
+        partner_routes(services),
+        subscription_routes(services),
+        event_routes(services),
+        integration_routes(services),
+        orphan_routes(services),
+        purge_quota_routes(services),
+        observe_only_routes(services),
+        webhook_routes(services),
+        delivery_routes(services),
+        stripe_routes(services, settings),
     ):
         app.register_blueprint(routes)
     validator = AccessTokenValidator(settings, store.emergency_tokens.find)
     guard(app, validator)
     limit_requests(app, settings)
-    handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
-    app.extensions["control_plane"] = control_plane
+    handle_idempotency_keys(app, store.idempotency, ReplayRights(services))
+    app.extensions["services"] = services
     app.extensions["token_validator"] = validator
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]

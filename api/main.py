@@ -18,7 +18,7 @@ except SettingsError as problem:
 app = create_app(settings)
 asgi = Bridge(app, settings.request_threads, ApiSite())
 app.extensions["token_validator"].fetch_keys()
-prepare_in_background(app.extensions["control_plane"])
+prepare_in_background(app.extensions["services"])
 # imported objects live as long as the process; without this each full garbage collection would scan them
 gc.collect()
 gc.freeze()

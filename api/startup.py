@@ -16,27 +16,27 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = 2.0
 
 
-def refuse_until_prepared(app: Flask, control_plane: Services) -> None:
+def refuse_until_prepared(app: Flask, services: Services) -> None:
     """Respond with 503 until the indexes exist. Register it before all hooks that use the database."""
 
     @app.before_request
     def require_indexes() -> None:
-        if control_plane.readiness.awaits_indexes and request.blueprint != "health":
+        if services.readiness.awaits_indexes and request.blueprint != "health":
             raise StoreUnavailable
 
 
-def prepare_in_background(control_plane: Services) -> threading.Thread:
+def prepare_in_background(services: Services) -> threading.Thread:
     """Prepare on a thread, so that a late database does not stop the start."""
-    control_plane.readiness.awaits_indexes = True
-    thread = threading.Thread(target=_prepare, args=(control_plane,), name="prepare", daemon=True)
+    services.readiness.awaits_indexes = True
+    thread = threading.Thread(target=_prepare, args=(services,), name="prepare", daemon=True)
     thread.start()
     return thread
 
 
-def _prepare(control_plane: Services) -> None:
+def _prepare(services: Services) -> None:
     while True:
         try:
-            control_plane.readiness.prepare()
+            services.readiness.prepare()
         except StoreUnavailable:
             log.warning("prepare.waiting_for_database")
         except Exception:  # an operator must see it and may correct it while the process runs

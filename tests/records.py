@@ -62,21 +62,21 @@ def dispatcher(settings: Settings) -> Iterator[Dispatcher]:
 
 
 @pytest.fixture
-def control_plane(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Services:
+def services(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Services:
     return open_services(store, dispatcher, settings)
 
 
 @pytest.fixture
-def admin(control_plane: Services) -> Actor:
+def admin(services: Services) -> Actor:
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-    return Actor(control_plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
+    return Actor(services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
 
 
 @pytest.fixture
-def create(control_plane: Services, admin: Actor) -> Callable[..., TenantView]:
+def create(services: Services, admin: Actor) -> Callable[..., TenantView]:
     """Create a tenant as a platform administrator: `create("acme", "acme.test")`."""
 
     def make(slug: str = "acme", *domains: str) -> TenantView:
-        return control_plane.tenants.create(NewTenant(slug, slug.title(), "starter", domains), admin)
+        return services.tenants.create(NewTenant(slug, slug.title(), "starter", domains), admin)
 
     return make

@@ -45,9 +45,9 @@ def caller() -> Caller:
     return found
 
 
-def actor(control_plane: Services) -> Actor:
+def actor(services: Services) -> Actor:
     """Return the user of this request, with the current rights of their record. Raises UnknownUser."""
-    found = g.actor = control_plane.sign_in.actor_for(caller(), g.request_id)
+    found = g.actor = services.sign_in.actor_for(caller(), g.request_id)
     return found
 
 

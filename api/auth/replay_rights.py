@@ -17,8 +17,8 @@ FEWER = "You have fewer rights than when this request was first answered, so the
 class ReplayRights:
     """Stores a caller's rights with a response, and requires them again before it is replayed."""
 
-    def __init__(self, control_plane: Services) -> None:
-        self._control_plane = control_plane
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def held(self) -> list[str]:
         """Return the rights of this request's caller, to be stored with the response."""
@@ -30,15 +30,15 @@ class ReplayRights:
 
         `location`: the header of the stored response.
         """
-        caller = actor(self._control_plane)
+        caller = actor(self._services)
         if has_lost_rights(caller, kept):
             raise Forbidden(FEWER)
         parts = request.view_args or {}
         slug = parts.get("slug") or _slug(location)
         if slug is not None:
-            self._control_plane.tenants.visible(slug, caller)
+            self._services.tenants.visible(slug, caller)
         if "operation_id" in parts:
-            self._control_plane.operations.get(parts["operation_id"], caller)
+            self._services.operations.get(parts["operation_id"], caller)
 
 
 def _slug(location: str | None) -> str | None:

@@ -13,7 +13,7 @@ from shared.application.readiness import PlatformState
 from shared.application.services import Services
 
 
-def health_routes(control_plane: Services, version: str) -> Blueprint:
+def health_routes(services: Services, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")
@@ -33,11 +33,11 @@ def health_routes(control_plane: Services, version: str) -> Blueprint:
         surfaces=PUBLIC,
     )
     def ready() -> Response:
-        parts = control_plane.readiness.checks()
+        parts = services.readiness.checks()
         is_ready = all(parts[name] for name in parts if name != "broker")
         status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
-        state = control_plane.readiness.platform_state() if parts["mongodb"] else PlatformState({}, ())
+        state = services.readiness.platform_state() if parts["mongodb"] else PlatformState({}, ())
         found = ReadinessResponse(
             status=status,  # type: ignore[arg-type]
             checks=checks,  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def test_nothing_is_recorded_before_the_indexes_exist(
     fresh: Settings, in_the_way: ClientSession, issuer: Issuer
 ) -> None:
     app = create_app(fresh)
-    preparing = prepare_in_background(app.extensions["control_plane"])
+    preparing = prepare_in_background(app.extensions["services"])
     with served(app) as url:
         admin = Client(url, issuer.token("admin"))
         answer = admin("POST", "/tenants", json={"slug": "acme", "name": "Acme"})

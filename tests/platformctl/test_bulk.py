@@ -16,8 +16,8 @@ from worker.composition import open_bulk_job
 
 
 @pytest.fixture
-def scheduler(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> Iterator[None]:
-    job = open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
+def scheduler(store: Repositories, services: Services, make_settings: Callable[..., Settings]) -> Iterator[None]:
+    job = open_bulk_job(store, services.bulk, make_settings(bulk_per_minute=6000))
     stop = threading.Event()
 
     def work() -> None:

@@ -24,8 +24,8 @@ Create = Callable[..., TenantView]
 
 
 @pytest.fixture
-def job(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> BulkJob:
-    return open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
+def job(store: Repositories, services: Services, make_settings: Callable[..., Settings]) -> BulkJob:
+    return open_bulk_job(store, services.bulk, make_settings(bulk_per_minute=6000))
 
 
 def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
@@ -39,143 +39,143 @@ def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
     raise AssertionError(bulk)
 
 
-def found(control_plane: Services, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
-    bulk = control_plane.bulk.dry_run(action, Selector(**criteria), actor)
+def found(services: Services, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
+    bulk = services.bulk.dry_run(action, Selector(**criteria), actor)
     return {item.target.slug for item in bulk.named}
 
 
 def test_a_dry_run_finds_its_tenants_and_changes_nothing(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     end(store, begun(create, "beta"))
-    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(integration="ocis"), admin)
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(integration="ocis"), admin)
     assert (bulk.status, bulk.total) == (BulkStatus.DRY_RUN, 1)
     assert [(one.target.slug, one.target.steps) for one in bulk.named] == [("acme", ("ocis",))]
     assert job.run_once() == 0
-    assert control_plane.tenants.get("acme", admin).tenant.provisioning_status["ocis"] == "error"
+    assert services.tenants.get("acme", admin).tenant.provisioning_status["ocis"] == "error"
 
 
 def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_events(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operations = {slug: begun(create, slug) for slug in ("acme", "beta", "gamma")}
     for slug, operation in operations.items():
         end(store, operation, **({} if slug == "gamma" else {"ocis": REFUSED}))
-    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(reason="taken"), admin)
-    assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(reason="taken"), admin)
+    assert services.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
     run(job, store, bulk.id)
-    ended = control_plane.bulk.get(bulk.id, admin)
+    ended = services.bulk.get(bulk.id, admin)
     assert (ended.counts, ended.total) == ({ItemStatus.DONE: 2}, 2)
     for slug in ("acme", "beta"):
         attempt(store, operations[slug], "ocis", ok())
         found_now = store.operations.find(operations[slug].id)
         assert found_now is not None
         assert found_now.status == "succeeded"
-    feed = control_plane.events.newest(admin, None, None, 50).items
+    feed = services.events.newest(admin, None, None, 50).items
     actions = [one.action for one in reversed(feed) if one.action.startswith(("bulk.", "operation.retry"))]
     assert actions == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
 
 
 def test_started_twice_it_runs_once(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
-    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
-    control_plane.bulk.start(bulk.id, admin)
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
+    services.bulk.start(bulk.id, admin)
     run(job, store, bulk.id)
-    assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.FINISHED
+    assert services.bulk.start(bulk.id, admin).status is BulkStatus.FINISHED
     assert job.run_once() == 0
 
 
 def test_cancel_stops_open_operations_and_reconcile_starts_new_ones(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER)
     end(store, begun(create, "beta"))
-    cancel = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(kind="retrying"), admin)
-    control_plane.bulk.start(cancel.id, admin)
+    cancel = services.bulk.dry_run(BulkAction.CANCEL, Selector(kind="retrying"), admin)
+    services.bulk.start(cancel.id, admin)
     run(job, store, cancel.id)
     stopped = store.operations.find(operation.id)
     assert stopped is not None
     assert stopped.status == "cancelled"
-    again = control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=("beta",)), admin)
-    control_plane.bulk.start(again.id, admin)
+    again = services.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=("beta",)), admin)
+    services.bulk.start(again.id, admin)
     run(job, store, again.id)
-    latest = control_plane.tenants.get("beta", admin).operation
+    latest = services.tenants.get("beta", admin).operation
     assert latest is not None
     assert (latest.action, latest.requested_by) == ("reconcile", admin.user.id)
 
 
 def test_an_action_that_became_impossible_is_refused_with_its_reason_and_others_continue(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
     begun(create, "beta")
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
     end(store, operation)
-    control_plane.bulk.start(bulk.id, admin)
+    services.bulk.start(bulk.id, admin)
     run(job, store, bulk.id)
-    ended = control_plane.bulk.get(bulk.id, admin)
+    ended = services.bulk.get(bulk.id, admin)
     assert ended.counts == {ItemStatus.DONE: 1, ItemStatus.REFUSED: 1}
     assert [(one.target.slug, "already ended" in (one.detail or "")) for one in ended.named[:1]] == [("acme", True)]
 
 
 def test_a_tenant_that_a_dead_scheduler_claimed_is_claimed_again(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     begun(create)
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
-    control_plane.bulk.start(bulk.id, admin)
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    services.bulk.start(bulk.id, admin)
     assert store.bulk.claim(bulk.id, 0) is not None
     run(job, store, bulk.id)
-    assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
+    assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
 
 
 def test_the_rate_of_a_bulk_operation_is_limited(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
+    store: Repositories, services: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
 ) -> None:
     for slug in ("acme", "beta", "gamma"):
         begun(create, slug)
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
-    control_plane.bulk.start(bulk.id, admin)
-    slow = open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=1))
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    services.bulk.start(bulk.id, admin)
+    slow = open_bulk_job(store, services.bulk, make_settings(bulk_per_minute=1))
     assert sum(slow.run_once() for _ in range(3)) <= 1
 
 
 def test_a_bulk_operation_gives_no_more_rights_than_single_requests(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     people = {
-        role: control_plane.users.create(
+        role: services.users.create(
             NewUser(f"s-{role}", f"{role}@acme.test", "O"), {"role": role, "tenant_ids": (tenant.id,)}, admin
         )
         for role in (Role.OWNER, Role.MEMBER)
     }
     owner, member = (Actor(people[role], frozenset({"portal"})) for role in (Role.OWNER, Role.MEMBER))
-    assert found(control_plane, owner, BulkAction.RETRY, everything=True) == {"acme"}
-    assert found(control_plane, owner, BulkAction.RECONCILE, tenants=("acme", "beta")) == {"acme"}
-    assert found(control_plane, member, BulkAction.RETRY, everything=True) == set()
-    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), owner)
+    assert found(services, owner, BulkAction.RETRY, everything=True) == {"acme"}
+    assert found(services, owner, BulkAction.RECONCILE, tenants=("acme", "beta")) == {"acme"}
+    assert found(services, member, BulkAction.RETRY, everything=True) == set()
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), owner)
     with pytest.raises(NotFound):
-        control_plane.bulk.get(bulk.id, member)
-    control_plane.bulk.start(bulk.id, owner)
+        services.bulk.get(bulk.id, member)
+    services.bulk.start(bulk.id, owner)
     # the right is revoked before the scheduler runs the operation
-    control_plane.users.change(people[Role.OWNER].id, {"tenant_ids": ()}, admin, None)
+    services.users.change(people[Role.OWNER].id, {"tenant_ids": ()}, admin, None)
     run(job, store, bulk.id)
-    assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
+    assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
 
 
 def test_a_selector_without_criteria_selects_no_tenant(
-    control_plane: Services, admin: Actor, create: Callable[..., TenantView]
+    services: Services, admin: Actor, create: Callable[..., TenantView]
 ) -> None:
     create("acme")
-    assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(), admin).total == 0
-    assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), admin).total > 0
+    assert services.bulk.dry_run(BulkAction.RECONCILE, Selector(), admin).total == 0
+    assert services.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), admin).total > 0
 
 
 @pytest.mark.parametrize(
@@ -191,32 +191,32 @@ def test_a_selector_without_criteria_selects_no_tenant(
     ],
 )
 def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
-    control_plane: Services, admin: Actor, text: str, slugs: set[str]
+    services: Services, admin: Actor, text: str, slugs: set[str]
 ) -> None:
     from shared.tenants.model import NewTenant, Owner
     from shared.tenants.views import TenantQuery
 
-    partner = control_plane.partners.create("reseller", "R", admin)
-    control_plane.tenants.create(NewTenant("acme", "ACME GmbH", "starter", (), partner_id=partner.id), admin)
+    partner = services.partners.create("reseller", "R", admin)
+    services.tenants.create(NewTenant("acme", "ACME GmbH", "starter", (), partner_id=partner.id), admin)
     owner = Owner("Owner@beta.test", "O")
-    control_plane.tenants.create(NewTenant("beta", "Beta Bäckerei", "starter", ("beta.test",), owner=owner), admin)
-    page = control_plane.tenants.page(admin, TenantQuery(search=text))
+    services.tenants.create(NewTenant("beta", "Beta Bäckerei", "starter", ("beta.test",), owner=owner), admin)
+    page = services.tenants.page(admin, TenantQuery(search=text))
     assert {view.tenant.slug for view in page.items} == slugs
-    assert len(control_plane.tenants.page(admin, TenantQuery(partner="reseller")).items) == 1
-    assert control_plane.tenants.page(admin, TenantQuery(partner="nobody")).items == ()
+    assert len(services.tenants.page(admin, TenantQuery(partner="reseller")).items) == 1
+    assert services.tenants.page(admin, TenantQuery(partner="nobody")).items == ()
 
 
 def test_a_cancelled_operation_is_retried_only_when_the_selector_says_so(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     stopped, failing = begun(create), begun(create, "beta")
-    control_plane.operations.cancel(stopped.id, admin)
+    services.operations.cancel(stopped.id, admin)
     attempt(store, failing, "ocis", REFUSED)
-    assert found(control_plane, admin, BulkAction.RETRY, everything=True) == {"beta"}
-    assert found(control_plane, admin, BulkAction.RETRY, reason="cancelled") == {"acme"}
-    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
-    control_plane.operations.cancel(failing.id, admin)
-    control_plane.bulk.start(bulk.id, admin)
+    assert found(services, admin, BulkAction.RETRY, everything=True) == {"beta"}
+    assert found(services, admin, BulkAction.RETRY, reason="cancelled") == {"acme"}
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
+    services.operations.cancel(failing.id, admin)
+    services.bulk.start(bulk.id, admin)
     run(job, store, bulk.id)
     ended = store.operations.find(failing.id)
     assert ended is not None

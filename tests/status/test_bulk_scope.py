@@ -22,11 +22,11 @@ EVERYTHING = Selector(everything=True)
 
 
 @pytest.fixture
-def owner(control_plane: Services, admin: Actor, create: Create) -> Actor:
+def owner(services: Services, admin: Actor, create: Create) -> Actor:
     """The owner of acme and beta."""
     tenant_ids = tuple(begun(create, slug).tenant_id for slug in ("acme", "beta"))
     new = NewUser("s-owner", "owner@acme.test", "O")
-    user = control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": tenant_ids}, admin)
+    user = services.users.create(new, {"role": Role.OWNER, "tenant_ids": tenant_ids}, admin)
     return Actor(user, frozenset({"portal"}))
 
 
@@ -34,44 +34,44 @@ def without_beta(owner: Actor) -> Actor:
     return replace(owner, user=owner.user.limited_to(owner.user.tenant_ids[:1]))
 
 
-def test_a_dry_run_names_no_tenant_that_its_author_no_longer_sees(control_plane: Services, owner: Actor) -> None:
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
-    assert {item.target.slug for item in control_plane.bulk.get(bulk.id, owner).named} == {"acme", "beta"}
-    assert {item.target.slug for item in control_plane.bulk.get(bulk.id, without_beta(owner)).named} == {"acme"}
+def test_a_dry_run_names_no_tenant_that_its_author_no_longer_sees(services: Services, owner: Actor) -> None:
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
+    assert {item.target.slug for item in services.bulk.get(bulk.id, owner).named} == {"acme", "beta"}
+    assert {item.target.slug for item in services.bulk.get(bulk.id, without_beta(owner)).named} == {"acme"}
 
 
 def test_a_start_leaves_out_tenants_that_its_token_no_longer_lists(
-    store: Repositories, control_plane: Services, owner: Actor, admin: Actor, job: BulkJob
+    store: Repositories, services: Services, owner: Actor, admin: Actor, job: BulkJob
 ) -> None:
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
-    control_plane.bulk.start(bulk.id, without_beta(owner))
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
+    services.bulk.start(bulk.id, without_beta(owner))
     run(job, store, bulk.id)
-    ended = control_plane.bulk.get(bulk.id, admin)
+    ended = services.bulk.get(bulk.id, admin)
     assert {item.target.slug: item.status for item in ended.named} == {
         "acme": ItemStatus.DONE,
         "beta": ItemStatus.REFUSED,
     }
-    beta = control_plane.tenants.get("beta", admin).operation
+    beta = services.tenants.get("beta", admin).operation
     assert beta is not None
     assert beta.status == "running"
 
 
-def test_a_dry_run_is_not_started_with_a_token_for_fewer_surfaces(control_plane: Services, admin: Actor) -> None:
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, admin)
+def test_a_dry_run_is_not_started_with_a_token_for_fewer_surfaces(services: Services, admin: Actor) -> None:
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, admin)
     fewer = replace(admin, surfaces=frozenset({"portal"}))
     with pytest.raises(Forbidden, match="surfaces"):
-        control_plane.bulk.start(bulk.id, fewer)
-    assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
+        services.bulk.start(bulk.id, fewer)
+    assert services.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
 
 
 def test_an_expired_dry_run_is_not_started_and_leaves_no_item(
-    store: Repositories, control_plane: Services, admin: Actor, owner: Actor
+    store: Repositories, services: Services, admin: Actor, owner: Actor
 ) -> None:
-    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, owner)
     assert bulk.total == 2
     database = store.connection.database
     kept = database["bulk_operations"].distinct("expiresAt")
     assert database["bulk_items"].distinct("expiresAt") == kept
     database["bulk_operations"].update_many({}, [{"$set": {"expiresAt": "$$NOW"}}])
     with pytest.raises(ActionNotPossible, match="make a new one"):
-        control_plane.bulk.start(bulk.id, owner)
+        services.bulk.start(bulk.id, owner)

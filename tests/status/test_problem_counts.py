@@ -58,11 +58,11 @@ def test_each_scope_is_counted_separately(database: Database[dict[str, Any]]) ->
 
 @pytest.mark.parametrize("sets", [1, FEW_SETS + 1])
 def test_each_operation_is_counted_by_one_index_key_and_none_is_read(
-    control_plane: Services, admin: Actor, database: Database[dict[str, Any]], sets: int
+    services: Services, admin: Actor, database: Database[dict[str, Any]], sets: int
 ) -> None:
     fill(database, sets)
     database.command("profile", 2)
-    control_plane.status.status(admin)
+    services.status.status(admin)
     database.command("profile", 0)
     counting = {"$or": [{"command.aggregate": "operations"}, {"command.distinct": "operations"}]}
     rows = list(database["system.profile"].find(counting))

@@ -57,33 +57,33 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> None:
     open_settlement(store).settle(operation.id)
 
 
-def groups(control_plane: Services, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
-    found = control_plane.status.status(actor).groups
+def groups(services: Services, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
+    found = services.status.status(actor).groups
     return {(one.kind.value, one.integration, one.reason): one for one in found}
 
 
 def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant_and_remedy(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
     end(store, begun(create, "gamma"))
-    status = control_plane.status.status(admin)
+    status = services.status.status(admin)
     (group,) = status.groups
     assert (group.kind, group.integration, group.reason, group.count) == (Kind.FAILED, "ocis", "taken", 2)
     assert [one.tenant for one in group.examples] == ["acme", "beta"]
-    assert group.oldest == control_plane.tenants.get("acme", admin).tenant.created_at
+    assert group.oldest == services.tenants.get("acme", admin).tenant.created_at
     assert group.examples[0].remedy
     assert (status.is_ok, status.tenants) == (False, {"failed": 2})
 
 
 def test_a_retrying_step_is_listed_with_attempts_next_attempt_and_last_reason(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
     attempt(store, operation, "stalwart", LATER, retry_in=90)
-    group = groups(control_plane, admin)[("retrying", "stalwart", "timeout")]
+    group = groups(services, admin)[("retrying", "stalwart", "timeout")]
     (example,) = group.examples
     assert (example.tenant, example.step, example.attempts, example.operation) == ("acme", "stalwart", 2, operation.id)
     assert example.next_attempt_at is not None
@@ -91,42 +91,42 @@ def test_a_retrying_step_is_listed_with_attempts_next_attempt_and_last_reason(
 
 
 def test_a_retried_step_stays_listed_while_its_next_attempt_runs(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
     assert store.operations.claim(operation.id, "stalwart", 99, 60) is not None
-    assert ("retrying", "stalwart", "timeout") in groups(control_plane, admin)
+    assert ("retrying", "stalwart", "timeout") in groups(services, admin)
 
 
 def test_a_problem_is_gone_once_its_step_is_ok(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
     attempt(store, operation, "stalwart", ok())
-    assert groups(control_plane, admin) == {}
+    assert groups(services, admin) == {}
 
 
 def test_a_step_behind_an_open_breaker_is_a_problem_and_one_behind_a_pause_is_none(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     assert store.deferrals.defer(operation.id, "ocis", 1, PAUSE) is not None
-    status = control_plane.status.status(admin)
+    status = services.status.status(admin)
     assert [(one.kind, one.reason) for one in status.groups] == [(Kind.PAUSED, "paused")]
     assert status.is_ok
     deferred = begun(create, "beta")
     assert store.deferrals.defer(deferred.id, "ocis", 1, BREAKER) is not None
-    found = groups(control_plane, admin)
+    found = groups(services, admin)
     assert found[("deferred", "ocis", "unreachable")].examples[0].attempts == 0
-    assert not control_plane.status.status(admin).is_ok
+    assert not services.status.status(admin).is_ok
     store.deferrals.release([], 10)
-    assert groups(control_plane, admin) == {}
+    assert groups(services, admin) == {}
 
 
 def test_a_step_that_no_worker_claims_is_overdue_after_several_dispatches(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, services: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     operation = begun(create)
     for _ in range(2):
@@ -134,9 +134,7 @@ def test_a_step_that_no_worker_claims_is_overdue_after_several_dispatches(
             {"tenantSlug": "acme"}, [{"$set": {"dueAt": "$createdAt"}}, _due_before("$createdAt")]
         )
         assert store.operations.begin_dispatch([operation.id])
-    assert {key for key, _ in groups(control_plane, admin).items()} == {
-        ("overdue", step, "not_taken") for step in STEPS
-    }
+    assert {key for key, _ in groups(services, admin).items()} == {("overdue", step, "not_taken") for step in STEPS}
 
 
 def _due_before(at: str) -> dict[str, Any]:
@@ -145,82 +143,82 @@ def _due_before(at: str) -> dict[str, Any]:
 
 
 def test_unpublished_operations_are_listed_without_a_scheduler(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, services: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     begun(create)
     late = {"$subtract": ["$$NOW", 120_000]}
     database["operations"].update_one({"tenantSlug": "acme"}, [{"$set": {"dueAt": late}}])
-    group = groups(control_plane, admin)[("not_dispatched", None, "not_dispatched")]
+    group = groups(services, admin)[("not_dispatched", None, "not_dispatched")]
     assert (group.count, group.examples[0].tenant) == (1, "acme")
 
 
 def test_a_newer_operation_clears_the_problems_of_the_previous_one(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
-    view = control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
-    assert groups(control_plane, admin) == {}
+    view = services.tenants.reconcile("acme", admin, Mode.APPLY)
+    assert groups(services, admin) == {}
     assert view.operation is not None
     end(store, view.operation)
-    assert control_plane.status.status(admin).is_ok
+    assert services.status.status(admin).is_ok
 
 
 def test_a_failed_plan_is_no_problem_of_its_tenant(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
-    view = control_plane.tenants.reconcile("acme", admin, Mode.PLAN)
+    view = services.tenants.reconcile("acme", admin, Mode.PLAN)
     assert view.operation is not None
     end(store, view.operation, ocis=REFUSED)
-    assert groups(control_plane, admin) == {}
+    assert groups(services, admin) == {}
 
 
 def test_a_blocked_step_is_not_listed_beside_the_one_that_blocks_it(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
-    view = control_plane.lifecycle.suspend("acme", "unpaid", admin)
+    view = services.lifecycle.suspend("acme", "unpaid", admin)
     assert view.operation is not None
     for step, outcome in (("access", REFUSED), ("stalwart", ok()), ("ocis", ok())):
         attempt(store, view.operation, step, outcome)
-    assert set(groups(control_plane, admin)) == {("failed", "authentik", "taken")}
+    assert set(groups(services, admin)) == {("failed", "authentik", "taken")}
 
 
 def test_a_caller_with_one_tenant_sees_only_its_problems(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
-    other = control_plane.tenants.get("beta", admin).tenant
+    other = services.tenants.get("beta", admin).tenant
     beta = TenantRef(other.id, "beta")
     switch = store.switches.record_failure(
         "ocis", beta, "unreachable", "beta's space did not answer", 1, OpenDuration(30, 60)
     )
     assert switch.is_open
-    owner = Actor(_owner_of(control_plane, admin, "acme"), frozenset({"portal"}))
-    status = control_plane.status.status(owner)
+    owner = Actor(_owner_of(services, admin, "acme"), frozenset({"portal"}))
+    status = services.status.status(owner)
     (group,) = status.groups
     assert (group.count, [one.tenant for one in group.examples]) == (1, ["acme"])
     breakers = [(one.name, one.cause, one.detail, one.failing) for one in status.breakers]
     assert breakers == [("ocis", "unreachable", "", ())]
-    assert [one.tenant.slug for one in control_plane.status.status(admin).breakers[0].failing] == ["beta"]
-    page = control_plane.status.page(owner, None, OperationQuery())
+    assert [one.tenant.slug for one in services.status.status(admin).breakers[0].failing] == ["beta"]
+    page = services.status.page(owner, None, OperationQuery())
     assert {one.tenant_slug for one in page.items} == {"acme"}
 
 
-def _owner_of(control_plane: Services, admin: Actor, slug: str) -> Any:
-    tenant = control_plane.tenants.get(slug, admin).tenant
+def _owner_of(services: Services, admin: Actor, slug: str) -> Any:
+    tenant = services.tenants.get(slug, admin).tenant
     new = NewUser("s1", "o@acme.test", "O")
-    return control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
+    return services.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
 
 
 def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, services: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     view = create("acme", "acme.test")
     assert view.operation is not None
     end(store, view.operation)
-    plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    plan = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
     assert plan is not None
     end(store, plan, stalwart=Outcome(Result.OK, changes=("create the domain",)))
     database["domains"].update_one(
@@ -237,7 +235,7 @@ def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
         "enabled": True,
     }
     database["webhooks"].insert_one(webhook)
-    found = groups(control_plane, admin)
+    found = groups(services, admin)
     assert found[(Finding.DRIFTED.value, "stalwart", "drifted")].examples[0].message == "create the domain"
     assert found[(Finding.DEGRADED_DOMAIN.value, "stalwart", "degraded")].examples[0].name == "acme.test"
     assert found[(Finding.STUCK_PURGE.value, None, "not_begun")].count == 1
@@ -245,19 +243,19 @@ def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
     webhook = database["webhooks"].find_one({})
     assert webhook is not None
     assert found[(Finding.FAILING_WEBHOOK.value, None, "failing")].examples[0].webhook == str(webhook["_id"])
-    reconciled = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    reconciled = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert reconciled is not None
     end(store, reconciled)
-    assert (Finding.DRIFTED.value, "stalwart", "drifted") not in groups(control_plane, admin)
+    assert (Finding.DRIFTED.value, "stalwart", "drifted") not in groups(services, admin)
 
 
 def test_failing_webhooks_are_shown_to_those_who_may_see_them(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, services: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     tenant_id = begun(create).tenant_id
     roles = {"owner": Role.OWNER, "member": Role.MEMBER}
     people = {
-        name: control_plane.users.create(
+        name: services.users.create(
             NewUser(name, f"{name}@acme.test", name), {"role": role, "tenant_ids": (tenant_id,)}, admin
         )
         for name, role in roles.items()
@@ -268,15 +266,15 @@ def test_failing_webhooks_are_shown_to_those_who_may_see_them(
         {"url": "https://hooks.acme.test/", "tenantId": tenant_id, "tenantSlug": "acme", **failing}
     )
     kind = (Finding.FAILING_WEBHOOK.value, None, "failing")
-    assert kind in groups(control_plane, owner)
-    assert kind not in groups(control_plane, member)
+    assert kind in groups(services, owner)
+    assert kind not in groups(services, member)
     database["tenants"].update_one({"slug": "acme"}, {"$set": {"status": "deleted"}})
-    assert kind not in groups(control_plane, owner)
-    assert kind in groups(control_plane, admin)
+    assert kind not in groups(services, owner)
+    assert kind in groups(services, admin)
 
 
 def test_records_from_before_the_fields_and_those_of_older_processes_are_repaired(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, services: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     end(store, begun(create, "beta"))
@@ -287,7 +285,7 @@ def test_records_from_before_the_fields_and_those_of_older_processes_are_repaire
     drift = {"lookedAt": store.connection.now(), "changes": {"access": ["add a member"]}}
     database["tenants"].update_one({"slug": "beta"}, {"$set": {"drift": drift}})
     assert store.status_repair.run_once() == 3
-    assert set(groups(control_plane, admin)) == {("failed", "ocis", "taken"), ("drifted", "authentik", "drifted")}
+    assert set(groups(services, admin)) == {("failed", "ocis", "taken"), ("drifted", "authentik", "drifted")}
     database["paces"].delete_many({})
     assert store.status_repair.run_once() == 0
 
@@ -306,35 +304,35 @@ def test_records_from_before_the_fields_and_those_of_older_processes_are_repaire
     ],
 )
 def test_all_operations_are_listed_newest_first_by_status_action_problem_and_reason(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create, query: OperationQuery, slugs: list[str]
+    store: Repositories, services: Services, admin: Actor, create: Create, query: OperationQuery, slugs: list[str]
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     attempt(store, begun(create, "beta"), "stalwart", LATER)
     begun(create, "gamma")
-    assert [one.tenant_slug for one in control_plane.status.page(admin, None, query).items] == slugs
+    assert [one.tenant_slug for one in services.status.page(admin, None, query).items] == slugs
 
 
 def test_a_list_starts_at_a_time_and_continues_at_its_cursor(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     begun(create)
     between = store.connection.now() + timedelta(milliseconds=1)
     begun(create, "beta")
-    page = control_plane.status.page(admin, None, OperationQuery(limit=1))
+    page = services.status.page(admin, None, OperationQuery(limit=1))
     assert [one.tenant_slug for one in page.items] == ["beta"]
-    rest = control_plane.status.page(admin, None, OperationQuery(limit=1, after=page.next))
+    rest = services.status.page(admin, None, OperationQuery(limit=1, after=page.next))
     assert [one.tenant_slug for one in rest.items] == ["acme"]
-    late = control_plane.status.page(admin, None, OperationQuery(since=between))
+    late = services.status.page(admin, None, OperationQuery(since=between))
     assert [one.tenant_slug for one in late.items] in (["beta"], [])
 
 
 def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
     end(store, begun(create, "beta"), ocis=REFUSED)
     attempt(store, begun(create, "gamma"), "ocis", LATER)
-    summary = control_plane.status.summary(admin, None, 24)
+    summary = services.status.summary(admin, None, 24)
     assert (summary.open, summary.failing) == ({"provision": 1}, {"failed": 1, "retrying": 1})
     outcomes: dict[tuple[str, str], int] = {}
     for hour in summary.hours:
@@ -342,4 +340,4 @@ def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
             outcomes[key] = outcomes.get(key, 0) + count
     assert outcomes == {("provision", "succeeded"): 1, ("provision", "failed"): 1}
     assert all(0 < (hour.active_p50 or 1) < 60 for hour in summary.hours)
-    assert control_plane.status.summary(admin, "gamma", 24).hours == []
+    assert services.status.summary(admin, "gamma", 24).hours == []

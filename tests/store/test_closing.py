@@ -22,12 +22,12 @@ Create = Callable[..., TenantView]
 
 
 @pytest.fixture
-def closing(store: Repositories, create: Create, control_plane: Services, admin: Actor) -> Operation:
+def closing(store: Repositories, create: Create, services: Services, admin: Actor) -> Operation:
     provision = create().operation
     assert provision is not None
     for step in ("authentik", "stalwart", "ocis"):
         attempt(store, provision, step, ok())
-    begun = control_plane.lifecycle.suspend("acme", "unpaid", admin).operation
+    begun = services.lifecycle.suspend("acme", "unpaid", admin).operation
     assert begun is not None
     return begun
 
@@ -83,12 +83,12 @@ def test_the_other_steps_close_while_a_breaker_defers_the_first(store: Repositor
 
 
 def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_no_other(
-    store: Repositories, closing: Operation, control_plane: Services, admin: Actor
+    store: Repositories, closing: Operation, services: Services, admin: Actor
 ) -> None:
     after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
     attempt(store, after, "stalwart", ok())
     assert attempt(store, after, "ocis", ok()).status is OperationStatus.FAILED
-    again = control_plane.operations.retry(closing.id, "access", admin)
+    again = services.operations.retry(closing.id, "access", admin)
     assert names(again) == ["access"]
     last = attempt(store, again, "access", ok())
     assert (last.status, last.step("ocis").attempts) == (OperationStatus.SUCCEEDED, 1)
@@ -96,7 +96,7 @@ def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_
 
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["came through", "was stopped"])
 def test_a_manually_retried_close_is_not_started_again_by_the_scheduler(
-    store: Repositories, settings: Settings, closing: Operation, control_plane: Services, admin: Actor, is_stopped: bool
+    store: Repositories, settings: Settings, closing: Operation, services: Services, admin: Actor, is_stopped: bool
 ) -> None:
     after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
     attempt(store, after, "stalwart", ok())
@@ -105,14 +105,14 @@ def test_a_manually_retried_close_is_not_started_again_by_the_scheduler(
     # five minutes have passed, and an operator was faster
     tenants = store.connection.client[settings.mongodb_database]["tenants"]
     assert tenants.update_one({"retryAt": {"$exists": True}}, [{"$set": {"retryAt": "$$NOW"}}]).modified_count == 1
-    again = control_plane.operations.retry(closing.id, "access", admin)
-    assert control_plane.lifecycle.start_due(10) == 0
+    again = services.operations.retry(closing.id, "access", admin)
+    assert services.lifecycle.start_due(10) == 0
     if is_stopped:
-        control_plane.operations.cancel(closing.id, admin)
+        services.operations.cancel(closing.id, admin)
     else:
         attempt(store, again, "access", ok())
         assert open_settlement(store).settle(closing.id) is not None
-    assert control_plane.lifecycle.start_due(10) == 0
+    assert services.lifecycle.start_due(10) == 0
 
 
 def test_a_failure_that_is_recorded_concurrently_starts_the_next_stage_once(

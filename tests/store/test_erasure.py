@@ -24,14 +24,14 @@ def stored(store: Repositories, *collections: str) -> str:
 
 
 def test_erasing_a_person_removes_their_name_and_keeps_the_events(
-    store: Repositories, control_plane: Services, admin: Actor, create: Create
+    store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     view = create()
-    user = control_plane.users.create(
+    user = services.users.create(
         NewUser("subject-x", "ada@people.test", "Ada Lovelace"), {"tenant_ids": (view.tenant.id,)}, admin
     )
-    control_plane.users.change(user.id, {"name": "Ada King"}, admin, None)
-    erasure = control_plane.users.erase(user.id, admin, None)
+    services.users.change(user.id, {"name": "Ada King"}, admin, None)
+    erasure = services.users.erase(user.id, admin, None)
     assert erasure.events == 2
     assert store.users.find(user.id) is None
     for name in ("events", "users"):
@@ -39,33 +39,31 @@ def test_erasing_a_person_removes_their_name_and_keeps_the_events(
         assert "ada@people.test" not in text
         assert "Ada" not in text
         assert "subject-x" not in text
-    actions = [one.action for one in control_plane.events.newest(admin, None, None, 50).items]
+    actions = [one.action for one in services.events.newest(admin, None, None, 50).items]
     assert {"user.created", "user.changed", "user.erased"} <= set(actions)
 
 
-def test_the_event_of_a_first_sign_in_is_erased_too(store: Repositories, control_plane: Services, admin: Actor) -> None:
-    user = control_plane.sign_in.record(Caller("subject-x", ADA, "Ada", (), frozenset({"portal"}), 1.0), "request-2")
+def test_the_event_of_a_first_sign_in_is_erased_too(store: Repositories, services: Services, admin: Actor) -> None:
+    user = services.sign_in.record(Caller("subject-x", ADA, "Ada", (), frozenset({"portal"}), 1.0), "request-2")
     # as earlier releases wrote it
-    other = control_plane.sign_in.record(Caller("subject-y", "y@people.test", "Y", (), frozenset(), 1.0), "request-3")
+    other = services.sign_in.record(Caller("subject-y", "y@people.test", "Y", (), frozenset(), 1.0), "request-3")
     store.connection.database["events"].update_one({"actor": other.id}, {"$unset": {"after._id": ""}})
-    assert control_plane.users.erase(user.id, admin, None).events == 1
-    assert control_plane.users.erase(other.id, admin, None).events == 1
+    assert services.users.erase(user.id, admin, None).events == 1
+    assert services.users.erase(other.id, admin, None).events == 1
     text = stored(store, "events", "users")
     assert ADA not in text
     assert "y@people.test" not in text
 
 
-def test_a_deleted_user_can_still_be_erased_by_the_id(
-    store: Repositories, control_plane: Services, admin: Actor
-) -> None:
-    user = control_plane.users.create(NewUser("subject-x", ADA, "Ada"), {}, admin)
-    control_plane.users.delete(user.id, admin, None)
+def test_a_deleted_user_can_still_be_erased_by_the_id(store: Repositories, services: Services, admin: Actor) -> None:
+    user = services.users.create(NewUser("subject-x", ADA, "Ada"), {}, admin)
+    services.users.delete(user.id, admin, None)
     assert ADA in stored(store, "events")
-    assert control_plane.users.erase(user.id, admin, None).events == 2
+    assert services.users.erase(user.id, admin, None).events == 2
     assert ADA not in stored(store, "events")
-    assert control_plane.users.erase(user.id, admin, None).owned_tenants == ()
+    assert services.users.erase(user.id, admin, None).owned_tenants == ()
     with pytest.raises(NotFound):
-        control_plane.users.erase("0" * 24, admin, None)
+        services.users.erase("0" * 24, admin, None)
 
 
 def test_an_owners_address_is_erased_wherever_it_is_not_needed_and_the_rest_is_named(
@@ -109,12 +107,10 @@ def test_another_address_that_ends_alike_is_not_erased(platform: PlatformFixture
     assert f"jo-{ADA}" in stored(platform.store, "operations")
 
 
-def test_the_event_log_shows_who_was_and_who_is_the_owner(control_plane: Services, admin: Actor) -> None:
+def test_the_event_log_shows_who_was_and_who_is_the_owner(services: Services, admin: Actor) -> None:
     new = NewTenant("acme", "Acme", "starter", (), owner=Owner(ADA, "Ada"))
-    made = control_plane.tenants.create(new, admin)
-    control_plane.operations.cancel(made.operation.id, admin)  # type: ignore[union-attr]
-    control_plane.tenants.change("acme", {"owner": {"email": "bo@people.test"}}, admin, None)
-    changed = next(
-        one for one in control_plane.events.newest(admin, None, None, 9).items if one.action == "tenant.changed"
-    )
+    made = services.tenants.create(new, admin)
+    services.operations.cancel(made.operation.id, admin)  # type: ignore[union-attr]
+    services.tenants.change("acme", {"owner": {"email": "bo@people.test"}}, admin, None)
+    changed = next(one for one in services.events.newest(admin, None, None, 9).items if one.action == "tenant.changed")
     assert (changed.before["owner"]["email"], changed.after["owner"]["email"]) == (ADA, "bo@people.test")  # type: ignore[index]

@@ -68,12 +68,12 @@ def test_a_refused_insert_reports_its_reason_and_ends_its_transaction(store: Rep
         rows.drop()
 
 
-def test_several_that_pause_the_same_at_once_all_do(control_plane: Services, admin: Actor) -> None:
+def test_several_that_pause_the_same_at_once_all_do(services: Services, admin: Actor) -> None:
     gate = threading.Barrier(8)
 
     def pause(number: int) -> Switch:
         gate.wait(10)
-        return control_plane.switches.pause("stalwart", f"reason {number}", admin)
+        return services.switches.pause("stalwart", f"reason {number}", admin)
 
     # the transactions conflict at one document: each is retried and not reported as an unavailable database
     with ThreadPoolExecutor(8) as pool:

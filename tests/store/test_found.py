@@ -91,11 +91,11 @@ def test_an_older_operation_does_not_overwrite_a_newer_change(
 
 
 def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_the_row(
-    store: Repositories, settings: Settings, operation: Operation, control_plane: Services, admin: Actor
+    store: Repositories, settings: Settings, operation: Operation, services: Services, admin: Actor
 ) -> None:
     claim = store.operations.claim(operation.id, "stalwart", operation.dispatch, 60)
     assert claim is not None
-    control_plane.operations.cancel(operation.id, admin)
+    services.operations.cancel(operation.id, admin)
     assert store.operations.record(claim, FOUND) is not None
     (row,) = store.connection.client[settings.mongodb_database]["operations"].find()
     assert (row["settled"], "found" in row) == (True, False)

@@ -276,7 +276,7 @@ def test_two_schedulers_at_once_send_a_due_operation_once(
 
 
 def test_an_operation_past_its_deadline_fails_and_names_its_open_steps(
-    make_settings: Callable[..., Settings], control_plane: Services, admin: Actor, create: Create, store: Repositories
+    make_settings: Callable[..., Settings], services: Services, admin: Actor, create: Create, store: Repositories
 ) -> None:
     operation = create().operation
     assert operation is not None
@@ -292,7 +292,7 @@ def test_an_operation_past_its_deadline_fails_and_names_its_open_steps(
 
 
 def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
-    control_plane: Services, admin: Actor, create: Create, store: Repositories, settings: Settings
+    services: Services, admin: Actor, create: Create, store: Repositories, settings: Settings
 ) -> None:
     view = create()
     operation = view.operation
@@ -300,7 +300,7 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
     claim = take(store, operation, "authentik", lease=30)
     raw(store, settings).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
     store.operations.expire(operation.id)
-    newer = control_plane.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
+    newer = services.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
     assert newer is not None
     assert store.operations.claim(newer.id, "authentik", 1, 60) is None
     assert store.operations.claim(newer.id, "ocis", 1, 60) is not None
@@ -312,32 +312,32 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
 
 
 @pytest.fixture
-def under_way(control_plane: Services, admin: Actor, create: Create, store: Repositories) -> Claim:
+def under_way(services: Services, admin: Actor, create: Create, store: Repositories) -> Claim:
     """Return a claim of the step `authentik` whose operation was cancelled."""
     operation = create("acme").operation
     assert operation is not None
     claim = take(store, operation, "authentik", lease=60)
-    control_plane.operations.cancel(operation.id, admin)
+    services.operations.cancel(operation.id, admin)
     return claim
 
 
-def reconciled(control_plane: Services, admin: Actor) -> Operation:
-    operation = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+def reconciled(services: Services, admin: Actor) -> Operation:
+    operation = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert operation is not None
     return operation
 
 
 def test_a_live_lease_blocks_newer_steps_however_many_operations_came_between(
-    control_plane: Services, admin: Actor, store: Repositories, under_way: Claim
+    services: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
     for _ in range(8):
-        newer = reconciled(control_plane, admin)
+        newer = reconciled(services, admin)
         assert store.operations.claim(newer.id, "authentik", 1, 60) is None
-        control_plane.operations.cancel(newer.id, admin)
+        services.operations.cancel(newer.id, admin)
 
 
 def test_no_step_waits_for_the_lease_of_a_dry_run(
-    control_plane: Services,
+    services: Services,
     admin: Actor,
     create: Create,
     store: Repositories,
@@ -354,26 +354,26 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     assert plan is not None
     take(store, plan, "authentik", lease=60)
     # the dry run is cancelled, and its running attempts change nothing outside
-    suspension = control_plane.lifecycle.suspend("acme", "unpaid", admin).operation
+    suspension = services.lifecycle.suspend("acme", "unpaid", admin).operation
     assert suspension is not None
     assert store.operations.claim(suspension.id, "access", 1, 60) is not None
 
 
 def test_a_plan_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
-    control_plane: Services, admin: Actor, store: Repositories, under_way: Claim
+    services: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
-    plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    plan = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
     assert plan is not None
     assert under_way.step.lease_until is not None
     assert store.operations.claim(plan.id, "authentik", 1, 60) is not None
 
 
 def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
-    control_plane: Services, admin: Actor, store: Repositories, settings: Settings, under_way: Claim
+    services: Services, admin: Actor, store: Repositories, settings: Settings, under_way: Claim
 ) -> None:
-    newer = reconciled(control_plane, admin)
-    control_plane.operations.cancel(newer.id, admin)
-    again = control_plane.operations.retry(newer.id, "authentik", admin)
+    newer = reconciled(services, admin)
+    services.operations.cancel(newer.id, admin)
+    again = services.operations.retry(newer.id, "authentik", admin)
     assert again.step("authentik").due_at == under_way.step.lease_until
     assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is None
     assert newer.id not in list(store.operations.due(10))
@@ -404,12 +404,12 @@ def test_a_second_stage_starts_after_the_first_and_is_blocked_by_its_failure(
 
 
 def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_it(
-    control_plane: Services, admin: Actor, create: Create
+    services: Services, admin: Actor, create: Create
 ) -> None:
     operation = create().operation
     assert operation is not None
     with pytest.raises(OperationInProgress) as refusal:
-        control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
+        services.tenants.reconcile("acme", admin, Mode.APPLY)
     assert refusal.value.operation_id == operation.id
 
 

@@ -21,11 +21,11 @@ YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
 
 
 @pytest.fixture
-def aged(store: Repositories, control_plane: Services, admin: Actor, create: Create) -> list[str]:
+def aged(store: Repositories, services: Services, admin: Actor, create: Create) -> list[str]:
     """Create two operations of a tenant and events, all a year old; return the operations' ids."""
     first = begun(create)
     end(store, first)
-    second = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    second = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert second is not None
     end(store, second)
     number_events(store.connection, store.events)

@@ -18,10 +18,10 @@ TAKEN = failed(PermanentError("taken"))
 
 
 @pytest.fixture
-def provision(control_plane: Services, admin: Actor) -> Operation:
+def provision(services: Services, admin: Actor) -> Operation:
     """Return a running operation of a tenant whose owner gets access last."""
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
-    return begun(control_plane.tenants.create(new, admin))
+    return begun(services.tenants.create(new, admin))
 
 
 def begun(view: TenantView) -> Operation:
@@ -41,38 +41,38 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Opera
 
 
 def test_access_is_not_granted_while_an_earlier_step_has_failed(
-    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
+    store: Repositories, provision: Operation, services: Services, admin: Actor
 ) -> None:
     assert end(store, provision, authentik=ok(), ocis=ok(), stalwart=TAKEN).step("access").reason == "blocked"
     with pytest.raises(ActionNotPossible, match="stalwart"):
-        control_plane.operations.retry(provision.id, "access", admin)
-    again = control_plane.operations.retry(provision.id, "stalwart", admin)
+        services.operations.retry(provision.id, "access", admin)
+    again = services.operations.retry(provision.id, "stalwart", admin)
     after = end(store, again, stalwart=ok())
     assert [step.name for step in after.steps_of_dispatch()] == ["access"]
     assert end(store, after, access=ok()).status is OperationStatus.SUCCEEDED
 
 
 def test_access_is_not_granted_while_an_earlier_step_was_cancelled_or_runs_again(
-    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
+    store: Repositories, provision: Operation, services: Services, admin: Actor
 ) -> None:
     end(store, provision, authentik=ok(), ocis=ok())
-    control_plane.operations.cancel(provision.id, admin)
+    services.operations.cancel(provision.id, admin)
     with pytest.raises(ActionNotPossible, match="stalwart"):
-        control_plane.operations.retry(provision.id, "access", admin)
-    again = control_plane.operations.retry(provision.id, "stalwart", admin)
+        services.operations.retry(provision.id, "access", admin)
+    again = services.operations.retry(provision.id, "stalwart", admin)
     with pytest.raises(ActionNotPossible, match="stalwart"):
-        control_plane.operations.retry(provision.id, "access", admin)
+        services.operations.retry(provision.id, "access", admin)
     assert end(store, again, stalwart=ok()).status is OperationStatus.FAILED
-    last = control_plane.operations.retry(provision.id, "access", admin)
+    last = services.operations.retry(provision.id, "access", admin)
     assert end(store, last, access=ok()).status is OperationStatus.SUCCEEDED
 
 
 def test_a_purge_keeps_the_group_while_anything_else_is_left(
-    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
+    store: Repositories, provision: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.operations.cancel(provision.id, admin)
-    control_plane.operations.cancel(begun(control_plane.lifecycle.delete("acme", admin)).id, admin)
-    purge = begun(control_plane.lifecycle.purge("acme", admin))
+    services.operations.cancel(provision.id, admin)
+    services.operations.cancel(begun(services.lifecycle.delete("acme", admin)).id, admin)
+    purge = begun(services.lifecycle.purge("acme", admin))
     end(store, purge, ocis=ok(), stalwart=TAKEN)
     with pytest.raises(ActionNotPossible, match="stalwart"):
-        control_plane.operations.retry(purge.id, "authentik", admin)
+        services.operations.retry(purge.id, "authentik", admin)

@@ -79,26 +79,24 @@ def test_a_new_tenant_is_five_inserts(counted: Services, counter: Counter, calle
     assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
 
 
-def test_a_caller_without_a_record_gets_the_same_error_from_every_route(
-    control_plane: Services, caller: Caller
-) -> None:
+def test_a_caller_without_a_record_gets_the_same_error_from_every_route(services: Services, caller: Caller) -> None:
     stranger = Caller("nobody", "n@people.test", "N", None, caller.surfaces)
     for slug in ("acme", "missing"):
         with pytest.raises(UnknownUser):
-            control_plane.tenants.get_for(slug, stranger)
+            services.tenants.get_for(slug, stranger)
     with pytest.raises(NotFound):
-        control_plane.tenants.get_for("missing", caller)
+        services.tenants.get_for("missing", caller)
 
 
 def test_a_documents_response_is_cached_until_the_document_changes(
-    store: Repositories, control_plane: Services, caller: Caller, create: Callable[..., TenantView]
+    store: Repositories, services: Services, caller: Caller, create: Callable[..., TenantView]
 ) -> None:
     operation = create("acme").operation
     assert operation is not None
 
     def seen() -> tuple[TenantView, TenantView]:
-        actor = control_plane.sign_in.actor_for(caller, "request-1")
-        return control_plane.tenants.get_for("acme", caller), control_plane.tenants.page(actor, TenantQuery()).items[0]
+        actor = services.sign_in.actor_for(caller, "request-1")
+        return services.tenants.get_for("acme", caller), services.tenants.page(actor, TenantQuery()).items[0]
 
     first = seen()
     assert list(map(id, seen())) == list(map(id, first))

@@ -37,16 +37,14 @@ def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_toge
 
 
 def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record_was_read_at(
-    control_plane: Services, admin: Actor, store: Repositories, settings: Settings
+    services: Services, admin: Actor, store: Repositories, settings: Settings
 ) -> None:
     caller = Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
-    actor = control_plane.sign_in.actor_for(caller, "request-2")
+    actor = services.sign_in.actor_for(caller, "request-2")
     assert actor.read_at is not None
     assert admin.user.updated_at <= actor.read_at <= store.connection.now()
     earlier = actor.read_at - timedelta(hours=1)
-    view = control_plane.tenants.create(
-        NewTenant("acme", "Acme", "starter", ("a.test",)), replace(actor, read_at=earlier)
-    )
+    view = services.tenants.create(NewTenant("acme", "Acme", "starter", ("a.test",)), replace(actor, read_at=earlier))
     assert view.operation is not None
     database = store.connection.client[settings.mongodb_database]
     times = {
@@ -96,14 +94,14 @@ def test_many_tenants_may_have_no_domain_at_all(create: Create) -> None:
     assert create("acme").tenant.domains == create("beta").tenant.domains == ()
 
 
-def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: Services, admin: Actor) -> None:
+def test_a_name_that_looks_like_an_expression_is_kept_as_text(services: Services, admin: Actor) -> None:
     new = NewTenant("acme", "$$NOW", "starter")
-    assert control_plane.tenants.create(new, admin).tenant.name == "$$NOW"
+    assert services.tenants.create(new, admin).tenant.name == "$$NOW"
 
 
-def test_an_unknown_plan_is_refused_with_the_known_plans(control_plane: Services, admin: Actor) -> None:
+def test_an_unknown_plan_is_refused_with_the_known_plans(services: Services, admin: Actor) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        control_plane.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
+        services.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
     assert "starter" in refusal.value.field_errors[0].detail
 
 
@@ -120,14 +118,14 @@ def test_ten_services_starting_at_once_make_one_default_tenant(settings: Setting
 
 
 def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
-    create: Create, control_plane: Services, admin: Actor
+    create: Create, services: Services, admin: Actor
 ) -> None:
     for number in range(7):
         create(f"acme{number}")
     seen: list[str] = []
     after = None
     while True:
-        page = control_plane.tenants.page(admin, TenantQuery(limit=3, after=after))
+        page = services.tenants.page(admin, TenantQuery(limit=3, after=after))
         seen += [view.tenant.slug for view in page.items]
         create(f"late{len(seen)}")
         after = page.next
@@ -136,46 +134,46 @@ def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
     assert seen == [f"acme{number}" for number in reversed(range(7))]
 
 
-def test_a_member_sees_only_their_own_tenants(control_plane: Services, create: Create) -> None:
+def test_a_member_sees_only_their_own_tenants(services: Services, create: Create) -> None:
     create("acme")
     create("beta")
     portal = frozenset({"portal"})
-    user = control_plane.sign_in.record(
+    user = services.sign_in.record(
         Caller("s1", "member@acme.test", "Member", ("tenant-acme", "tenant-none"), portal), "request-1"
     )
     member = Actor(user, portal)
-    assert [v.tenant.slug for v in control_plane.tenants.page(member, TenantQuery()).items] == ["acme"]
-    assert control_plane.tenants.get("acme", member).tenant.slug == "acme"
+    assert [v.tenant.slug for v in services.tenants.page(member, TenantQuery()).items] == ["acme"]
+    assert services.tenants.get("acme", member).tenant.slug == "acme"
     with pytest.raises(NotFound):
-        control_plane.tenants.get("beta", member)
+        services.tenants.get("beta", member)
     with pytest.raises(Forbidden):
-        control_plane.tenants.reconcile("acme", member, Mode.APPLY)
+        services.tenants.reconcile("acme", member, Mode.APPLY)
     with pytest.raises(Forbidden):
-        control_plane.tenants.create(NewTenant("mine", "Mine", "starter"), member)
+        services.tenants.create(NewTenant("mine", "Mine", "starter"), member)
 
 
-def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: Services, create: Create) -> None:
+def test_a_right_that_left_the_tokens_groups_leaves_the_record(services: Services, create: Create) -> None:
     create("acme")
     with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
-    first = control_plane.sign_in.record(with_groups, "request-1")
+    first = services.sign_in.record(with_groups, "request-1")
     assert (first.platform_admin, len(first.tenant_ids)) == (True, 1)
-    second = control_plane.sign_in.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
+    second = services.sign_in.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 
-def test_first_calls_of_one_person_at_once_make_one_record(control_plane: Services) -> None:
+def test_first_calls_of_one_person_at_once_make_one_record(services: Services) -> None:
     caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
     with ThreadPoolExecutor(8) as pool:
-        users = list(pool.map(lambda _: control_plane.sign_in.record(caller, "request-1"), range(8)))
+        users = list(pool.map(lambda _: services.sign_in.record(caller, "request-1"), range(8)))
     assert len({user.id for user in users}) == 1
 
 
-def test_platform_rights_need_a_token_of_the_operator_surface(control_plane: Services, create: Create) -> None:
+def test_platform_rights_need_a_token_of_the_operator_surface(services: Services, create: Create) -> None:
     create("acme")
     caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
-    user = control_plane.sign_in.record(caller, "request-1")
+    user = services.sign_in.record(caller, "request-1")
     with pytest.raises(NotFound):
-        control_plane.tenants.get("acme", Actor(user, frozenset({"portal"})))
+        services.tenants.get("acme", Actor(user, frozenset({"portal"})))
 
 
 def test_an_unavailable_database_raises_our_own_error(make_settings: Callable[..., Settings]) -> None:
@@ -189,23 +187,23 @@ def test_an_unavailable_database_raises_our_own_error(make_settings: Callable[..
 
 
 def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
-    control_plane: Services, store: Repositories, create: Create
+    services: Services, store: Repositories, create: Create
 ) -> None:
     create("other")
     surfaces = frozenset({"partner"})
-    user = control_plane.sign_in.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
+    user = services.sign_in.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
     partner = store.connection.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
     reseller = Actor(user.changed({"partner_id": partner, "role": Role.ADMIN}), surfaces)
-    assert control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner
-    assert [v.tenant.slug for v in control_plane.tenants.page(reseller, TenantQuery()).items] == ["acme"]
+    assert services.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner
+    assert [v.tenant.slug for v in services.tenants.page(reseller, TenantQuery()).items] == ["acme"]
     with pytest.raises(NotFound):
-        control_plane.tenants.get("other", reseller)
+        services.tenants.get("other", reseller)
     foreign = NewTenant("beta", "Beta", "starter", partner_id="6b058a725d1747cfeba27b98")
     with pytest.raises(Forbidden):
-        control_plane.tenants.create(foreign, reseller)
+        services.tenants.create(foreign, reseller)
     member = Actor(user.changed({"partner_id": partner}), surfaces)
     with pytest.raises(Forbidden):
-        control_plane.tenants.create(NewTenant("beta", "Beta", "starter"), member)
+        services.tenants.create(NewTenant("beta", "Beta", "starter"), member)
 
 
 def test_dns_records_are_put_on_record_with_the_time_of_the_database(

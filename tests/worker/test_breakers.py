@@ -53,7 +53,7 @@ def is_open(runners: RunnerFixture) -> bool:
 
 
 def test_enough_consecutive_failures_open_the_breaker_and_defer_steps_without_a_call(
-    runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], services: Services, admin: Actor
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("timeout", "It hangs."))
     last = operations[LIMIT]
@@ -65,7 +65,7 @@ def test_enough_consecutive_failures_open_the_breaker_and_defer_steps_without_a_
     assert step.due_at is not None
     assert until is not None
     assert step.due_at >= until
-    view = control_plane.tenants.get(last.tenant_slug, admin)
+    view = services.tenants.get(last.tenant_slug, admin)
     assert "circuit breaker is open" in view.tenant.provisioning_errors["ocis"]
     assert runners.runner().run(last.id, "stalwart", 1).summary == "ok"
 
@@ -83,14 +83,14 @@ def test_failures_with_a_success_of_another_tenant_between_them_open_nothing(
 
 
 def test_one_tenant_that_always_fails_does_not_open_the_breaker_and_is_named(
-    runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], services: Services, admin: Actor
 ) -> None:
     poisoned, healthy = operations[0], operations[1]
     for _ in range(4 * LIMIT):
         fails(runners, [poisoned], TemporaryError("upstream_error"))
         time.sleep(0.005)
     assert not is_open(runners)
-    (ocis,) = [one for one in control_plane.switches.page(admin) if one.name == "ocis"]
+    (ocis,) = [one for one in services.switches.page(admin) if one.name == "ocis"]
     assert [(one.tenant.slug, one.reason, one.is_isolated) for one in ocis.failing] == [
         (poisoned.tenant_slug, "upstream_error", False)
     ]

@@ -35,35 +35,35 @@ def summaries(runners: RunnerFixture, operation: Operation) -> list[str]:
 
 
 def test_a_paused_integration_defers_its_steps_of_every_tenant_and_no_others(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
+    services.switches.pause("stalwart", "upgrade to 0.17", admin)
     assert summaries(runners, operation) == summaries(runners, other) == ["ok", "deferred", "ok"]
     step = runners.seen(operation).step("stalwart")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
     assert "upgrade to 0.17" in (step.message or "")
-    shown = control_plane.tenants.get("acme", admin).tenant
+    shown = services.tenants.get("acme", admin).tenant
     assert "upgrade to 0.17" in shown.provisioning_errors["stalwart"]
 
 
 def test_a_paused_tenant_defers_its_own_steps_and_no_other_tenants(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.switches.pause_tenant("acme", "legal hold", admin)
+    services.switches.pause_tenant("acme", "legal hold", admin)
     assert summaries(runners, operation) == ["deferred"] * 3
     assert summaries(runners, other) == ["ok"] * 3
-    control_plane.switches.unpause_tenant("acme", admin)
+    services.switches.unpause_tenant("acme", admin)
     assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 1
     assert summaries(runners, operation) == ["ok"] * 3
-    assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
+    assert services.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
 
 def test_all_can_be_paused_at_once(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.switches.pause("all", "the cellar is under water", admin)
+    services.switches.pause("all", "the cellar is under water", admin)
     assert summaries(runners, operation) == summaries(runners, other) == ["deferred"] * 3
-    control_plane.switches.resume("all", admin)
+    services.switches.resume("all", admin)
     # in batches: a whole platform may have waited
     for released in (1, 1, 0):
         assert runners.store.deferrals.release(runners.store.switches.stopped(), 1) == released
@@ -161,30 +161,30 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
 
 
 def test_a_step_cancelled_while_deferred_starts_afresh_when_it_is_retried(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.switches.pause("stalwart", "upgrade", admin)
+    services.switches.pause("stalwart", "upgrade", admin)
     assert summaries(runners, operation) == ["ok", "deferred", "ok"]
-    control_plane.operations.cancel(operation.id, admin)
-    control_plane.switches.resume("stalwart", admin)
-    again = control_plane.operations.retry(operation.id, "stalwart", admin)
+    services.operations.cancel(operation.id, admin)
+    services.switches.resume("stalwart", admin)
+    again = services.operations.retry(operation.id, "stalwart", admin)
     assert (again.step("stalwart").deferred_by, again.step("stalwart").deferrals) == (None, 0)
-    control_plane.switches.pause("stalwart", "another upgrade", admin)
+    services.switches.pause("stalwart", "another upgrade", admin)
     assert runners.runner().run(operation.id, "stalwart", again.dispatch).summary == "deferred"
-    shown = control_plane.tenants.get("acme", admin).tenant
+    shown = services.tenants.get("acme", admin).tenant
     assert (shown.provisioning_status["stalwart"], shown.is_degraded) == ("pending", False)
     assert "another upgrade" in shown.provisioning_errors["stalwart"]
 
 
 def test_a_pause_that_ended_before_a_retry_does_not_extend_the_deadline(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
-    control_plane.switches.pause("all", "upgrade", admin)
+    services.switches.pause("all", "upgrade", admin)
     assert summaries(runners, operation) == ["deferred"] * 3
-    control_plane.operations.cancel(operation.id, admin)
-    control_plane.switches.resume("all", admin)
-    control_plane.operations.retry(operation.id, "stalwart", admin)
-    again = control_plane.operations.retry(operation.id, "ocis", admin)
+    services.operations.cancel(operation.id, admin)
+    services.switches.resume("all", admin)
+    services.operations.retry(operation.id, "stalwart", admin)
+    again = services.operations.retry(operation.id, "ocis", admin)
     assert runners.runner().run(operation.id, "ocis", again.dispatch).summary == "ok"
     assert runners.seen(operation).paused_at is None
 

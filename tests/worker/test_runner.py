@@ -28,32 +28,32 @@ from worker.integrations.step_context import StepContext
 
 
 def test_when_all_steps_are_ok_the_tenant_becomes_active(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(), operation)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
     assert runners.seen(operation).settled
 
 
 def test_an_integration_that_is_not_configured_is_skipped_and_does_not_delay_the_tenant(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(clients={"authentik": "client", "stalwart": None}), operation)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == {"authentik": "ok", "stalwart": "skipped", "ocis": "skipped"}
     assert runners.seen(operation).step("ocis").reason == "not_configured"
 
 
 def test_a_refusal_is_recorded_with_its_reason_and_its_remedy(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(
         runners.runner(ocis=raising(PermanentError("taken", "A space of that name is another tenant's."))), operation
     )
-    view = control_plane.tenants.get("acme", admin)
+    view = services.tenants.get("acme", admin)
     assert view.tenant.status is Status.PENDING
     assert view.tenant.is_degraded
     assert "another tenant's" in view.tenant.provisioning_errors["ocis"]
@@ -62,29 +62,29 @@ def test_a_refusal_is_recorded_with_its_reason_and_its_remedy(
 
 
 def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(), operation)
-    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    again = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     run_all(runners.runner(stalwart=raising(PermanentError("quota"))), again)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
-    healed = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    healed = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert healed is not None
     run_all(runners.runner(), healed)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert (tenant.is_degraded, dict(tenant.provisioning_errors)) == (False, {})
 
 
 def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(ocis=raising(PermanentError("taken"))), operation)
-    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    again = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     run_all(runners.runner(), again)
-    assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
+    assert services.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
 def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: RunnerFixture, operation: Operation) -> None:
@@ -96,7 +96,7 @@ def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: Runner
 
 
 def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     seen: list[bool] = []
 
@@ -108,9 +108,9 @@ def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
     run_all(runner, operation)
     while runners.seen(operation).is_open:
         runner.run(operation.id, "ocis", 1)
-    retried = control_plane.operations.retry(operation.id, "ocis", admin)
+    retried = services.operations.retry(operation.id, "ocis", admin)
     runner.run(operation.id, "ocis", retried.dispatch)
-    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    again = services.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     runner.run(again.id, "ocis", again.dispatch)
     assert seen == [True, False, False, False]
@@ -209,14 +209,14 @@ def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     def interrupted(work: StepContext, client: Any) -> Outcome:
         work.save(ocisSpaceId="space-1")
         raise TemporaryError("timeout")
 
     runners.runner(ocis=interrupted).run(operation.id, "ocis", 1)
-    assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
+    assert services.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
 def finding(*records: str) -> Any:
@@ -228,40 +228,40 @@ def finding(*records: str) -> Any:
 
 
 def test_values_that_a_step_found_are_recorded_when_its_attempt_ends(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     runners.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
-    view = control_plane.tenants.get("acme", admin)
+    view = services.tenants.get("acme", admin)
     assert (view.tenant.remote["dnsRecords"], runners.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
 
 
 def test_values_that_the_last_step_found_are_recorded_with_the_operations_end(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     for step in ("authentik", "ocis", "stalwart"):
         runners.runner(stalwart=finding("MX")).run(operation.id, step, 1)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.remote["dnsRecords"]) == (Status.ACTIVE, ["MX"])
 
 
 def test_values_that_a_dry_run_found_are_not_recorded(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(stalwart=finding("MX")), operation)
-    plan = control_plane.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
+    plan = services.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
     assert plan is not None
     run_all(runners.runner(stalwart=finding("A")), plan)
     assert runners.seen(plan).settled
-    assert control_plane.tenants.get("acme", admin).tenant.remote["dnsRecords"] == ["MX"]
+    assert services.tenants.get("acme", admin).tenant.remote["dnsRecords"] == ["MX"]
 
 
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor, view: TenantView
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor, view: TenantView
 ) -> None:
     saved = []
 
     def overtaken(work: StepContext, client: Any) -> Outcome:
-        run_all(runners.runner(), control_plane.tenants.get("acme", admin).operation or operation)
+        run_all(runners.runner(), services.tenants.get("acme", admin).operation or operation)
         saved.append(
             runners.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"})
         )
@@ -269,11 +269,11 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
 
     runners.runner(ocis=overtaken).run(operation.id, "ocis", 1)
     assert saved == [False]
-    assert control_plane.tenants.get("acme", admin).tenant.remote == {}
+    assert services.tenants.get("acme", admin).tenant.remote == {}
 
 
 def test_a_late_worker_does_not_overwrite_the_operations_final_status(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     runners.runner().run(operation.id, "authentik", 1)
     claim = runners.store.operations.claim(operation.id, "stalwart", 1, 60)
@@ -283,17 +283,17 @@ def test_a_late_worker_does_not_overwrite_the_operations_final_status(
     # its worker is suspended here, while the worker of the last step ends
     runners.runner().run(operation.id, "ocis", 1)
     assert not runners.store.tenants.record_steps(early)
-    tenant = control_plane.tenants.get("acme", admin).tenant
+    tenant = services.tenants.get("acme", admin).tenant
     assert (tenant.status, set(tenant.provisioning_status.values())) == (Status.ACTIVE, {"ok"})
 
 
 def test_a_step_that_is_run_again_is_shown_over_the_operations_first_end(
-    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
+    runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(ocis=raising(PermanentError("taken")), stalwart=raising(PermanentError("taken"))), operation)
-    again = control_plane.operations.retry(operation.id, "ocis", admin)
+    again = services.operations.retry(operation.id, "ocis", admin)
     runners.runner(ocis=raising(TemporaryError("timeout"))).run(operation.id, "ocis", again.dispatch)
-    shown = control_plane.tenants.get("acme", admin).tenant.provisioning_status
+    shown = services.tenants.get("acme", admin).tenant.provisioning_status
     assert shown == {"authentik": "ok", "stalwart": "error", "ocis": "pending"}
 
 

@@ -98,9 +98,9 @@ def test_several_concurrent_schedulers_publish_a_step_once(
 
 
 def test_a_step_published_a_moment_ago_is_not_published_again(
-    control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
+    services: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
-    control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
+    services.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     assert open_scheduler_loop(store, dispatcher).run_once() == 0
 
 
@@ -110,16 +110,16 @@ def test_without_a_broker_due_times_do_not_change(lost: str, quick_store: Reposi
 
 
 def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled(
-    lost: str, quick_store: Repositories, dispatcher: Dispatcher, control_plane: Services, admin: Actor
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, services: Services, admin: Actor
 ) -> None:
     for step in STEPS:
         claim = quick_store.operations.claim(lost, step, 1, 60)
         assert claim is not None
         quick_store.operations.record(claim, ok())
-    assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
+    assert services.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
     assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
-    assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
+    assert services.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
 def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(

@@ -14,14 +14,14 @@ from shared.application.services import Services
 from shared.core import errors
 
 
-def partner_routes(control_plane: Services) -> Blueprint:
+def partner_routes(services: Services) -> Blueprint:
     routes = Blueprint("partners", __name__, url_prefix="/partners")
-    partners = control_plane.partners
+    partners = services.partners
 
     @routes.get("")
     @route_spec("List the partners you may see, newest first", {200: [PartnerResponse]}, surfaces=STAFF, headers=PAGED)
     def list_partners(query: ListQuery) -> Response:
-        page = partners.page(actor(control_plane), query.limit, query.cursor)
+        page = partners.page(actor(services), query.limit, query.cursor)
         return json_list_response([PartnerResponse.of(partner) for partner in page.items], next_link(page.next))
 
     @routes.post("")
@@ -33,13 +33,13 @@ def partner_routes(control_plane: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_partner(body: CreatePartnerRequest) -> Response:
-        partner = partners.create(body.slug, body.name, actor(control_plane))
+        partner = partners.create(body.slug, body.name, actor(services))
         return _answer(partner, 201, {"Location": f"/partners/{partner.id}"})
 
     @routes.get("/<id:partner_id>")
     @route_spec("Get a partner", {200: PartnerResponse}, surfaces=STAFF, headers=ETAG)
     def get_partner(partner_id: str) -> Response:
-        return _answer(partners.get(partner_id, actor(control_plane)))
+        return _answer(partners.get(partner_id, actor(services)))
 
     @routes.patch("/<id:partner_id>")
     @route_spec(
@@ -51,7 +51,7 @@ def partner_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def change_partner(partner_id: str, body: UpdatePartnerRequest) -> Response:
-        return _answer(partners.rename(partner_id, body.name, actor(control_plane), expected_versions()))
+        return _answer(partners.rename(partner_id, body.name, actor(services), expected_versions()))
 
     @routes.delete("/<id:partner_id>")
     @route_spec(
@@ -62,7 +62,7 @@ def partner_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def delete_partner(partner_id: str) -> Response:
-        partners.delete(partner_id, actor(control_plane), expected_versions())
+        partners.delete(partner_id, actor(services), expected_versions())
         return Response(status=204)
 
     return routes

@@ -18,14 +18,14 @@ from shared.core import errors
 from shared.subscriptions.model import Subscription
 
 
-def subscription_routes(control_plane: Services) -> Blueprint:
+def subscription_routes(services: Services) -> Blueprint:
     routes = Blueprint("subscriptions", __name__, url_prefix="/subscriptions")
-    subscriptions = control_plane.subscriptions
+    subscriptions = services.subscriptions
 
     @routes.get("")
     @route_spec("List the subscriptions you may see, newest first", {200: [SubscriptionResponse]}, headers=PAGED)
     def list_subscriptions(query: SubscriptionListQuery) -> Response:
-        page = subscriptions.page(actor(control_plane), query.to_domain(), query.tenant)
+        page = subscriptions.page(actor(services), query.to_domain(), query.tenant)
         return json_list_response([SubscriptionResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
@@ -37,13 +37,13 @@ def subscription_routes(control_plane: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_subscription(body: CreateSubscriptionRequest) -> Response:
-        subscription = subscriptions.create(body.to_domain(), actor(control_plane))
+        subscription = subscriptions.create(body.to_domain(), actor(services))
         return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
     @routes.get("/<id:subscription_id>")
     @route_spec("Get a subscription", {200: SubscriptionResponse}, headers=ETAG)
     def get_subscription(subscription_id: str) -> Response:
-        return _answer(subscriptions.get(subscription_id, actor(control_plane)))
+        return _answer(subscriptions.get(subscription_id, actor(services)))
 
     @routes.patch("/<id:subscription_id>")
     @route_spec(
@@ -55,7 +55,7 @@ def subscription_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def change_subscription(subscription_id: str, body: UpdateSubscriptionRequest) -> Response:
-        changed = subscriptions.change(subscription_id, body.to_domain(), actor(control_plane), expected_versions())
+        changed = subscriptions.change(subscription_id, body.to_domain(), actor(services), expected_versions())
         return _answer(changed)
 
     @routes.delete("/<id:subscription_id>")
@@ -67,7 +67,7 @@ def subscription_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def delete_subscription(subscription_id: str) -> Response:
-        subscriptions.delete(subscription_id, actor(control_plane), expected_versions())
+        subscriptions.delete(subscription_id, actor(services), expected_versions())
         return Response(status=204)
 
     return routes

@@ -17,24 +17,24 @@ from shared.core import errors
 from shared.rights.policy import Actor
 
 
-def user_routes(control_plane: Services) -> Blueprint:
+def user_routes(services: Services) -> Blueprint:
     routes = Blueprint("users", __name__)
-    users = control_plane.users
+    users = services.users
 
     @routes.get("/me")
     @route_spec("Get your profile, your tenants and their subscriptions", {200: ProfileResponse})
     def profile() -> Response:
-        return json_response(ProfileResponse.of(control_plane.sign_in.profile(actor(control_plane))))
+        return json_response(ProfileResponse.of(services.sign_in.profile(actor(services))))
 
     @routes.get("/users/me")
     @route_spec("Get your user record, updated from your token", {200: UserResponse}, headers=ETAG)
     def me() -> Response:
-        return _answer(control_plane.sign_in.record(caller(), request_id()))
+        return _answer(services.sign_in.record(caller(), request_id()))
 
     @routes.get("/users")
     @route_spec("List the users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
     def list_users(query: UserListQuery) -> Response:
-        page = users.page(actor(control_plane), query.to_domain(), query.tenant)
+        page = users.page(actor(services), query.to_domain(), query.tenant)
         return json_list_response([UserResponse.of(user) for user in page.items], next_link(page.next))
 
     @routes.post("/users")
@@ -45,13 +45,13 @@ def user_routes(control_plane: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_user(body: CreateUserRequest) -> Response:
-        user = users.create(body.to_domain(), body.to_changes(), actor(control_plane))
+        user = users.create(body.to_domain(), body.to_changes(), actor(services))
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")
     @route_spec("Get a user", {200: UserResponse}, headers=ETAG)
     def get_user(user_id: str) -> Response:
-        return _answer(users.get(user_id, actor(control_plane)))
+        return _answer(users.get(user_id, actor(services)))
 
     @routes.patch("/users/<id:user_id>")
     @route_spec(
@@ -62,7 +62,7 @@ def user_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def change_user(user_id: str, body: UpdateUserRequest) -> Response:
-        return _answer(users.change(user_id, body.to_changes(), actor(control_plane), expected_versions()))
+        return _answer(users.change(user_id, body.to_changes(), actor(services), expected_versions()))
 
     @routes.delete("/users/<id:user_id>")
     @route_spec(
@@ -72,7 +72,7 @@ def user_routes(control_plane: Services) -> Blueprint:
         takes_version=True,
     )
     def delete_user(user_id: str, query: EraseQuery) -> Response:
-        return _delete(users, user_id, actor(control_plane), is_erased=query.erase)
+        return _delete(users, user_id, actor(services), is_erased=query.erase)
 
     return routes
 

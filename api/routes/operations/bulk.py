@@ -13,9 +13,9 @@ from shared.bulk.model import BulkOperation, BulkStatus
 from shared.core import errors
 
 
-def bulk_routes(control_plane: Services) -> Blueprint:
+def bulk_routes(services: Services) -> Blueprint:
     routes = Blueprint("bulk", __name__, url_prefix="/bulk-operations")
-    bulk = control_plane.bulk
+    bulk = services.bulk
 
     @routes.post("")
     @route_spec(
@@ -26,14 +26,14 @@ def bulk_routes(control_plane: Services) -> Blueprint:
     )
     def create_bulk_operation(body: BulkOperationRequest) -> Response:
         if body.start is not None:
-            return _answer(bulk.start(body.start, actor(control_plane)), 202)
+            return _answer(bulk.start(body.start, actor(services)), 202)
         assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model has checked it
-        return _answer(bulk.dry_run(body.action, body.selector.to_domain(), actor(control_plane)), 201)
+        return _answer(bulk.dry_run(body.action, body.selector.to_domain(), actor(services)), 201)
 
     @routes.get("/<id:bulk_id>")
     @route_spec("Get a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))
     def get_bulk_operation(bulk_id: str) -> Response:
-        return _answer(bulk.get(bulk_id, actor(control_plane)), 200)
+        return _answer(bulk.get(bulk_id, actor(services)), 200)
 
     return routes
 

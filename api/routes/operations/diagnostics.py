@@ -13,9 +13,9 @@ from shared.core import errors
 from shared.diagnostics.model import RunStatus
 
 
-def diagnostics_routes(control_plane: Services) -> Blueprint:
+def diagnostics_routes(services: Services) -> Blueprint:
     routes = Blueprint("diagnostics", __name__, url_prefix="/diagnostics")
-    diagnostics = control_plane.diagnostics
+    diagnostics = services.diagnostics
 
     @routes.post("")
     @route_spec(
@@ -26,7 +26,7 @@ def diagnostics_routes(control_plane: Services) -> Blueprint:
         headers=("Location", "Retry-After"),
     )
     def start_diagnostics() -> Response:
-        run = diagnostics.start(actor(control_plane))
+        run = diagnostics.start(actor(services))
         headers = {"Location": f"/diagnostics/{run.id}", "Retry-After": "2"}
         return json_response(DiagnosisResponse.of(run), 202, headers)
 
@@ -39,7 +39,7 @@ def diagnostics_routes(control_plane: Services) -> Blueprint:
         headers=("Retry-After",),
     )
     def get_diagnostics(run_id: str) -> Response:
-        run = diagnostics.get(run_id, actor(control_plane))
+        run = diagnostics.get(run_id, actor(services))
         headers = {} if run.status is RunStatus.FINISHED else {"Retry-After": "2"}
         return json_response(DiagnosisResponse.of(run), 200, headers)
 

@@ -14,19 +14,19 @@ from api.schemas.tenants.operations import OperationResponse
 from shared.application.services import Services
 
 
-def status_routes(control_plane: Services) -> Blueprint:
+def status_routes(services: Services) -> Blueprint:
     routes = Blueprint("status", __name__)
-    status = control_plane.status
+    status = services.status
 
     @routes.get("/status")
     @route_spec("List current problems, grouped by integration and reason", {200: StatusResponse})
     def get_status() -> Response:
-        return json_response(StatusResponse.of(status.status(actor(control_plane))))
+        return json_response(StatusResponse.of(status.status(actor(services))))
 
     @routes.get("/operations")
     @route_spec("List the operations you may see, newest first", {200: [OperationResponse]}, headers=PAGED)
     def list_operations(query: OperationListQuery) -> Response:
-        page = status.page(actor(control_plane), query.tenant, query.to_domain())
+        page = status.page(actor(services), query.tenant, query.to_domain())
         return json_list_response([OperationResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.get("/operations/summary")
@@ -35,6 +35,6 @@ def status_routes(control_plane: Services) -> Blueprint:
         {200: SummaryResponse},
     )
     def summarize_operations(query: SummaryQuery) -> Response:
-        return json_response(SummaryResponse.of(status.summary(actor(control_plane), query.tenant, query.hours)))
+        return json_response(SummaryResponse.of(status.summary(actor(services), query.tenant, query.hours)))
 
     return routes

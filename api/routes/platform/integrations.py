@@ -24,9 +24,9 @@ class PauseRequest(RequestModel):
     reason: Name
 
 
-def integration_routes(control_plane: Services) -> Blueprint:
+def integration_routes(services: Services) -> Blueprint:
     routes = Blueprint("integrations", __name__)
-    switches = control_plane.switches
+    switches = services.switches
 
     @routes.get("/integrations")
     @route_spec(
@@ -36,8 +36,8 @@ def integration_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def list_integrations() -> Response:
-        found = switches.page(actor(control_plane))
-        run = control_plane.diagnostics.latest()
+        found = switches.page(actor(services))
+        run = services.diagnostics.latest()
         return json_list_response([IntegrationResponse.of(one).checked_by(run) for one in found])
 
     @routes.post("/integrations/<integration>/pause")
@@ -48,7 +48,7 @@ def integration_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def pause_integration(integration: str, body: PauseRequest) -> Response:
-        return json_response(IntegrationResponse.of(switches.pause(integration, body.reason, actor(control_plane))))
+        return json_response(IntegrationResponse.of(switches.pause(integration, body.reason, actor(services))))
 
     @routes.post("/integrations/<integration>/resume")
     @route_spec(
@@ -58,7 +58,7 @@ def integration_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def resume_integration(integration: str) -> Response:
-        return json_response(IntegrationResponse.of(switches.resume(integration, actor(control_plane))))
+        return json_response(IntegrationResponse.of(switches.resume(integration, actor(services))))
 
     @routes.post("/tenants/<slug>/pause")
     @route_spec(
@@ -68,13 +68,11 @@ def integration_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def pause_tenant(slug: str, body: PauseRequest) -> Response:
-        return json_response(
-            TenantPauseResponse.of_tenant(*switches.pause_tenant(slug, body.reason, actor(control_plane)))
-        )
+        return json_response(TenantPauseResponse.of_tenant(*switches.pause_tenant(slug, body.reason, actor(services))))
 
     @routes.post("/tenants/<slug>/unpause")
     @route_spec("End a tenant's pause", {200: TenantPauseResponse}, surfaces=OPERATOR, problems=PROBLEMS)
     def unpause_tenant(slug: str) -> Response:
-        return json_response(TenantPauseResponse.of_tenant(*switches.unpause_tenant(slug, actor(control_plane))))
+        return json_response(TenantPauseResponse.of_tenant(*switches.unpause_tenant(slug, actor(services))))
 
     return routes

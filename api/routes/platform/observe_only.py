@@ -24,9 +24,9 @@ class ObserveOnlyRequest(RequestModel):
     reason: Name
 
 
-def observe_only_routes(control_plane: Services) -> Blueprint:
+def observe_only_routes(services: Services) -> Blueprint:
     routes = Blueprint("observe_only", __name__)
-    observe_only = control_plane.observe_only
+    observe_only = services.observe_only
 
     @routes.get("/observe-only")
     @route_spec(
@@ -36,7 +36,7 @@ def observe_only_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def get_observe_only() -> Response:
-        return json_response(ObserveOnlyResponse.of(observe_only.state(actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.state(actor(services))))
 
     @routes.post("/observe-only")
     @route_spec(
@@ -46,7 +46,7 @@ def observe_only_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def begin_observe_only(body: ObserveOnlyRequest) -> Response:
-        return json_response(ObserveOnlyResponse.of(observe_only.begin(body.reason, actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.begin(body.reason, actor(services))))
 
     @routes.delete("/observe-only")
     @route_spec(
@@ -56,6 +56,6 @@ def observe_only_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def end_observe_only() -> Response:
-        return json_response(ObserveOnlyResponse.of(observe_only.end(actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.end(actor(services))))
 
     return routes

@@ -15,9 +15,9 @@ from shared.core import errors
 PROBLEMS = (errors.Forbidden,)
 
 
-def orphan_routes(control_plane: Services) -> Blueprint:
+def orphan_routes(services: Services) -> Blueprint:
     routes = Blueprint("orphans", __name__, url_prefix="/orphans")
-    orphans = control_plane.orphans
+    orphans = services.orphans
 
     @routes.get("")
     @route_spec(
@@ -28,7 +28,7 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         headers=PAGED,
     )
     def list_orphans(query: OrphanListQuery) -> Response:
-        page = orphans.page(query.to_domain(), actor(control_plane))
+        page = orphans.page(query.to_domain(), actor(services))
         return json_list_response(list(map(OrphanResponse.of, page.items)), next_link(page.next))
 
     @routes.get("/looks")
@@ -39,7 +39,7 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def list_orphan_scans() -> Response:
-        return json_list_response(list(map(OrphanScanResponse.of, orphans.scans(actor(control_plane)))))
+        return json_list_response(list(map(OrphanScanResponse.of, orphans.scans(actor(services)))))
 
     @routes.post("/look")
     @route_spec(
@@ -49,16 +49,14 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def start_orphan_scan() -> Response:
-        return json_list_response(
-            list(map(OrphanScanResponse.of, orphans.request_scan(actor(control_plane)))), status=202
-        )
+        return json_list_response(list(map(OrphanScanResponse.of, orphans.request_scan(actor(services)))), status=202)
 
     @routes.get("/<id:orphan_id>")
     @route_spec(
         "Get an orphan and the state of its removal", {200: OrphanResponse}, surfaces=OPERATOR, problems=PROBLEMS
     )
     def get_orphan(orphan_id: str) -> Response:
-        return json_response(OrphanResponse.of(orphans.get(orphan_id, actor(control_plane))))
+        return json_response(OrphanResponse.of(orphans.get(orphan_id, actor(services))))
 
     @routes.delete("/<id:orphan_id>")
     @route_spec(
@@ -68,6 +66,6 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         problems=(errors.Forbidden, errors.NotRemovable, errors.ObserveOnly),
     )
     def remove_orphan(orphan_id: str) -> Response:
-        return json_response(OrphanResponse.of(orphans.remove(orphan_id, actor(control_plane))), 202)
+        return json_response(OrphanResponse.of(orphans.remove(orphan_id, actor(services))), 202)
 
     return routes

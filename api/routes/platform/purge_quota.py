@@ -27,9 +27,9 @@ class RaiseQuotaRequest(RequestModel):
     count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 
 
-def purge_quota_routes(control_plane: Services) -> Blueprint:
+def purge_quota_routes(services: Services) -> Blueprint:
     routes = Blueprint("purge_quota", __name__, url_prefix="/purges")
-    purges = control_plane.purge_quota
+    purges = services.purge_quota
 
     @routes.get("")
     @route_spec(
@@ -39,7 +39,7 @@ def purge_quota_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def get_purge_quota() -> Response:
-        return json_response(PurgeQuotaResponse.of(purges.state(actor(control_plane))))
+        return json_response(PurgeQuotaResponse.of(purges.state(actor(services))))
 
     @routes.post("/allow")
     @route_spec(
@@ -49,6 +49,6 @@ def purge_quota_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def raise_purge_quota(body: RaiseQuotaRequest) -> Response:
-        return json_response(PurgeQuotaResponse.of(purges.allow(body.count, actor(control_plane))))
+        return json_response(PurgeQuotaResponse.of(purges.allow(body.count, actor(services))))
 
     return routes

@@ -28,9 +28,9 @@ class AvailabilityResponse(ResponseModel):
     email: bool | None = Field(None, description="whether it can be an owner's")
 
 
-def availability_routes(control_plane: Services) -> Blueprint:
+def availability_routes(services: Services) -> Blueprint:
     routes = Blueprint("availability", __name__, url_prefix="/tenants")
-    availability = control_plane.availability
+    availability = services.availability
 
     @routes.get("/check")
     @route_spec(
@@ -40,7 +40,7 @@ def availability_routes(control_plane: Services) -> Blueprint:
         problems=(errors.Forbidden,),
     )
     def check_availability(query: AvailabilityQuery) -> Response:
-        caller = actor(control_plane)
+        caller = actor(services)
         found = AvailabilityResponse(
             slug=None if query.slug is None else availability.is_slug_free(query.slug, caller),
             domain=None if query.domain is None else availability.is_domain_free(query.domain, caller),

@@ -13,14 +13,14 @@ from shared.application.services import Services
 from shared.core import errors
 
 
-def domain_routes(control_plane: Services) -> Blueprint:
+def domain_routes(services: Services) -> Blueprint:
     routes = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
-    domains = control_plane.domains
+    domains = services.domains
 
     @routes.get("")
     @route_spec("List a tenant's domains with the DNS records to publish and the latest check", {200: [DomainResponse]})
     def list_domains(slug: str) -> Response:
-        return json_list_response([DomainResponse.of(view) for view in domains.list(slug, actor(control_plane))])
+        return json_list_response([DomainResponse.of(view) for view in domains.list(slug, actor(services))])
 
     @routes.post("/<domain>/verify")
     @route_spec(
@@ -30,9 +30,9 @@ def domain_routes(control_plane: Services) -> Blueprint:
         headers=RUNNING,
     )
     def verify_domain(slug: str, domain: str, query: CheckWaitQuery) -> Response:
-        view = domains.request_check(slug, domain, actor(control_plane))
+        view = domains.request_check(slug, domain, actor(services))
         if query.wait:
-            view = domains.wait_for(slug, domain, actor(control_plane), query.wait)
+            view = domains.wait_for(slug, domain, actor(services), query.wait)
         headers = {"Retry-After": "1"} if view.domain.requested_at is not None else {}
         return json_response(DomainResponse.of(view), 202, headers)
 

@@ -13,9 +13,9 @@ from shared.application.services import Services
 from shared.events.model import Feed
 
 
-def event_routes(control_plane: Services) -> Blueprint:
+def event_routes(services: Services) -> Blueprint:
     routes = Blueprint("events", __name__, url_prefix="/events")
-    events = control_plane.events
+    events = services.events
 
     @routes.get("")
     @route_spec(
@@ -28,9 +28,9 @@ def event_routes(control_plane: Services) -> Blueprint:
         if query.after is not None:
             after = _number(query.after)
             return _newer_events(
-                events.following(actor(control_plane), query.tenant, after, before, query.limit, query.only)
+                events.following(actor(services), query.tenant, after, before, query.limit, query.only)
             )
-        return _older_events(events.newest(actor(control_plane), query.tenant, before, query.limit, query.only))
+        return _older_events(events.newest(actor(services), query.tenant, before, query.limit, query.only))
 
     return routes
 

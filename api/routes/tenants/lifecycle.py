@@ -29,40 +29,38 @@ def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bo
     )
 
 
-def lifecycle_routes(control_plane: Services) -> Blueprint:
+def lifecycle_routes(services: Services) -> Blueprint:
     routes = Blueprint("lifecycle", __name__, url_prefix="/tenants")
-    lifecycle = control_plane.lifecycle
+    lifecycle = services.lifecycle
 
     @routes.post("/<slug>/suspend")
     @_begins("Suspend a tenant: access ends at once; its data is kept")
     def suspend_tenant(slug: str, body: SuspensionRequest, query: WaitQuery) -> Response:
-        return started(control_plane, lifecycle.suspend(slug, body.reason, actor(control_plane)), query.wait, 202)
+        return started(services, lifecycle.suspend(slug, body.reason, actor(services)), query.wait, 202)
 
     @routes.post("/<slug>/resume")
     @_begins("Resume a suspended tenant")
     def resume_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, lifecycle.resume(slug, actor(control_plane)), query.wait, 202)
+        return started(services, lifecycle.resume(slug, actor(services)), query.wait, 202)
 
     @routes.delete("/<slug>")
     @_begins(
         "Delete a tenant: access ends; its data is kept and can be restored until `purgeAfter`", takes_version=True
     )
     def delete_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(
-            control_plane, lifecycle.delete(slug, actor(control_plane), expected_versions()), query.wait, 202
-        )
+        return started(services, lifecycle.delete(slug, actor(services), expected_versions()), query.wait, 202)
 
     @routes.post("/<slug>/restore")
     @_begins("Restore a deleted tenant")
     def restore_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, lifecycle.restore(slug, actor(control_plane)), query.wait, 202)
+        return started(services, lifecycle.restore(slug, actor(services)), query.wait, 202)
 
     @routes.post("/<slug>/purge")
     @_begins(
         "Purge a deleted tenant: remove all its data in all integrations; this cannot be undone", surfaces=OPERATOR
     )
     def purge_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, lifecycle.purge(slug, actor(control_plane)), query.wait, 202)
+        return started(services, lifecycle.purge(slug, actor(services)), query.wait, 202)
 
     @routes.get("/<slug>/receipt")
     @route_spec(
@@ -71,13 +69,13 @@ def lifecycle_routes(control_plane: Services) -> Blueprint:
         surfaces=STAFF,
     )
     def get_receipt(slug: str) -> Response:
-        return json_response(ReceiptResponse.of(lifecycle.receipt(slug, actor(control_plane))))
+        return json_response(ReceiptResponse.of(lifecycle.receipt(slug, actor(services))))
 
     @routes.get("/<slug>/export")
     @route_spec(
         "Export all data about a tenant as one stream", {200: ExportResponse}, problems=(errors.Forbidden,), cost=20
     )
     def export_tenant(slug: str) -> Response:
-        return json_stream_response(ExportResponse.pages(lifecycle.export(slug, actor(control_plane))))
+        return json_stream_response(ExportResponse.pages(lifecycle.export(slug, actor(services))))
 
     return routes

@@ -15,14 +15,14 @@ from shared.application.services import Services
 from shared.core import errors
 
 
-def operation_routes(control_plane: Services) -> Blueprint:
+def operation_routes(services: Services) -> Blueprint:
     routes = Blueprint("operations", __name__, url_prefix="/operations")
-    operations = control_plane.operations
+    operations = services.operations
 
     @routes.get("/<id:operation_id>")
     @route_spec("Get an operation with its steps", {200: OperationResponse}, headers=RUNNING)
     def get_operation(operation_id: str, query: WaitQuery) -> Response:
-        operation = operations.wait_for(operation_id, actor(control_plane), query.wait)
+        operation = operations.wait_for(operation_id, actor(services), query.wait)
         return json_response(OperationResponse.of(operation), headers=pace(operation))
 
     @routes.post("/<id:operation_id>/cancel")
@@ -32,7 +32,7 @@ def operation_routes(control_plane: Services) -> Blueprint:
         problems=(errors.Forbidden, errors.ActionNotPossible),
     )
     def cancel_operation(operation_id: str) -> Response:
-        return json_response(OperationResponse.of(operations.cancel(operation_id, actor(control_plane))))
+        return json_response(OperationResponse.of(operations.cancel(operation_id, actor(services))))
 
     @routes.post("/<id:operation_id>/steps/<step>/retry")
     @route_spec(
@@ -42,11 +42,11 @@ def operation_routes(control_plane: Services) -> Blueprint:
         headers=RUNNING,
     )
     def retry_step(operation_id: str, step: str, query: WaitQuery) -> Response:
-        operation = operations.retry(operation_id, step, actor(control_plane))
+        operation = operations.retry(operation_id, step, actor(services))
         if query.wait:
             # the retry has started: a 503 would make the caller repeat it, and get "the step has not failed"
             with suppress(errors.StoreUnavailable):
-                operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
+                operation = operations.wait_for(operation.id, actor(services), query.wait)
         return json_response(OperationResponse.of(operation), 202, pace(operation))
 
     return routes

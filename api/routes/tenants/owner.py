@@ -13,9 +13,9 @@ from shared.application.services import Services
 from shared.core import errors
 
 
-def owner_routes(control_plane: Services) -> Blueprint:
+def owner_routes(services: Services) -> Blueprint:
     routes = Blueprint("owner", __name__, url_prefix="/tenants/<slug>/owner")
-    tenants = control_plane.tenants
+    tenants = services.tenants
 
     @routes.post("/invitation")
     @route_spec(
@@ -25,6 +25,6 @@ def owner_routes(control_plane: Services) -> Blueprint:
         headers=STARTED,
     )
     def invite_owner(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, tenants.invite_owner(slug, actor(control_plane)), query.wait, 202)
+        return started(services, tenants.invite_owner(slug, actor(services)), query.wait, 202)
 
     return routes

@@ -23,13 +23,13 @@ class PlanResponse(ResponseModel):
     space_bytes: int
 
 
-def plan_routes(control_plane: Services, plans: Mapping[str, Plan]) -> Blueprint:
+def plan_routes(services: Services, plans: Mapping[str, Plan]) -> Blueprint:
     routes = Blueprint("plans", __name__, url_prefix="/plans")
 
     @routes.get("")
     @route_spec("List the plans that a tenant can have, with their quotas", {200: [PlanResponse]})
     def list_plans() -> Response:
-        actor(control_plane)
+        actor(services)
         return json_list_response([PlanResponse(name=name, **dict(plan)) for name, plan in plans.items()])
 
     return routes

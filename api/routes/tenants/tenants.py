@@ -22,9 +22,9 @@ from shared.core import errors
 from shared.tenants.views import TenantView
 
 
-def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
+def tenant_routes(services: Services, default_plan: str) -> Blueprint:
     routes = Blueprint("tenants", __name__, url_prefix="/tenants")
-    tenants = control_plane.tenants
+    tenants = services.tenants
 
     @routes.post("")
     @route_spec(
@@ -41,13 +41,13 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
         headers=STARTED,
     )
     def create_tenant(body: CreateTenantRequest, query: WaitQuery) -> Response:
-        view = tenants.create(body.to_domain(default_plan), actor(control_plane))
-        return started(control_plane, view, query.wait, 201)
+        view = tenants.create(body.to_domain(default_plan), actor(services))
+        return started(services, view, query.wait, 201)
 
     @routes.get("")
     @route_spec("List the tenants you may see, newest first", {200: [TenantResponse]}, headers=PAGED)
     def list_tenants(query: TenantListQuery) -> Response:
-        page = tenants.page(actor(control_plane), query.to_domain())
+        page = tenants.page(actor(services), query.to_domain())
         return json_texts_response([written(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
@@ -71,10 +71,10 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
         takes_version=True,
     )
     def change_tenant(slug: str, body: UpdateTenantRequest, query: WaitQuery) -> Response:
-        view = tenants.change(slug, body.to_domain(), actor(control_plane), expected_versions())
+        view = tenants.change(slug, body.to_domain(), actor(services), expected_versions())
         if view.operation is not None:
-            return started(control_plane, view, query.wait, 202)
-        return _answer(tenants.get(slug, actor(control_plane)))
+            return started(services, view, query.wait, 202)
+        return _answer(tenants.get(slug, actor(services)))
 
     @routes.post("/<slug>/reconcile")
     @route_spec(
@@ -84,13 +84,13 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
         headers=STARTED,
     )
     def reconcile_tenant(slug: str, query: ReconcileQuery) -> Response:
-        view = tenants.reconcile(slug, actor(control_plane), query.mode, allow_removals=query.allow_removals)
-        return started(control_plane, view, query.wait, 202)
+        view = tenants.reconcile(slug, actor(services), query.mode, allow_removals=query.allow_removals)
+        return started(services, view, query.wait, 202)
 
     @routes.get("/<slug>/operations")
     @route_spec("List a tenant's operations, newest first", {200: [OperationResponse]}, headers=PAGED)
     def list_operations(slug: str, query: ListQuery) -> Response:
-        page = control_plane.operations.page(slug, actor(control_plane), query.limit, query.cursor)
+        page = services.operations.page(slug, actor(services), query.limit, query.cursor)
         return json_list_response([OperationResponse.of(operation) for operation in page.items], next_link(page.next))
 
     return routes
@@ -100,15 +100,15 @@ def _answer(view: TenantView) -> Response:
     return json_text_response(written(view), headers=etag(view.tenant.version))
 
 
-def started(control_plane: Services, view: TenantView, seconds: float, status: int) -> Response:
+def started(services: Services, view: TenantView, seconds: float, status: int) -> Response:
     """Respond to a request that started an operation, after its end or after the wait that was asked for.
 
     A failure to wait is ignored: a 503 would make the caller repeat the request and get a conflict.
     """
     if seconds and view.operation is not None:
         with suppress(errors.StoreUnavailable):
-            operation = control_plane.operations.wait_for(view.operation.id, actor(control_plane), seconds)
-            view = TenantView(control_plane.tenants.get(view.tenant.slug, actor(control_plane)).tenant, operation)
+            operation = services.operations.wait_for(view.operation.id, actor(services), seconds)
+            view = TenantView(services.tenants.get(view.tenant.slug, actor(services)).tenant, operation)
     headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"

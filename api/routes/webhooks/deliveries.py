@@ -13,19 +13,19 @@ from shared.application.services import Services
 from shared.core import errors
 
 
-def delivery_routes(control_plane: Services) -> Blueprint:
+def delivery_routes(services: Services) -> Blueprint:
     routes = Blueprint("deliveries", __name__, url_prefix="/webhooks/<id:webhook_id>")
-    webhooks = control_plane.webhooks
+    webhooks = services.webhooks
 
     @routes.post("/test")
     @route_spec("Send a ping, without retries", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,))
     def send_ping(webhook_id: str, query: TestQuery) -> Response:
-        return json_response(DeliveryResponse.of(webhooks.test(webhook_id, actor(control_plane), query.wait)), 202)
+        return json_response(DeliveryResponse.of(webhooks.test(webhook_id, actor(services), query.wait)), 202)
 
     @routes.get("/deliveries")
     @route_spec("List a webhook's deliveries, newest first", {200: [DeliveryResponse]}, headers=PAGED)
     def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
-        page = webhooks.deliveries(webhook_id, actor(control_plane), query.to_domain())
+        page = webhooks.deliveries(webhook_id, actor(services), query.to_domain())
         return json_list_response([DeliveryResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("/deliveries/<id:delivery_id>/replay")
@@ -33,6 +33,6 @@ def delivery_routes(control_plane: Services) -> Blueprint:
         "Send an event again now, with its original id", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,)
     )
     def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
-        return json_response(DeliveryResponse.of(webhooks.replay(webhook_id, delivery_id, actor(control_plane))), 202)
+        return json_response(DeliveryResponse.of(webhooks.replay(webhook_id, delivery_id, actor(services))), 202)
 
     return routes

@@ -19,7 +19,7 @@ from shared.core.signatures import BadSignature
 log = structlog.get_logger(__name__)
 
 
-def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
+def stripe_routes(services: Services, settings: Settings) -> Blueprint:
     routes = Blueprint("stripe", __name__, url_prefix="/stripe")
     secrets = [one.get_secret_value() for one in settings.stripe_webhook_secrets]
 
@@ -33,7 +33,7 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
     )
     def take_event() -> Response:
         # 200 also for unknown events, because Stripe would send them again for days
-        control_plane.billing.receive(_read_event(secrets))
+        services.billing.receive(_read_event(secrets))
         return Response(status=200)
 
     return routes

@@ -19,14 +19,14 @@ from shared.core import errors
 from shared.webhooks.model import Webhook
 
 
-def webhook_routes(control_plane: Services) -> Blueprint:
+def webhook_routes(services: Services) -> Blueprint:
     routes = Blueprint("webhooks", __name__, url_prefix="/webhooks")
-    webhooks = control_plane.webhooks
+    webhooks = services.webhooks
 
     @routes.get("")
     @route_spec("List the webhooks you may see, newest first", {200: [WebhookResponse]}, headers=PAGED)
     def list_webhooks(query: WebhookListQuery) -> Response:
-        page = webhooks.page(actor(control_plane), query.tenant, query.limit, query.cursor)
+        page = webhooks.page(actor(services), query.tenant, query.limit, query.cursor)
         return json_list_response([WebhookResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
@@ -37,23 +37,23 @@ def webhook_routes(control_plane: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_webhook(body: CreateWebhookRequest) -> Response:
-        webhook, secret = webhooks.create(body.to_domain(), body.tenant_id, body.partner_id, actor(control_plane))
+        webhook, secret = webhooks.create(body.to_domain(), body.tenant_id, body.partner_id, actor(services))
         return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
 
     @routes.get("/<id:webhook_id>")
     @route_spec("Get a webhook", {200: WebhookResponse}, headers=ETAG)
     def get_webhook(webhook_id: str) -> Response:
-        return _answer(webhooks.get(webhook_id, actor(control_plane)))
+        return _answer(webhooks.get(webhook_id, actor(services)))
 
     @routes.patch("/<id:webhook_id>")
     @route_spec("Change, enable or disable a webhook", {200: WebhookResponse}, headers=ETAG, takes_version=True)
     def change_webhook(webhook_id: str, body: UpdateWebhookRequest) -> Response:
-        return _answer(webhooks.change(webhook_id, body.to_domain(), actor(control_plane), expected_versions()))
+        return _answer(webhooks.change(webhook_id, body.to_domain(), actor(services), expected_versions()))
 
     @routes.delete("/<id:webhook_id>")
     @route_spec("Delete a webhook and its deliveries", {204: None}, takes_version=True)
     def delete_webhook(webhook_id: str) -> Response:
-        webhooks.delete(webhook_id, actor(control_plane), expected_versions())
+        webhooks.delete(webhook_id, actor(services), expected_versions())
         return Response(status=204)
 
     @routes.post("/<id:webhook_id>/rotate-secret")
@@ -64,7 +64,7 @@ def webhook_routes(control_plane: Services) -> Blueprint:
         headers=ETAG,
     )
     def rotate_secret(webhook_id: str, query: RotateQuery) -> Response:
-        return _answer_once(*webhooks.rotate(webhook_id, query.grace, actor(control_plane)))
+        return _answer_once(*webhooks.rotate(webhook_id, query.grace, actor(services)))
 
     return routes
 
