@@ -114,10 +114,10 @@ def open_billing_sync_job(store: Repositories, billing: StripeClient | None, set
 
 
 def open_pending_members_job(
-    store: Repositories, starter: Starter, files: OcisClient | None, settings: Settings
+    store: Repositories, starter: Starter, ocis: OcisClient | None, settings: Settings
 ) -> PendingMembersJob:
     return PendingMembersJob(
-        pending_members=store.pending_members, switches=store.switches, starter=starter, files=files, settings=settings
+        pending_members=store.pending_members, switches=store.switches, starter=starter, ocis=ocis, settings=settings
     )
 
 

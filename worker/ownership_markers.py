@@ -42,12 +42,12 @@ def repair(given: Settings | None, slug: str) -> None:
     Our account must be a manager of the space, or have the role Space Admin. Exit status 1 when it cannot be done.
     """
     settings = given or _settings()
-    tenant, files = _tenant(settings, slug), connect(settings)
-    if files is None:
+    tenant, ocis = _tenant(settings, slug), connect(settings)
+    if ocis is None:
         raise click.ClickException("OCIS is not configured: set OCIS_API_URL.")
     try:
         with within(settings.attempt_seconds):
-            message = repair_marker(tenant, files, _signer(settings))
+            message = repair_marker(tenant, ocis, _signer(settings))
     except Fault as fault:
         reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
         raise click.ClickException(f"{reason_message(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None

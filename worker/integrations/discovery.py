@@ -35,37 +35,37 @@ class FoundObject:
     remove: Callable[[ChangeRecorder], None]
 
 
-def find_groups(identity: AuthentikClient, signer: MarkerSigner) -> list[FoundObject]:
+def find_groups(authentik: AuthentikClient, signer: MarkerSigner) -> list[FoundObject]:
     """Return the groups that carry our ownership marker."""
     return [
         FoundObject(
             MarkedObject(OrphanKind.GROUP, group.id, group.name, group.tenant_id),
-            partial(delete_group, identity=identity, group=group),
+            partial(delete_group, authentik=authentik, group=group),
         )
-        for group in identity.list_groups()
+        for group in authentik.list_groups()
         if group.tenant_id is not None and TENANT_ID.fullmatch(group.tenant_id) and _is_managed(group)
     ]
 
 
-def find_mail(mail: StalwartClient, signer: MarkerSigner) -> list[FoundObject]:
+def find_mail(stalwart: StalwartClient, signer: MarkerSigner) -> list[FoundObject]:
     """Return domains with our marker, and mail tenants named after a tenant's id, which alone proves little."""
     found = []
-    for domain in mail.list_domains():
+    for domain in stalwart.list_domains():
         tenant_id = signer.tenant_id(domain.description)
         if tenant_id is not None:
             marked = MarkedObject(OrphanKind.MAIL_DOMAIN, domain.id, domain.name, tenant_id)
-            found.append(FoundObject(marked, partial(delete_domain, mail=mail, domain=domain)))
-    return found + (_find_mail_tenants(mail) if mail.links_tenants() else [])
+            found.append(FoundObject(marked, partial(delete_domain, stalwart=stalwart, domain=domain)))
+    return found + (_find_mail_tenants(stalwart) if stalwart.links_tenants() else [])
 
 
-def find_spaces(files: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
+def find_spaces(ocis: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
     """Return all spaces with our marker, disabled ones too. Raises a Fault unless our role shows every space."""
-    files.require_role()
-    spaces = [(signer.tenant_id(one.description), one) for one in list_all(files)]
+    ocis.require_role()
+    spaces = [(signer.tenant_id(one.description), one) for one in list_all(ocis)]
     return [
         FoundObject(
             MarkedObject(OrphanKind.SPACE, space.id, space.name, tenant_id),
-            partial(remove_space, files=files, space=space),
+            partial(remove_space, ocis=ocis, space=space),
         )
         for tenant_id, space in spaces
         if tenant_id is not None
@@ -80,13 +80,13 @@ FINDERS: Mapping[str, Callable[[Any, MarkerSigner], list[FoundObject]]] = {
 }
 
 
-def _find_mail_tenants(mail: StalwartClient) -> list[FoundObject]:
+def _find_mail_tenants(stalwart: StalwartClient) -> list[FoundObject]:
     found = []
-    for id_, name in mail.contents.mail_tenants():
+    for id_, name in stalwart.contents.mail_tenants():
         word = name.split()[-1] if name.split() else ""
         if TENANT_ID.fullmatch(word):
             marked = MarkedObject(OrphanKind.MAIL_TENANT, id_, name, word, is_proof=False)
-            found.append(FoundObject(marked, partial(delete_mail_tenant, mail=mail, id_=id_, name=name)))
+            found.append(FoundObject(marked, partial(delete_mail_tenant, stalwart=stalwart, id_=id_, name=name)))
     return found
 
 

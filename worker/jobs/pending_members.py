@@ -41,37 +41,37 @@ class PendingMembersJob:
         pending_members: PendingMembersRepository,
         switches: SwitchRepository,
         starter: Starter,
-        files: OcisClient | None,
+        ocis: OcisClient | None,
         settings: Settings,
     ) -> None:
-        """`files`: the client, None when OCIS is not configured."""
+        """`ocis`: the client, None when OCIS is not configured."""
         self._pending_members = pending_members
         self._switches = switches
         self._starter = starter
-        self._files = files
+        self._ocis = ocis
         self._attempt_seconds = settings.attempt_seconds
         self._pool = WorkerPool("members", 1)
 
     def run_once(self) -> int:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
-        if self._files is None or not self._pool.free:
+        if self._ocis is None or not self._pool.free:
             return 0
         switches = self._switches.cached()
         if is_observing(switches) or is_paused(switches, OCIS):
             return 0
         tenant = self._pending_members.claim(INTERVAL)
         if tenant is not None:
-            self._pool.submit(partial(self._check, tenant, self._files), tenant=tenant.slug)
+            self._pool.submit(partial(self._check, tenant, self._ocis), tenant=tenant.slug)
         return 0
 
     def close(self) -> None:
         """Wait until the running check has ended; it has a deadline."""
         self._pool.close()
 
-    def _check(self, tenant: Tenant, files: OcisClient) -> None:
+    def _check(self, tenant: Tenant, ocis: OcisClient) -> None:
         try:
             with within(self._attempt_seconds):
-                is_known = files.find_group(tenant.group_name) is not None
+                is_known = ocis.find_group(tenant.group_name) is not None
             if is_known:
                 self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
                 log.info("members.reconcile_started", tenant=tenant.slug)

@@ -13,50 +13,50 @@ from worker.integrations.authentik.owner import ensure_owner
 from worker.integrations.step_context import StepContext, run_all
 
 
-def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
+def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     """Add all removed members again, and ensure the owner's account, membership and invitation."""
-    group = find_group(step, identity)
+    group = find_group(step, authentik)
     if group is None:
         if step.is_dry_run:
             return ok()
         raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
-    _add_again(step, group, identity)
+    _add_again(step, group, authentik)
     if step.tenant.owner is None:
         return ok()
-    return ensure_owner(step, step.tenant.owner, group, identity)
+    return ensure_owner(step, step.tenant.owner, group, authentik)
 
 
-def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
+def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     """Remove all members and child groups from the group. They are recorded first, so that a resume can restore all.
 
     Our own account stays a member and is not counted.
     """
-    group = find_own_group(step, identity)
+    group = find_own_group(step, authentik)
     if group is None:
         return skipped("nothing_there")
-    members = group.member_ids - {identity.own_id()} if group.member_ids else group.member_ids
+    members = group.member_ids - {authentik.own_id()} if group.member_ids else group.member_ids
     removed, children = _removed_members(group) | members, _removed_children(group) | group.child_ids
     if (removed, children) != (_removed_members(group), _removed_children(group)):
-        record = partial(_record_removed, group, removed, children, identity)
+        record = partial(_record_removed, group, removed, children, authentik)
         step.change(f"record the members of the group {group.name}", record, None)
     for_members = (
-        _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
+        _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, authentik))
         for one in sorted(members)
     )
-    run_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
+    run_all([*for_members, *_moves(step, group, group.child_ids, authentik, inside=False)])
     notes = {"childGroups": f"{len(children)} removed, recorded for resume"} if children else {}
     return ok(members=f"{len(removed)} removed, recorded for resume", **notes)
 
 
-def _add_again(step: StepContext, group: Group, identity: AuthentikClient) -> None:
+def _add_again(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
     removed, children = _removed_members(group), _removed_children(group)
     for_members = (
-        _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
+        _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, authentik))
         for one in sorted(removed - group.member_ids)
     )
-    run_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
+    run_all([*for_members, *_moves(step, group, children - group.child_ids, authentik, inside=True)])
     if removed or children:
-        forget = partial(_record_removed, group, frozenset(), frozenset(), identity)
+        forget = partial(_record_removed, group, frozenset(), frozenset(), authentik)
         step.change(f"delete the record of removed members of {group.name}", forget, None)
 
 
@@ -65,12 +65,12 @@ def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callab
 
 
 def _moves(
-    step: StepContext, group: Group, children: frozenset[str], identity: AuthentikClient, *, inside: bool
+    step: StepContext, group: Group, children: frozenset[str], authentik: AuthentikClient, *, inside: bool
 ) -> list[Callable[[], None]]:
     """Return the changes that add child groups to the tenant's group or remove them."""
     order = "put the child group {} into the group {}" if inside else "take the child group {} out of the group {}"
     return [
-        _change(step, order.format(one, group.name), partial(_move_child, one, group, identity, inside=inside))
+        _change(step, order.format(one, group.name), partial(_move_child, one, group, authentik, inside=inside))
         for one in sorted(children)
     ]
 
@@ -85,45 +85,47 @@ def _removed_children(group: Group) -> frozenset[str]:
     return frozenset(one for one in recorded if isinstance(one, str)) if isinstance(recorded, list) else frozenset()
 
 
-def _record_removed(group: Group, members: frozenset[int], children: frozenset[str], identity: AuthentikClient) -> None:
+def _record_removed(
+    group: Group, members: frozenset[int], children: frozenset[str], authentik: AuthentikClient
+) -> None:
     removed = {REMOVED_MEMBERS: sorted(members), REMOVED_CHILDREN: sorted(children)}
     ours = {key: value for key, value in marker(group.attributes).items() if key not in removed}
     recorded = {key: value for key, value in removed.items() if value}
-    identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | recorded})
+    authentik.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | recorded})
 
 
-def _out(group: Group, member: int, identity: AuthentikClient) -> None:
+def _out(group: Group, member: int, authentik: AuthentikClient) -> None:
     try:
-        identity.remove_member(group.id, member)
+        authentik.remove_member(group.id, member)
     except NotFound:
-        _require_gone(member, identity)  # and its membership with it
+        _require_gone(member, authentik)  # and its membership with it
 
 
-def _in(group: Group, member: int, identity: AuthentikClient) -> None:
+def _in(group: Group, member: int, authentik: AuthentikClient) -> None:
     try:
-        identity.add_member(group.id, member)
+        authentik.add_member(group.id, member)
     except NotFound:
-        _require_gone(member, identity)
+        _require_gone(member, authentik)
 
 
-def _move_child(child_id: str, group: Group, identity: AuthentikClient, *, inside: bool) -> None:
+def _move_child(child_id: str, group: Group, authentik: AuthentikClient, *, inside: bool) -> None:
     """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is ignored."""
     try:
-        child = identity.get_group(child_id)
+        child = authentik.get_group(child_id)
     except NotFound:
         return
     others = [one for one in child.parent_ids if one != group.id]
     if (group.id in child.parent_ids) != inside:
-        identity.set_parents(child_id, [*others, group.id] if inside else others)
+        authentik.set_parents(child_id, [*others, group.id] if inside else others)
 
 
-def _require_gone(member: int, identity: AuthentikClient) -> None:
+def _require_gone(member: int, authentik: AuthentikClient) -> None:
     """Verify that an account was deleted: Authentik also responds "not found" to a caller who may not see it.
 
     Raises PermanentError("missing_permission"), TemporaryError.
     """
     try:
-        identity.get_person(member)
+        authentik.get_person(member)
     except NotFound:
         return
     raise TemporaryError("unexpected_answer", f"User {member} exists, although Authentik responded that it does not.")

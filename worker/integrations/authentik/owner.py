@@ -12,19 +12,19 @@ from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, Person
 from worker.integrations.step_context import StepContext
 
 
-def ensure_owner(step: StepContext, owner: Owner, group: Group, identity: AuthentikClient) -> Outcome:
+def ensure_owner(step: StepContext, owner: Owner, group: Group, authentik: AuthentikClient) -> Outcome:
     """Ensure an account that we created for this tenant: an address proves nothing, so no other account is used.
 
     Authentik signs in the oldest account that has the address as username or e-mail, whatever the case. When that is
     not ours, an account of ours could never sign in.
     """
-    found = identity.find_people(owner.email)
+    found = authentik.find_people(owner.email)
     person = found[0] if found else None
-    _release_former(step, owner, group, identity, person)
+    _release_former(step, owner, group, authentik, person)
     if person is None:
         person = step.change(
             f"create an account for the owner {owner.email}",
-            lambda: _create(step, owner, identity),
+            lambda: _create(step, owner, authentik),
             Person(0, owner.email, "", _attributes(step, 0)),
         )
     if person.owned_tenant_id != step.tenant.id:
@@ -32,52 +32,52 @@ def ensure_owner(step: StepContext, owner: Owner, group: Group, identity: Authen
     step.save(ownerSubject=person.subject)
     if person.id not in group.member_ids:
         sentence = f"put {person.username} into the group {group.name}"
-        step.change(sentence, partial(identity.add_member, group.id, person.id), None)
-    return ok(invitation=_invite(step, owner, person, identity))
+        step.change(sentence, partial(authentik.add_member, group.id, person.id), None)
+    return ok(invitation=_invite(step, owner, person, authentik))
 
 
-def release_owners(step: StepContext, identity: AuthentikClient) -> list[str]:
+def release_owners(step: StepContext, authentik: AuthentikClient) -> list[str]:
     """Remove our marker from the accounts that we made for the tenant's owners. Return the usernames: they stay.
 
     People are never deleted: the account may be in use for more than this tenant by now.
     """
-    people = identity.list_owners(step.tenant.id)
+    people = authentik.list_owners(step.tenant.id)
     for person in people:
-        _release(step, person, identity)
+        _release(step, person, authentik)
     return [person.username for person in people]
 
 
-def _release(step: StepContext, person: Person, identity: AuthentikClient) -> None:
+def _release(step: StepContext, person: Person, authentik: AuthentikClient) -> None:
     step.change(
         f"remove the ownership marker from the account {person.username}, which stays",
-        partial(identity.set_attributes, person.id, without_marker(person.attributes)),
+        partial(authentik.set_attributes, person.id, without_marker(person.attributes)),
         None,
     )
 
 
 def _release_former(
-    step: StepContext, owner: Owner, group: Group, identity: AuthentikClient, now: Person | None
+    step: StepContext, owner: Owner, group: Group, authentik: AuthentikClient, now: Person | None
 ) -> None:
     """Release the account of an owner who was replaced before the tenant was active."""
     known = step.remote("ownerSubject")
     if known is None or (now is not None and now.subject == known):
         return
-    for person in identity.list_owners(step.tenant.id):
+    for person in authentik.list_owners(step.tenant.id):
         if person.signs_in_as(owner.email):
             continue
         if person.id in group.member_ids:
             sentence = f"take {person.username} out of the group {group.name}"
-            step.change(sentence, partial(identity.remove_member, group.id, person.id), None)
-        _release(step, person, identity)
+            step.change(sentence, partial(authentik.remove_member, group.id, person.id), None)
+        _release(step, person, authentik)
 
 
-def _create(step: StepContext, owner: Owner, identity: AuthentikClient) -> Person:
+def _create(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person:
     try:
-        return identity.create_person(owner.email, owner.name, owner.email, _attributes(step, 0))
+        return authentik.create_person(owner.email, owner.name, owner.email, _attributes(step, 0))
     except (TemporaryError, PermanentError) as fault:
         if isinstance(fault, PermanentError) and fault.reason != "taken":
             raise
-        found = identity.find_people(owner.email)
+        found = authentik.find_people(owner.email)
         if found:
             return found[0]
         if isinstance(fault, PermanentError):
@@ -86,13 +86,13 @@ def _create(step: StepContext, owner: Owner, identity: AuthentikClient) -> Perso
         raise TemporaryError("upstream_error", "The account was not created.") from fault
 
 
-def _invite(step: StepContext, owner: Owner, person: Person, identity: AuthentikClient) -> str:
+def _invite(step: StepContext, owner: Owner, person: Person, authentik: AuthentikClient) -> str:
     """Send the requested number of invitations: the account stores how many were sent."""
     if person.invitations >= owner.invitations:
         return "sent before"
     if step.email_stage is None:
         return "not sent: AUTHENTIK_EMAIL_STAGE is not set; send the owner a recovery link from Authentik"
-    send = partial(identity.invite_person, person.id, step.email_stage, step.invitation_duration)
+    send = partial(authentik.invite_person, person.id, step.email_stage, step.invitation_duration)
     try:
         step.change(f"send {person.username} an invitation", send, None)
     except PermanentError as refusal:
@@ -101,7 +101,7 @@ def _invite(step: StepContext, owner: Owner, person: Person, identity: Authentik
         return "not sent: the brand in Authentik has no recovery flow, or our account sees no such e-mail stage"
     if not step.is_dry_run:
         ours = {**marker(person.attributes), **_attributes(step, owner.invitations)[OUR_KEY]}
-        identity.set_attributes(person.id, {**person.attributes, OUR_KEY: ours})
+        authentik.set_attributes(person.id, {**person.attributes, OUR_KEY: ours})
     return "sent"
 
 

@@ -14,18 +14,18 @@ FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 MAX_NAME_LENGTH = 255
 
 
-def create_space(step: StepContext, files: OcisClient) -> Space:
+def create_space(step: StepContext, ocis: OcisClient) -> Space:
     """Create a space; after an unclear answer, return the one that turns out to exist.
 
     The id is recorded before anything else can fail: only it shows which of two spaces was the second.
     """
     tenant = step.tenant
     try:
-        made = files.create_space(
+        made = ocis.create_space(
             space_name(tenant.name), f"project/{tenant.group_name}", description(step), step.plan.space_bytes
         )
     except TemporaryError:
-        found = find_in_list(step, files)
+        found = find_in_list(step, ocis)
         if found is None:
             raise
         return found
@@ -44,45 +44,45 @@ def description(step: StepContext) -> str:
     return step.signer.marked(step.tenant.id, f"Files of {' '.join(step.tenant.name.split())}")
 
 
-def abandon(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
+def abandon(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> None:
     """Handle a space that our account is no member of. Raises unless this is a dry run.
 
     A request to create a space that fails half-way leaves one without members, to which no account can add any. It is
     disabled and kept, and the next attempt creates another. A space that may have contents is not changed:
     then somebody removed our account, and an operator has to put it back.
     """
-    _require_locked_out(space, files)
-    if not _was_never_used(step, space, files, is_new=is_new):
+    _require_locked_out(space, ocis)
+    if not _was_never_used(step, space, ocis, is_new=is_new):
         raise PermanentError("locked_out", f"The space is {space.name}.")
     sentence = f"disable the space {space.name}, which was created without members, and create another"
     step.announce_removals([sentence])
-    step.remove(sentence, lambda: _disable(step, space, files))
+    step.remove(sentence, lambda: _disable(step, space, ocis))
     if not step.is_dry_run:
         raise TemporaryError("not_ready", "The space was created without members; another one is created.", wait=0.5)
 
 
-def _require_locked_out(space: Space, files: OcisClient) -> None:
+def _require_locked_out(space: Space, ocis: OcisClient) -> None:
     """Check with a second read that we are no member.
 
     Raises TemporaryError when we are, or when the storage is down.
     """
-    files.require_storage()
-    if files.find_space(space.id) is None:
+    ocis.require_storage()
+    if ocis.find_space(space.id) is None:
         raise TemporaryError("not_ready", "The space is not shown any more.")
-    if _is_member(space, files):
+    if _is_member(space, ocis):
         raise TemporaryError("storage_down", "A space with members was said to have none.")
-    files.require_storage()
+    ocis.require_storage()
 
 
-def _is_member(space: Space, files: OcisClient) -> bool:
+def _is_member(space: Space, ocis: OcisClient) -> bool:
     try:
-        files.members(space.id)
+        ocis.members(space.id)
     except NotFound:
         return False
     return True
 
 
-def _was_never_used(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> bool:
+def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> bool:
     """Return whether we were never seen in the space, and nothing in it is shown now.
 
     An id on record as the tenant's space means that we were. Size and members prove little: files in the trash bin do
@@ -90,11 +90,11 @@ def _was_never_used(step: StepContext, space: Space, files: OcisClient, *, is_ne
     """
     on_record, created = step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")
     was_seen = on_record == space.id or (on_record is not None and not is_new and created != space.id)
-    is_shown_used = bool(space.members) or bool(space.used) or files.has_content(space.id) is True
+    is_shown_used = bool(space.members) or bool(space.used) or ocis.has_content(space.id) is True
     return not was_seen and not is_shown_used
 
 
-def _disable(step: StepContext, space: Space, files: OcisClient) -> None:
+def _disable(step: StepContext, space: Space, ocis: OcisClient) -> None:
     # the text comes first: a space that is disabled without it would be enabled again
-    files.update_space(space.id, {"description": step.signer.marked(step.tenant.id, ABANDONED_TEXT)})
-    files.disable_space(space.id)
+    ocis.update_space(space.id, {"description": step.signer.marked(step.tenant.id, ABANDONED_TEXT)})
+    ocis.disable_space(space.id)

@@ -15,13 +15,13 @@ EMPTY_READS = 6
 ABANDONED_TEXT = "Created without members and given up."
 
 
-def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
+def find_on_record(step: StepContext, ocis: OcisClient) -> Space | None:
     """Return the space on record, unless both its marker and another tenant's record claim it for that tenant.
 
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
     space_id = step.remote("ocisSpaceId")
-    space = files.find_space(space_id) if space_id else None
+    space = ocis.find_space(space_id) if space_id else None
     return space if space is not None and _is_on_record(step, space) else None
 
 
@@ -39,49 +39,49 @@ def has_foreign_marker(step: StepContext, space: Space) -> bool:
     return step.signer.belongs_to_another(step.tenant.id, space.description)
 
 
-def find_in_list(step: StepContext, files: OcisClient) -> Space | None:
+def find_in_list(step: StepContext, ocis: OcisClient) -> Space | None:
     """Return the only space that `list_of_tenant` lists. Raises PermanentError("ambiguous") when there are several."""
-    return _only([space for space in list_of_tenant(step, files) if not is_abandoned(space)])
+    return _only([space for space in list_of_tenant(step, ocis) if not is_abandoned(space)])
 
 
-def list_of_tenant(step: StepContext, files: OcisClient) -> list[Space]:
+def list_of_tenant(step: StepContext, ocis: OcisClient) -> list[Space]:
     """List the space on record and those with the tenant's marker, without those that another tenant's record names.
 
     The one on record may have lost its marker, and a 404 by its id proves no absence while the storage is failing.
     Raises TemporaryError("storage_down") when an empty list proves nothing.
     """
-    return [one for one in list_all(files) if _is_on_record(step, one) or _is_marked(step, one)]
+    return [one for one in list_all(ocis) if _is_on_record(step, one) or _is_marked(step, one)]
 
 
-def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:
+def find_created(step: StepContext, ocis: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:
     """Return the space that an attempt created, and the tenant's other one, or None for each."""
     if not new_id:
         return None, None
-    found = {space.id: space for space in list_of_tenant(step, files) if not is_abandoned(space)}
+    found = {space.id: space for space in list_of_tenant(step, ocis) if not is_abandoned(space)}
     created = found.pop(new_id, None)
     return created, _only(list(found.values()))
 
 
-def all_of_tenant(step: StepContext, files: OcisClient) -> Iterator[Space]:
+def all_of_tenant(step: StepContext, ocis: OcisClient) -> Iterator[Space]:
     """Yield the space on record first, since a list that fails must not delay it, then all others of the tenant."""
-    on_record = find_on_record(step, files)
+    on_record = find_on_record(step, ocis)
     if on_record is not None:
         yield on_record
-    for space in list_of_tenant(step, files):
+    for space in list_of_tenant(step, ocis):
         if on_record is None or space.id != on_record.id:
             yield space
 
 
-def list_all(files: OcisClient) -> list[Space]:
+def list_all(ocis: OcisClient) -> list[Space]:
     """List all spaces. Any entry proves that the storage answered; an empty list proves nothing.
 
     Raises TemporaryError("storage_down").
     """
     for _ in range(EMPTY_READS):
-        spaces = files.list_spaces()
+        spaces = ocis.list_spaces()
         if spaces:
             return spaces
-        files.require_storage()
+        ocis.require_storage()
     return []
 
 

@@ -8,7 +8,7 @@ from shared.tenants.model import Tenant
 from worker.integrations.ocis.client import OcisClient
 
 
-def repair_marker(tenant: Tenant, files: OcisClient, signer: MarkerSigner) -> str:
+def repair_marker(tenant: Tenant, ocis: OcisClient, signer: MarkerSigner) -> str:
     """Write the marker back into the space on record and return a sentence about it.
 
     A reconcile does that only as the space's manager; an operator may know that the space is the tenant's. Raises
@@ -17,15 +17,15 @@ def repair_marker(tenant: Tenant, files: OcisClient, signer: MarkerSigner) -> st
     space_id = tenant.remote.get("ocisSpaceId")
     if space_id is None:
         raise NotFound("No space is on record for this tenant; reconcile it.")
-    files.require_storage()
-    space = files.find_space(space_id)
+    ocis.require_storage()
+    space = ocis.find_space(space_id)
     if space is None:
-        files.require_role()
+        ocis.require_role()
         raise NotFound("The space on record is not there any more; reconcile the tenant.")
     if signer.belongs_to_another(tenant.id, space.description):
         raise PermanentError("taken", f"The space {space.name} carries another tenant's marker.")
     marked = signer.marked(tenant.id, space.description)
     if marked == space.description:
         return f"The space {space.name} carries the marker already."
-    files.update_space(space.id, {"description": marked})
+    ocis.update_space(space.id, {"description": marked})
     return f"Wrote the marker into the description of the space {space.name}."

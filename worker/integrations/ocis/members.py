@@ -16,7 +16,7 @@ INVITED, PENDING = "invited", "pending"
 PLANNED = ""
 
 
-def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> str:
+def ensure_members(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> str:
     """Ensure that the tenant's group is a member of the space: `invited`, or `pending` while there is no such group.
 
     OCIS learns of a group when one of its members signs in. It knows groups by name only, and a foreign group may have
@@ -25,47 +25,47 @@ def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new
     is not a member.
     """
     name = step.tenant.group_name
-    group_id = _ensure_group(step, files, is_new=is_new) if step.is_dry_run or _is_group_ours(step) else None
+    group_id = _ensure_group(step, ocis, is_new=is_new) if step.is_dry_run or _is_group_ours(step) else None
     # a new space has no other members; without an invitation our own membership must still be verified
-    members = {} if is_new and (step.is_dry_run or group_id) else read_members(step, space, files)
+    members = {} if is_new and (step.is_dry_run or group_id) else read_members(step, space, ocis)
     if group_id is None:
         return PENDING
     role = members.get(f"g:{group_id}")
     if role is None:
         step.change(
-            f"invite the group {name} as {step.member_role}", lambda: _invite(step, space.id, group_id, files), None
+            f"invite the group {name} as {step.member_role}", lambda: _invite(step, space.id, group_id, ocis), None
         )
     elif role != SPACE_ROLES[step.member_role]:
         step.change(
             f"make the group {name} {step.member_role}",
-            lambda: files.change_member_role(space.id, group_id, step.member_role),
+            lambda: ocis.change_member_role(space.id, group_id, step.member_role),
             None,
         )
     return INVITED
 
 
-def read_members(step: StepContext, space: Space, files: OcisClient) -> dict[str, str]:
+def read_members(step: StepContext, space: Space, ocis: OcisClient) -> dict[str, str]:
     """Return the role's id of each permission. Raises NotFound when our account is not a member of the space.
 
     A plan does not enable a disabled space, and the members of one are shown with the space itself at most.
     """
     if not (step.is_dry_run and space.is_disabled):
-        return files.members(space.id)
+        return ocis.members(space.id)
     if space.members is None:
         return {}
-    if files.account().permission not in space.members:
+    if ocis.account().permission not in space.members:
         raise NotFound
     return dict(space.members)
 
 
-def remove_group(step: StepContext, files: OcisClient) -> None:
+def remove_group(step: StepContext, ocis: OcisClient) -> None:
     """Remove the group if we created it. Groups that OCIS created at a member's sign-in belong to the directory."""
     group_id = step.remote("ocisGroupId")
     if group_id is None:
         return
     name = step.tenant.group_name
     try:
-        step.change(f"remove the group {name} from OCIS", lambda: files.delete_group(group_id), None)
+        step.change(f"remove the group {name} from OCIS", lambda: ocis.delete_group(group_id), None)
     except PermanentError as refusal:
         if refusal.reason != "missing_permission":
             raise
@@ -88,64 +88,64 @@ def _is_group_ours(step: StepContext) -> bool:
     return state is GroupState.RECORDED
 
 
-def _ensure_group(step: StepContext, files: OcisClient, *, is_new: bool) -> str | None:
+def _ensure_group(step: StepContext, ocis: OcisClient, *, is_new: bool) -> str | None:
     """Return the id of the tenant's group. None when OCIS has none and our role or its directory allows no new one."""
     name = step.tenant.group_name
-    known = None if is_new and not step.is_dry_run else files.find_group(name)
+    known = None if is_new and not step.is_dry_run else ocis.find_group(name)
     if known is not None:
         return known
     if step.is_dry_run:
-        return step.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(files) else None
-    return _create_group(step, files)
+        return step.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(ocis) else None
+    return _create_group(step, ocis)
 
 
-def _may_create(files: OcisClient) -> bool:
+def _may_create(ocis: OcisClient) -> bool:
     try:
-        return files.may_create_groups()
+        return ocis.may_create_groups()
     except PermanentError:
         return False
 
 
-def _create_group(step: StepContext, files: OcisClient) -> str | None:
+def _create_group(step: StepContext, ocis: OcisClient) -> str | None:
     """Create the group, or find the one that another client created at the same time.
 
     Only a lasting refusal means that there will be none: to mistake a fault for one would omit the group.
     """
     name = step.tenant.group_name
     try:
-        created = files.create_group(name)
+        created = ocis.create_group(name)
     except PermanentError as refusal:
-        _require_lasting(refusal, files)
+        _require_lasting(refusal, ocis)
         created = None
     except TemporaryError:
         # the request may have succeeded; before it there was no such group
-        created = files.find_group(name)
+        created = ocis.find_group(name)
         if created is None:
             raise
     if created is None:
-        return files.find_group(name)
+        return ocis.find_group(name)
     step.save(ocisGroupId=created)
     step.change(f"create the group {name} in OCIS", lambda: None, None)
     return created
 
 
-def _require_lasting(refusal: PermanentError, files: OcisClient) -> None:
+def _require_lasting(refusal: PermanentError, ocis: OcisClient) -> None:
     """Check that a refusal lasts: our role is Space Admin, or this server accepts no such group. Raises otherwise."""
     if refusal.reason in ("invalid", "not_supported"):
         return
     if refusal.reason != "missing_permission":
         raise refusal
-    if files.may_create_groups():
+    if ocis.may_create_groups():
         raise TemporaryError("not_ready", "OCIS refused the group for our role, which is Admin and allows it.")
 
 
-def _invite(step: StepContext, space_id: str, group_id: str, files: OcisClient) -> None:
+def _invite(step: StepContext, space_id: str, group_id: str, ocis: OcisClient) -> None:
     try:
-        files.invite_group(space_id, group_id, step.member_role)
+        ocis.invite_group(space_id, group_id, step.member_role)
     except PermanentError as refusal:
-        if refusal.reason == "invalid" and files.find_group(step.tenant.group_name) != group_id:
+        if refusal.reason == "invalid" and ocis.find_group(step.tenant.group_name) != group_id:
             # replicas of a directory may know a new group only later
             raise TemporaryError("not_ready", "The group was created and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
             raise
-        files.change_member_role(space_id, group_id, step.member_role)
+        ocis.change_member_role(space_id, group_id, step.member_role)

@@ -37,144 +37,144 @@ OTHER_MARKER = (
 )
 
 
-def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
+def ensure_files(step: StepContext, ocis: OcisClient) -> Outcome:
     """Ensure one enabled space with our ownership marker, the plan's quota, and the tenant's group as a member."""
     # the cost of a list grows with the number of tenants, so the first attempt skips it
-    known = None if step.is_first else _find_space(step, files)
-    space = known or _create(step, files)
+    known = None if step.is_first else _find_space(step, ocis)
+    space = known or _create(step, ocis)
     if space.is_disabled:
-        step.change(f"enable the space {space.name}", lambda: files.restore_space(space.id), None)
+        step.change(f"enable the space {space.name}", lambda: ocis.restore_space(space.id), None)
     try:
-        _align(step, space, files)
-        members = ensure_members(step, space, files, is_new=known is None)
+        _align(step, space, ocis)
+        members = ensure_members(step, space, ocis, is_new=known is None)
     except NotFound:
-        abandon(step, space, files, is_new=known is None)
+        abandon(step, space, ocis, is_new=known is None)
         return ok(members=PENDING)
     # only now: the id on record means that the space was in use, so that it may have contents
     step.found.update(ocisSpaceId=space.id, ocisNewSpaceId=None, ocisMembers=members)
     return ok(members=members, **_over_quota(step, space))
 
 
-def close_files(step: StepContext, files: OcisClient) -> Outcome:
+def close_files(step: StepContext, ocis: OcisClient) -> Outcome:
     """Disable the space: its data and members are kept, but not accessible.
 
     It counts as absent only while our role shows all spaces.
     """
     found, copies = False, []
-    for space in all_of_tenant(step, files):
-        if not _is_ours(step, space, files):
+    for space in all_of_tenant(step, ocis):
+        if not _is_ours(step, space, ocis):
             copies.append(space)
             continue
         found = True
         if not space.is_disabled:
-            step.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+            step.change(f"disable the space {space.name}", partial(ocis.disable_space, space.id), None)
     if found:
         return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
     if copies:
         raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
-    files.require_role()
+    ocis.require_role()
     return skipped("nothing_there")
 
 
-def remove_files(step: StepContext, files: OcisClient) -> Outcome:
+def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
     """Remove the space with its data, and the group if we created it.
 
     It counts as absent only while the storage answers and our role shows all spaces.
     """
-    spaces = list(all_of_tenant(step, files))
+    spaces = list(all_of_tenant(step, ocis))
     for space in spaces:
-        _require_ours(step, space, files)
+        _require_ours(step, space, ocis)
     for space in spaces:
-        remove_space(step, files, space)
+        remove_space(step, ocis, space)
     if step.is_dry_run:
-        remove_group(step, files)
+        remove_group(step, ocis)
         return ok()
-    files.require_role()
-    if list(all_of_tenant(step, files)):
+    ocis.require_role()
+    if list(all_of_tenant(step, ocis)):
         raise TemporaryError("not_ready", "The space is still listed.")
-    remove_group(step, files)
+    remove_group(step, ocis)
     return ok(verified="not listed, while the storage answered and our account could see all spaces")
 
 
-def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
+def _require_ours(step: StepContext, space: Space, ocis: OcisClient) -> None:
     """Refuse to remove a space that may belong to others. Raises PermanentError("ambiguous" | "taken")."""
     if has_foreign_marker(step, space):
         raise PermanentError("taken", OTHER_MARKER.format(space.name, space.id))
-    if not _is_ours(step, space, files):
+    if not _is_ours(step, space, ocis):
         raise PermanentError("ambiguous", NOT_OURS.format(space.name, space.id))
 
 
-def _is_ours(step: StepContext, space: Space, files: OcisClient) -> bool:
+def _is_ours(step: StepContext, space: Space, ocis: OcisClient) -> bool:
     """Return whether evidence beside the marker shows that a space is the tenant's: a duplicate copies the marker.
 
     Our record names it, or our account is a member. Members that are not shown prove nothing.
     """
     if space.id in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) or is_abandoned(space):
         return True
-    return space.members is not None and files.account().permission in space.members
+    return space.members is not None and ocis.account().permission in space.members
 
 
-def remove_space(recorder: ChangeRecorder, files: OcisClient, space: Space) -> None:
+def remove_space(recorder: ChangeRecorder, ocis: OcisClient, space: Space) -> None:
     """Remove a space with its data. Call it only for a space that was read just now and is ours."""
     if not space.is_disabled:
-        recorder.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
-    recorder.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
+        recorder.change(f"disable the space {space.name}", partial(ocis.disable_space, space.id), None)
+    recorder.change(f"remove the space {space.name} with its data", partial(_purge, space, ocis), None)
 
 
-def _purge(space: Space, files: OcisClient) -> None:
+def _purge(space: Space, ocis: OcisClient) -> None:
     try:
-        files.purge_space(space.id)
+        ocis.purge_space(space.id)
     except NotFound:
         return  # removed by others, or hidden from us: the check afterwards decides
 
 
-def _find_space(step: StepContext, files: OcisClient) -> Space | None:
-    created = _resolve_duplicate(step, files, step.remote("ocisNewSpaceId"))
-    known = created or find_on_record(step, files) or find_in_list(step, files)
+def _find_space(step: StepContext, ocis: OcisClient) -> Space | None:
+    created = _resolve_duplicate(step, ocis, step.remote("ocisNewSpaceId"))
+    known = created or find_on_record(step, ocis) or find_in_list(step, ocis)
     if known is not None and has_foreign_marker(step, known):
         # another space instead would leave the people of this tenant without their files
         raise PermanentError("taken", OTHER_MARKER.format(known.name, known.id))
     return known
 
 
-def _resolve_duplicate(step: StepContext, files: OcisClient, new_id: str | None) -> Space | None:
+def _resolve_duplicate(step: StepContext, ocis: OcisClient, new_id: str | None) -> Space | None:
     """Return the space that an earlier attempt created, once it is seen to be the only one.
 
     Otherwise the older one stays and the second one is removed, if it is verified to be empty, with us as its only
     member. A search may have found none because the storage was down at that moment, or because an earlier request to
     create one succeeded only after we had stopped waiting for it.
     """
-    second, first = find_created(step, files, new_id)
+    second, first = find_created(step, ocis, new_id)
     if second is None or first is None:
         return second or first
     if second.is_disabled and not step.is_dry_run:
         # by an earlier attempt that began to remove it; only an enabled space shows its files
-        files.restore_space(second.id)
+        ocis.restore_space(second.id)
         second = replace(second, is_disabled=False)
-    if not _is_untouched(step, second, files):
+    if not _is_untouched(step, second, ocis):
         raise PermanentError("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
-    remove_space(step, files, second)
-    if not step.is_dry_run and find_created(step, files, new_id)[0] is not None:
+    remove_space(step, ocis, second)
+    if not step.is_dry_run and find_created(step, ocis, new_id)[0] is not None:
         raise TemporaryError("not_ready", "The second space is still listed.")
     return first
 
 
-def _is_untouched(step: StepContext, space: Space, files: OcisClient) -> bool:
+def _is_untouched(step: StepContext, space: Space, ocis: OcisClient) -> bool:
     """Return whether a space is seen to have no members but us, no files, and an empty trash bin."""
-    if space.members is None or set(space.members) != {files.account().permission} or space.used:
+    if space.members is None or set(space.members) != {ocis.account().permission} or space.used:
         return False
     if space.is_disabled and step.is_dry_run:
         return True  # the rest is not shown of a disabled space
-    return files.has_content(space.id) is False
+    return ocis.has_content(space.id) is False
 
 
-def _create(step: StepContext, files: OcisClient) -> Space:
+def _create(step: StepContext, ocis: OcisClient) -> Space:
     name = space_name(step.tenant.name)
     planned = Space("", name, description(step), step.plan.space_bytes, 0, False)
-    made = step.change(f"create the space {name}", lambda: create_space(step, files), planned)
+    made = step.change(f"create the space {name}", lambda: create_space(step, ocis), planned)
     if step.is_dry_run or step.is_first:
         return made
-    space = _resolve_duplicate(step, files, made.id)
+    space = _resolve_duplicate(step, ocis, made.id)
     if space is None:
         raise TemporaryError("not_ready", "The space was created and is not listed yet.", wait=0.5)
     return space
@@ -186,7 +186,7 @@ def _over_quota(step: StepContext, space: Space) -> dict[str, str]:
     return {"over_quota": f"{used} bytes are used, the plan allows {limit}"} if 0 < limit < used else {}
 
 
-def _align(step: StepContext, space: Space, files: OcisClient) -> None:
+def _align(step: StepContext, space: Space, ocis: OcisClient) -> None:
     """Bring name, quota and ownership marker in line. People may write anything else into the description."""
     changes: dict[str, object] = {}
     if space.name != space_name(step.tenant.name):
@@ -196,20 +196,20 @@ def _align(step: StepContext, space: Space, files: OcisClient) -> None:
     marked = step.signer.marked(step.tenant.id, space.description)
     if marked != space.description:
         if not step.signer.is_of(step.tenant.id, space.description):
-            return _write_marker_back(step, space, files, {**changes, "description": marked})
+            return _write_marker_back(step, space, ocis, {**changes, "description": marked})
         changes["description"] = marked
     if changes:
         what = ", ".join(sorted(changes))
-        step.change(f"set {what} of the space {space.name}", lambda: files.update_space(space.id, changes), None)
+        step.change(f"set {what} of the space {space.name}", lambda: ocis.update_space(space.id, changes), None)
 
 
-def _write_marker_back(step: StepContext, space: Space, files: OcisClient, changes: dict[str, object]) -> None:
+def _write_marker_back(step: StepContext, space: Space, ocis: OcisClient, changes: dict[str, object]) -> None:
     """Restore a removed marker in the space on record, if we are its manager."""
-    role = read_members(step, space, files).get(files.account().permission)
+    role = read_members(step, space, ocis).get(ocis.account().permission)
     if role != SPACE_ROLES["manager"]:
         raise PermanentError("marker_removed", f"The space is {space.name}.")
     what = ", ".join(sorted(set(changes) - {"description"}))
     sentence = f"write the ownership marker back into the description of the space {space.name}"
     step.change(
-        sentence + (f", and set its {what}" if what else ""), lambda: files.update_space(space.id, changes), None
+        sentence + (f", and set its {what}" if what else ""), lambda: ocis.update_space(space.id, changes), None
     )

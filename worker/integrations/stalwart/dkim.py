@@ -15,15 +15,15 @@ KEY_TIMEOUT = 1.2
 KEY_PAUSE = 0.15
 
 
-def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
+def wait_for_keys(step: StepContext, stalwart: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
     """Wait until the server has created the domain's keys, and return the domain's set-up."""
     if step.is_dry_run:
-        return _predict(step, mail, domain)
-    found = _waited_for(lambda: mail.read_setup(domain.name, domain.id), since)
+        return _predict(step, stalwart, domain)
+    found = _waited_for(lambda: stalwart.read_setup(domain.name, domain.id), since)
     if found is None:
-        why = mail.key_failure(domain.id)
+        why = stalwart.key_failure(domain.id)
         try:
-            mail.make_keys(domain.id)
+            stalwart.make_keys(domain.id)
         except NotFound:
             raise TemporaryError("upstream_error", "The domain vanished.") from None
         cause = f" Stalwart's last try failed: {why[:200]}" if why else ""
@@ -31,9 +31,9 @@ def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, s
     return found
 
 
-def _predict(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailSetup:
+def _predict(step: StepContext, stalwart: StalwartClient, domain: MailDomain) -> MailSetup:
     """Return the set-up that a dry run can predict: none for a new domain; missing keys count as created."""
-    seen = mail.read_setup(domain.name, domain.id) if domain.id else MailSetup(False, True, ())
+    seen = stalwart.read_setup(domain.name, domain.id) if domain.id else MailSetup(False, True, ())
     if domain.id and not seen.has_keys:
         step.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
     return seen

@@ -23,34 +23,34 @@ from worker.integrations.step_context import StepContext
 MAX_NAMED = 10
 
 
-def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
+def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """Ensure that every domain of the tenant accepts mail and carries our marker, and record its DNS records.
 
     If proofs are required, only proven domains are set up; others wait, and earlier ones stay unchanged. A domain that
     fails does not stop the others; the step fails after them.
     """
     record = ClosedRecord(step)
-    closed = close_removed(step, mail, record)
+    closed = close_removed(step, stalwart, record)
     if not step.tenant.domains:
         _note_records(step, {}, ())
         return skipped("no_domains", **closed.notes)
-    waiting = _waiting_domains(step, mail)
+    waiting = _waiting_domains(step, stalwart)
     if not step.ready_domains:
-        open_mail(step, mail, record, waiting, closed.objects)
+        open_mail(step, stalwart, record, waiting, closed.objects)
         _note_records(step, {}, step.waiting_domains)
         return skipped("domains_unverified", **closed.notes, **_waiting_notes(step))
-    owner = ensure_mail_tenant(step, mail) if mail.links_tenants() else None
+    owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
     faults = DomainFaults()
-    domains = _ensure_domains(step, mail, owner, faults)
-    open_mail(step, mail, record, [*domains, *waiting], closed.objects)
+    domains = _ensure_domains(step, stalwart, owner, faults)
+    open_mail(step, stalwart, record, [*domains, *waiting], closed.objects)
     published = {}
     for domain in domains:
         with faults.of(domain.name):
-            published[domain.name] = _complete_setup(step, mail, domain, owner, since)
+            published[domain.name] = _complete_setup(step, stalwart, domain, owner, since)
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     faults.raise_found()
-    return ok(**closed.notes, **_waiting_notes(step), **over_quota(step, mail, owner))
+    return ok(**closed.notes, **_waiting_notes(step), **over_quota(step, stalwart, owner))
 
 
 def _waiting_notes(step: StepContext) -> dict[str, str]:
@@ -60,22 +60,22 @@ def _waiting_notes(step: StepContext) -> dict[str, str]:
     return {"waiting_for_proof": ", ".join((*waiting[:MAX_NAMED], *rest))} if waiting else {}
 
 
-def _waiting_domains(step: StepContext, mail: StalwartClient) -> list[MailDomain]:
+def _waiting_domains(step: StepContext, stalwart: StalwartClient) -> list[MailDomain]:
     """Return the domains that were set up and wait for a proof now: they accept mail again after a suspension."""
     ids = [entry["id"] for entry in _on_record(step) if entry["domain"] in step.waiting_domains]
-    return closable_domains(step, mail.find_domains(ids))
+    return closable_domains(step, stalwart.find_domains(ids))
 
 
 # -- domains
 
 
 def _ensure_domains(
-    step: StepContext, mail: StalwartClient, owner: str | None, faults: DomainFaults
+    step: StepContext, stalwart: StalwartClient, owner: str | None, faults: DomainFaults
 ) -> list[MailDomain]:
     domains: list[MailDomain] = []
     for name in step.ready_domains:
         with faults.of(name):
-            domains.append(_ensure_domain(step, mail, name, owner))
+            domains.append(_ensure_domain(step, stalwart, name, owner))
             # save after each domain, so that an interrupted attempt has recorded the domains that it created
             _save_domains(step, domains)
     return domains
@@ -88,21 +88,21 @@ def _save_domains(step: StepContext, made: list[MailDomain]) -> None:
     step.save(stalwartDomainId=entries[0]["id"], stalwartDomains=entries)
 
 
-def _ensure_domain(step: StepContext, mail: StalwartClient, name: str, owner: str | None) -> MailDomain:
+def _ensure_domain(step: StepContext, stalwart: StalwartClient, name: str, owner: str | None) -> MailDomain:
     # names are unique: the first attempt need not read, since a failed create names the holder
-    seen = None if step.is_first else _ours(step, mail.find_domain(name))
+    seen = None if step.is_first else _ours(step, stalwart.find_domain(name))
     domain = seen or step.change(
         f"create the mail domain {name} with its postmaster",
-        lambda: _created_domain(step, mail, name, owner),
+        lambda: _created_domain(step, stalwart, name, owner),
         MailDomain("", name, True, _description(step), owner),
     )
     if owner is not None and domain.tenant_id not in (None, owner):
         raise PermanentError("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
-    _align(step, mail, domain, owner)
+    _align(step, stalwart, domain, owner)
     return domain
 
 
-def _align(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
+def _align(step: StepContext, stalwart: StalwartClient, domain: MailDomain, owner: str | None) -> None:
     wanted = _description(step)
     differs: dict[str, Any] = {
         "description": wanted if domain.description != wanted else None,
@@ -114,7 +114,7 @@ def _align(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: s
     if settings:
         step.change(
             f"set {', '.join(settings)} of the mail domain {domain.name}",
-            lambda: mail.update_domain(domain, **differs),
+            lambda: stalwart.update_domain(domain, **differs),
             None,
         )
 
@@ -125,12 +125,12 @@ def _key_management(domain: MailDomain) -> str:
     return f"DKIM key management (both algorithms instead of {made})"
 
 
-def _created_domain(step: StepContext, mail: StalwartClient, name: str, owner: str | None) -> MailDomain:
+def _created_domain(step: StepContext, stalwart: StalwartClient, name: str, owner: str | None) -> MailDomain:
     description = _description(step)
     try:
-        domain_id = mail.create_domain(name, description, owner)
+        domain_id = stalwart.create_domain(name, description, owner)
     except (KeyTaken, TemporaryError) as fault:
-        domain = _ours(step, mail.find_domain(name))
+        domain = _ours(step, stalwart.find_domain(name))
         if domain is not None:
             return domain
         if isinstance(fault, KeyTaken):
@@ -162,32 +162,32 @@ def _on_record(step: StepContext) -> list[dict[str, str]]:
 
 
 def _complete_setup(
-    step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None, since: float
+    step: StepContext, stalwart: StalwartClient, domain: MailDomain, owner: str | None, since: float
 ) -> tuple[Record, ...]:
     """Wait for the domain's keys, ensure its postmaster, and return the records to publish."""
-    setup = wait_for_keys(step, mail, domain, since)
+    setup = wait_for_keys(step, stalwart, domain, since)
     if not setup.has_postmaster:
-        _ensure_postmaster(step, mail, domain, owner)
+        _ensure_postmaster(step, stalwart, domain, owner)
     return setup.records
 
 
-def _ensure_postmaster(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
-    if mail.contents.has_address(domain.id, POSTMASTER):
+def _ensure_postmaster(step: StepContext, stalwart: StalwartClient, domain: MailDomain, owner: str | None) -> None:
+    if stalwart.contents.has_address(domain.id, POSTMASTER):
         return  # the tenant has made one of its own
     address = f"{POSTMASTER}@{domain.name}"
-    step.change(f"create the address {address}", lambda: _make_postmaster(mail, domain, owner), None)
+    step.change(f"create the address {address}", lambda: _make_postmaster(stalwart, domain, owner), None)
 
 
-def _make_postmaster(mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
+def _make_postmaster(stalwart: StalwartClient, domain: MailDomain, owner: str | None) -> None:
     """Create the address that RFC 5321 section 4.5.1 and the domain's own DMARC record ask for."""
     try:
-        mail.create_postmaster(domain.name, domain.id, owner)
+        stalwart.create_postmaster(domain.name, domain.id, owner)
     except KeyTaken:
         # the domain is the tenant's, so the holder of one of the two addresses is too: most likely it is `abuse`
         with suppress(KeyTaken):
-            mail.create_postmaster(domain.name, domain.id, owner, has_abuse=False)
+            stalwart.create_postmaster(domain.name, domain.id, owner, has_abuse=False)
     except TemporaryError:
-        if not mail.read_setup(domain.name, domain.id).has_postmaster:
+        if not stalwart.read_setup(domain.name, domain.id).has_postmaster:
             raise
 
 

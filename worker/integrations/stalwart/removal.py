@@ -19,48 +19,48 @@ ROUNDS = 3
 OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
 
 
-def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
+def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """Remove the contents of each marked domain, then the domain, and last the mail tenant.
 
     Our own account is never removed: a domain that holds it stops the removal before anything is removed.
     """
-    every = mail.list_domains()
+    every = stalwart.list_domains()
     domains = domains_of(step, every)
-    accounts = {domain.id: _removable(mail, domain) for domain in domains}
+    accounts = {domain.id: _removable(stalwart, domain) for domain in domains}
     for domain in domains:
-        _empty(step, mail, domain, accounts[domain.id])
+        _empty(step, stalwart, domain, accounts[domain.id])
     for domain in domains:  # only after all were emptied: an account may have an alias in another domain
-        _delete(step, mail, domain)
-    for tenant in _mail_tenants(step, mail):
-        delete_mail_tenant(step, mail, tenant.id, tenant.name)
+        _delete(step, stalwart, domain)
+    for tenant in _mail_tenants(step, stalwart):
+        delete_mail_tenant(step, stalwart, tenant.id, tenant.name)
     require_markers(step, every)
     if step.is_dry_run:
         return ok()
-    if domains_of(step, mail.list_domains()) or _mail_tenants(step, mail):
+    if domains_of(step, stalwart.list_domains()) or _mail_tenants(step, stalwart):
         raise TemporaryError("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain with the tenant's ownership marker")
 
 
-def delete_domain(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
+def delete_domain(recorder: ChangeRecorder, stalwart: StalwartClient, domain: MailDomain) -> None:
     """Remove a mail domain whose marker was read just now, with its contents. Raises PermanentError("in_use")."""
-    _empty(recorder, mail, domain, _removable(mail, domain))
-    _delete(recorder, mail, domain)
+    _empty(recorder, stalwart, domain, _removable(stalwart, domain))
+    _delete(recorder, stalwart, domain)
 
 
-def delete_mail_tenant(recorder: ChangeRecorder, mail: StalwartClient, id_: str, name: str) -> None:
+def delete_mail_tenant(recorder: ChangeRecorder, stalwart: StalwartClient, id_: str, name: str) -> None:
     """Remove a mail tenant that is empty. Raises PermanentError("in_use") for one that is not."""
-    recorder.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
+    recorder.change(f"remove the mail tenant {name}", partial(_remove_tenant, stalwart, id_), None)
 
 
-def _mail_tenants(step: StepContext, mail: StalwartClient) -> list[MailTenant]:
+def _mail_tenants(step: StepContext, stalwart: StalwartClient) -> list[MailTenant]:
     """Return the tenant's mail tenants; include one on record even if the platform now creates none."""
-    may_be = mail.links_tenants() or step.remote("stalwartTenantId")
-    return mail.list_tenants(step.tenant.id) if may_be else []
+    may_be = stalwart.links_tenants() or step.remote("stalwartTenantId")
+    return stalwart.list_tenants(step.tenant.id) if may_be else []
 
 
-def _removable(mail: StalwartClient, domain: MailDomain) -> list[Account]:
+def _removable(stalwart: StalwartClient, domain: MailDomain) -> list[Account]:
     """Return the accounts of a domain. Raises PermanentError("in_use") when one of them is the platform's own."""
-    accounts = mail.contents.accounts(domain.id)
+    accounts = stalwart.contents.accounts(domain.id)
     for account in accounts:
         if account.is_ours:
             raise PermanentError(
@@ -71,8 +71,8 @@ def _removable(mail: StalwartClient, domain: MailDomain) -> list[Account]:
     return accounts
 
 
-def _empty(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain, accounts: Sequence[Account]) -> None:
-    contents = mail.contents
+def _empty(recorder: ChangeRecorder, stalwart: StalwartClient, domain: MailDomain, accounts: Sequence[Account]) -> None:
+    contents = stalwart.contents
     recorder.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
     for account in [one for one in accounts if one.kind != "Group"]:
         recorder.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
@@ -85,48 +85,48 @@ def _empty(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain, a
         recorder.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
-def _delete(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
-    recorder.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+def _delete(recorder: ChangeRecorder, stalwart: StalwartClient, domain: MailDomain) -> None:
+    recorder.change(f"remove the mail domain {domain.name}", partial(_remove_domain, stalwart, domain), None)
 
 
-def _remove_domain(mail: StalwartClient, domain: MailDomain) -> None:
+def _remove_domain(stalwart: StalwartClient, domain: MailDomain) -> None:
     # before the domain, because a remaining key would refuse the mail of the domain's next owner
-    held = mail.rule.keys()
+    held = stalwart.rule.keys()
     ids = [id_ for name in domain.names for id_ in held.get(name, ())]
     # also without keys: an interrupted attempt may have removed one without loading the change
-    if ids or mail.rule.may_open():
-        mail.rule.remove_keys(ids)
+    if ids or stalwart.rule.may_open():
+        stalwart.rule.remove_keys(ids)
     for _ in range(ROUNDS):
-        in_the_way = mail.contents.remove("Domain", domain.id)
+        in_the_way = stalwart.contents.remove("Domain", domain.id)
         if not in_the_way:
             return
-        _require_own(mail, domain, in_the_way)
+        _require_own(stalwart, domain, in_the_way)
         # an object of the domain may be referred to itself, such as a group by its members
-        behind = [other for one in in_the_way for other in mail.contents.remove(str(one["object"]), str(one["id"]))]
-        _require_own(mail, domain, behind)
+        behind = [other for one in in_the_way for other in stalwart.contents.remove(str(one["object"]), str(one["id"]))]
+        _require_own(stalwart, domain, behind)
     raise TemporaryError("not_ready", f"New objects keep referring to the domain {domain.name}.")
 
 
-def _require_own(mail: StalwartClient, domain: MailDomain, found: Sequence[Object]) -> None:
+def _require_own(stalwart: StalwartClient, domain: MailDomain, found: Sequence[Object]) -> None:
     """Require that all objects belong to the domain. An account of another domain with an alias in this one does not.
 
     Raises PermanentError("in_use").
     """
-    foreign = [one for one in found if not _is_own(mail, domain, str(one.get("object")), str(one.get("id")))]
+    foreign = [one for one in found if not _is_own(stalwart, domain, str(one.get("object")), str(one.get("id")))]
     if foreign:
         raise PermanentError(
             "in_use", f"{_names(foreign)} still refers to the domain {domain.name}, or to what is in it."
         )
 
 
-def _is_own(mail: StalwartClient, domain: MailDomain, kind: str, id_: str) -> bool:
-    if kind not in OURS_TO_REMOVE or mail.contents.is_our_account(kind, id_):
+def _is_own(stalwart: StalwartClient, domain: MailDomain, kind: str, id_: str) -> bool:
+    if kind not in OURS_TO_REMOVE or stalwart.contents.is_our_account(kind, id_):
         return False
-    return mail.contents.is_of(domain.id, kind, id_)
+    return stalwart.contents.is_of(domain.id, kind, id_)
 
 
-def _remove_tenant(mail: StalwartClient, tenant_id: str) -> None:
-    in_the_way = mail.remove_tenant(tenant_id)
+def _remove_tenant(stalwart: StalwartClient, tenant_id: str) -> None:
+    in_the_way = stalwart.remove_tenant(tenant_id)
     if in_the_way:
         raise PermanentError("in_use", f"{_names(in_the_way)} still refers to the mail tenant.")
 

@@ -33,9 +33,9 @@ class ClosedDomains:
     notes: Mapping[str, str]
 
 
-def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
+def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """Block sign-in to all accounts of the tenant's domains; refuse or receive their mail, as SUSPENDED_MAIL says."""
-    every = mail.list_domains()
+    every = stalwart.list_domains()
     domains = closable_domains(step, every)
     left = [one for one in domains if one.name not in step.tenant.domains]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
@@ -43,7 +43,7 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     record_closed_domains(step, left)
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
-    notes = close_domains(step, mail, record, _accounts(mail, domains), refusing)
+    notes = close_domains(step, stalwart, record, _accounts(stalwart, domains), refusing)
     require_markers(step, [one for one in every if one not in domains])
     if not domains:
         return skipped("nothing_there")
@@ -58,10 +58,14 @@ def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
 
 
 def open_mail(
-    step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
+    step: StepContext,
+    stalwart: StalwartClient,
+    record: ClosedRecord,
+    domains: Sequence[MailDomain],
+    kept: Collection[str],
 ) -> None:
     """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed."""
-    accept_mail_again(step, mail, record, domains, kept)
+    accept_mail_again(step, stalwart, record, domains, kept)
     locked = record.recorded(LOCKED)
     if not locked or not domains:
         return
@@ -69,11 +73,11 @@ def open_mail(
         partial(
             step.change,
             f"let {account.address} sign in again",
-            partial(mail.contents.restore, account, [SIGN_IN]),
+            partial(stalwart.contents.restore, account, [SIGN_IN]),
             None,
         )
         for domain in domains
-        for account in mail.contents.accounts(domain.id)
+        for account in stalwart.contents.accounts(domain.id)
         if account.id in locked and not account.may(SIGN_IN)
     )
     record.keep(LOCKED, [one for one in locked if f"account {one}" in kept])
@@ -81,7 +85,7 @@ def open_mail(
 
 def close_domains(
     step: StepContext,
-    mail: StalwartClient,
+    stalwart: StalwartClient,
     record: ClosedRecord,
     accounts: Accounts,
     refusing: Domains,
@@ -92,8 +96,8 @@ def close_domains(
     every = [account for found in accounts.values() for account in found]
     run_all(
         [
-            partial(_lock, step, mail, record, every),
-            lambda: notes.update(stop_mail(step, mail, record, refusing, settled) if refusing else {}),
+            partial(_lock, step, stalwart, record, every),
+            lambda: notes.update(stop_mail(step, stalwart, record, refusing, settled) if refusing else {}),
         ]
     )
     own = [account.address for account in every if account.is_ours]
@@ -102,7 +106,7 @@ def close_domains(
     return notes
 
 
-def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord) -> ClosedDomains:
+def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRecord) -> ClosedDomains:
     """Close the domains that left the tenant, and accounts made in them since.
 
     Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not.
@@ -110,13 +114,13 @@ def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord)
     leaving = _left(step, "stalwartDomains")
     before = _left(step, "stalwartClosedDomains")
     ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before))
-    found = mail.find_domains(list(ids))
+    found = stalwart.find_domains(list(ids))
     domains = closable_domains(step, found)
-    accounts = _accounts(mail, domains)
+    accounts = _accounts(stalwart, domains)
     known = {entry["id"] for entry in before}
     sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
     step.announce_removals(sentences)
-    notes = close_domains(step, mail, record, accounts, domains, known) if domains else {}
+    notes = close_domains(step, stalwart, record, accounts, domains, known) if domains else {}
     for sentence in sentences:
         step.remove(sentence, lambda: None)
     record_closed_domains(step, found)
@@ -189,7 +193,7 @@ def _is_of_another(step: StepContext, domain: MailDomain) -> bool:
     return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
 
 
-def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:
+def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:
     open_now = [one for one in accounts if one.kind == "User" and not one.is_ours and one.may(SIGN_IN)]
     if not open_now:
         return
@@ -199,15 +203,15 @@ def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, account
         partial(
             step.change,
             f"keep {account.address} from signing in",
-            partial(mail.contents.restrict, account, [SIGN_IN]),
+            partial(stalwart.contents.restrict, account, [SIGN_IN]),
             None,
         )
         for account in open_now
     )
 
 
-def _accounts(mail: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
-    return {domain.id: mail.contents.accounts(domain.id) for domain in domains}
+def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
+    return {domain.id: stalwart.contents.accounts(domain.id) for domain in domains}
 
 
 def _left(step: StepContext, field: str) -> list[dict[str, str]]:

@@ -33,7 +33,7 @@ _REASONS = {
 
 def stop_mail(
     step: StepContext,
-    mail: StalwartClient,
+    stalwart: StalwartClient,
     record: ClosedRecord,
     domains: Sequence[MailDomain],
     settled: Collection[str] = (),
@@ -42,16 +42,16 @@ def stop_mail(
 
     `settled`: ids of domains for which an earlier attempt has verified it.
     """
-    state = mail.rule.state()
+    state = stalwart.rule.state()
     why = _REASONS.get(state)
     if why is None:
         try:
-            return _refuse(step, mail, record, domains, state, settled)
+            return _refuse(step, stalwart, record, domains, state, settled)
         except PermanentError as problem:
             if problem.reason == BREAKER_REASON:
                 raise
             why = f"Stalwart could not apply the rule: {problem.detail}"
-    _return(step, mail, record, domains)
+    _return(step, stalwart, record, domains)
     if step.is_dry_run:
         return {}
     return {
@@ -62,21 +62,25 @@ def stop_mail(
 
 
 def accept_mail_again(
-    step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
+    step: StepContext,
+    stalwart: StalwartClient,
+    record: ClosedRecord,
+    domains: Sequence[MailDomain],
+    kept: Collection[str],
 ) -> None:
     """Accept new mail to these domains again, however it was stopped. `kept`: objects that stay closed."""
-    _accept(step, mail, record, domains)
+    _accept(step, stalwart, record, domains)
     stopped = record.recorded(RETURNING)
     if stopped and domains:
-        run_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
+        run_all([partial(_restore, step, stalwart, domain, stopped) for domain in domains])
         record.keep(RETURNING, kept)
 
 
 # -- refused at SMTP time
 
 
-def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
-    held = mail.rule.keys()
+def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+    held = stalwart.rule.keys()
     for domain in domains:
         names = [name for name in domain.names if name in held or name in record.recorded(REFUSED_NAMES)]
         if not names:
@@ -84,28 +88,28 @@ def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domai
         # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
         record.add(REFUSED_NAMES, names)
         ids = [id_ for name in names for id_ in held.get(name, ())]
-        step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+        step.change(f"accept mail to {domain.name} again", partial(stalwart.rule.remove_keys, ids), None)
         record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
 
 
 def _refuse(
     step: StepContext,
-    mail: StalwartClient,
+    stalwart: StalwartClient,
     record: ClosedRecord,
     domains: Sequence[MailDomain],
     state: RuleState,
     settled: Collection[str],
 ) -> dict[str, str]:
     if state is RuleState.UNSET:
-        step.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
-    held = mail.rule.keys()
+        step.change("set Stalwart's rule that refuses mail to suspended domains", stalwart.rule.write, None)
+    held = stalwart.rule.keys()
     names = [name for domain in domains for name in domain.names]
     lacking = [name for name in names if name not in held]
     # a person may destroy a key, and the server then refuses mail until the next reload: opening must know the name
     if not record.recorded(REFUSED_NAMES).issuperset(names):
         record.add(REFUSED_NAMES, names)
     for name in lacking:
-        step.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
+        step.change(f"refuse mail to {name}", partial(stalwart.rule.add_key, name), None)
     if step.is_dry_run:
         return {}
     # the rule may be stored and not loaded since a reload failed; mail has been returned since then
@@ -113,21 +117,21 @@ def _refuse(
     if state is RuleState.OURS and is_loaded and not lacking and all(domain.id in settled for domain in domains):
         return {"mail": "refused", "mail_verified": READ_BACK}
     # an interrupted attempt may have written the rule without loading it
-    mail.rule.reload()
-    missing = sorted(set(names) - set(mail.rule.keys()))
-    if missing or mail.rule.state() is not RuleState.OURS:
+    stalwart.rule.reload()
+    missing = sorted(set(names) - set(stalwart.rule.keys()))
+    if missing or stalwart.rule.state() is not RuleState.OURS:
         names_not_shown = ", ".join(missing or names)
         raise TemporaryError("not_ready", f"Stalwart does not show the rule, or the key, of {names_not_shown}.")
-    return {"mail": "refused", "mail_verified": READ_BACK + _proven_by_smtp(mail, names)}
+    return {"mail": "refused", "mail_verified": READ_BACK + _proven_by_smtp(stalwart, names)}
 
 
-def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
-    if mail.probe is None:
+def _proven_by_smtp(stalwart: StalwartClient, names: Sequence[str]) -> str:
+    if stalwart.probe is None:
         return "; set STALWART_SMTP_URL to have it proven over SMTP too"
     give_up = time.monotonic() + TIMEOUT
     for name in names:
         address = f"{POSTMASTER}@{name}"
-        while (reply := mail.probe.answer(address) or "").startswith(ACCEPTED) and time.monotonic() < give_up:
+        while (reply := stalwart.probe.answer(address) or "").startswith(ACCEPTED) and time.monotonic() < give_up:
             time.sleep(PAUSE)
         if not reply.startswith(REFUSED):
             seen = f"answered {reply} for {address}" if reply else f"could not be asked about {address}"
@@ -142,66 +146,66 @@ def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
 # -- returned after it was accepted
 
 
-def _return(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+def _return(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
     # read again: some have lost the permission to sign in since
     receiving = [
         account
         for domain in domains
-        for account in mail.contents.accounts(domain.id)
+        for account in stalwart.contents.accounts(domain.id)
         if not account.is_ours and account.may(RECEIVE)
     ]
     # record first, so that it can be undone
     record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
     run_all(
         [
-            *(partial(_stop_account, step, mail, account) for account in receiving),
-            *(partial(_hide, step, mail, domain) for domain in domains),
+            *(partial(_stop_account, step, stalwart, account) for account in receiving),
+            *(partial(_hide, step, stalwart, domain) for domain in domains),
         ]
     )
 
 
-def _stop_account(step: StepContext, mail: StalwartClient, account: Account) -> None:
-    stop = partial(mail.contents.restrict, account, [RECEIVE])
+def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
+    stop = partial(stalwart.contents.restrict, account, [RECEIVE])
     step.change(f"return mail to {account.address}", stop, None)
 
 
-def _hide(step: StepContext, mail: StalwartClient, domain: MailDomain) -> None:
-    for found in mail.contents.lists(domain.id):
+def _hide(step: StepContext, stalwart: StalwartClient, domain: MailDomain) -> None:
+    for found in stalwart.contents.lists(domain.id):
         if not found.is_hidden:
-            hide = partial(mail.contents.hide_list, found)
+            hide = partial(stalwart.contents.hide_list, found)
             step.change(f"move the mailing list {found.address} out of reach", hide, None)
-    for holder in mail.contents.alias_holders(domain.id):
+    for holder in stalwart.contents.alias_holders(domain.id):
         if not holder.is_hidden:
-            hide = partial(mail.contents.hide_aliases, holder)
+            hide = partial(stalwart.contents.hide_aliases, holder)
             step.change(f"move aliases of {holder.address} in {domain.name} out of reach", hide, None)
     if domain.catch_all and not domain.is_catch_all_hidden:
         local, _, place = domain.catch_all.rpartition("@")
-        hide = partial(mail.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
+        hide = partial(stalwart.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
         step.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
 
 
-def _restore(step: StepContext, mail: StalwartClient, domain: MailDomain, stopped: Collection[str]) -> None:
+def _restore(step: StepContext, stalwart: StalwartClient, domain: MailDomain, stopped: Collection[str]) -> None:
     if f"domain {domain.id}" not in stopped:
         return
     run_all(
         partial(
             step.change,
             f"let {account.address} receive mail again",
-            partial(mail.contents.restore, account, [RECEIVE]),
+            partial(stalwart.contents.restore, account, [RECEIVE]),
             None,
         )
-        for account in mail.contents.accounts(domain.id)
+        for account in stalwart.contents.accounts(domain.id)
         if f"account {account.id}" in stopped and not account.may(RECEIVE)
     )
-    for found in mail.contents.lists(domain.id):
+    for found in stalwart.contents.lists(domain.id):
         if found.is_hidden:
-            show = partial(mail.contents.show_list, found)
+            show = partial(stalwart.contents.show_list, found)
             step.change(f"let mail reach the mailing list {found.address} again", show, None)
-    for holder in mail.contents.alias_holders(domain.id):
+    for holder in stalwart.contents.alias_holders(domain.id):
         if holder.has_hidden:
-            show = partial(mail.contents.show_aliases, holder)
+            show = partial(stalwart.contents.show_aliases, holder)
             step.change(f"let mail reach aliases of {holder.address} in {domain.name} again", show, None)
     if domain.is_catch_all_hidden and domain.catch_all:
         local, _, place = domain.catch_all.rpartition("@")
-        show = partial(mail.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
+        show = partial(stalwart.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
         step.change(f"let mail reach the catch-all address of {domain.name} again", show, None)
