@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 OWNERS = ("owner", "admin")
+#: the higher ones last: nobody may change the role of a person whose role is above their own
+RANKS = ("member", "admin", "owner")
 
 
 class Person:
@@ -63,6 +65,22 @@ class Person:
         roles = self._record.get("roles")
         found = roles.get(tenant_id, "member") if isinstance(roles, dict) else self._record.get("role", "member")
         return str(found)
+
+    def roles_for(self, user: Mapping[str, Any]) -> list[str]:
+        """Return the roles that they may give a user, none if they may not change the user.
+
+        A partner sees of a user only the tenants that they manage.
+        """
+        if self.is_operator:
+            return list(RANKS)
+        tenants = user.get("tenantIds", ())
+        if self.is_support or user.get("platformRole") or user.get("partnerId") or not tenants:
+            return []
+        if self.is_partner:
+            return list(RANKS)
+        own = min(RANKS.index(self.role_in(tenant) or "member") for tenant in tenants)
+        theirs = max(RANKS.index(role) for role in [user["role"], *user.get("roles", {}).values()])
+        return list(RANKS[: own + 1]) if own and theirs <= own else []
 
     def runs(self, tenant: Mapping[str, Any]) -> bool:
         """Return whether they may suspend, resume, delete and restore it."""

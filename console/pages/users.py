@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from console.pages.tenants.catalogue import partners
@@ -22,6 +22,8 @@ def index() -> str:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> Response | tuple[str, int]:
+    if not person().is_operator:
+        abort(403)
     form = Form(Field("authentikSubjectId"), Field("email"), Field("name"), Field("role"))
     made = form.submit(lambda: api().post("/users", form.body(), key=key()))
     if made is not None:
@@ -32,13 +34,16 @@ def new() -> Response | tuple[str, int]:
 @pages.route("/<user_id>", methods=["GET", "POST"])
 def show(user_id: str) -> Response | tuple[str, int]:
     found = api().get(f"/users/{user_id}")
-    user = found.data
+    user, roles = found.data, person().roles_for(found.data)
     rights = [Field("partnerId"), Field("platformAdmin", "flag")] if person().is_operator else []
     form = Form(Field("name"), Field("email"), Field("role"), *rights, record=user)
+    if form.is_sent and not roles:
+        abort(403)
     if form.submit(lambda: api().patch(f"/users/{user_id}", form.changes(), found.etag)):
         flash("Saved.", "success")
         return redirect(url_for(".show", user_id=user_id), 303)
-    return render_template("users/show.html", user=user, form=form, roles=ROLES, partners=partners()), form.status
+    offered = [(role, word) for role, word in ROLES if role in roles]
+    return render_template("users/show.html", user=user, form=form, roles=offered, partners=partners()), form.status
 
 
 @pages.post("/<user_id>/remove")

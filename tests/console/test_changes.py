@@ -70,3 +70,51 @@ def test_editing_a_tenant_keeps_a_plan_that_is_no_longer_in_the_catalogue(
     expect(page.get_by_text("Saved.")).to_be_visible()
     found = console.call("GET", "/tenants/clara")
     assert (found["plan"], found["billingInfo"]["company"]) == ("retired", "Clara GmbH")
+
+
+@pytest.fixture(scope="module")
+def ulla(console: ConsoleFixture) -> dict[str, str]:
+    """A tenant of a partner; the ids of its people and of the partner's admin."""
+    partner = console.call("POST", "/partners", json={"slug": "agency", "name": "Agency"})
+    console.tenant("ulla", partnerId=partner["_id"])
+    ids = {}
+    for username, groups, rights in (
+        ("agency-admin", (), {"role": "admin", "partnerId": partner["_id"]}),
+        ("ulla-owner", ("tenant-ulla",), {"role": "owner"}),
+        ("ulla-admin", ("tenant-ulla",), {"role": "admin"}),
+        ("ulla-member", ("tenant-ulla",), {}),
+    ):
+        console.person(username, *groups)
+        ids[username] = console.call("GET", "/users/me", username)["_id"]
+        console.call("PATCH", f"/users/{ids[username]}", json=rights)
+    return ids
+
+
+def test_an_admin_is_offered_the_changes_of_users_that_the_api_accepts(
+    people: People, console: ConsoleFixture, ulla: dict[str, str]
+) -> None:
+    page = people.page("ulla-admin", f"/users/{ulla['ulla-member']}")
+    assert page.get_by_label("Role").locator("option").all_inner_texts() == ["Member", "Admin"]
+    page.get_by_label("Role").select_option("admin")
+    save(page)
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.goto(f"/users/{ulla['ulla-owner']}")
+    expect(page.get_by_role("heading", name="Facts")).to_be_visible()
+    expect(page.locator("main form")).to_have_count(0)
+
+
+def test_a_partner_changes_people_of_their_tenants_and_is_not_offered_new_ones(
+    people: People, console: ConsoleFixture, ulla: dict[str, str]
+) -> None:
+    page = people.page("agency-admin", f"/users/{ulla['ulla-owner']}")
+    page.get_by_label("Role").select_option("member")
+    save(page)
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.goto(f"/users/{ulla['agency-admin']}")
+    expect(page.locator("main form")).to_have_count(0)
+    page.goto("/users/")
+    expect(page.get_by_role("heading", name="Users")).to_be_visible()
+    expect(page.get_by_role("link", name="New user")).to_have_count(0)
+    answer = page.goto("/users/new")
+    assert answer is not None
+    assert answer.status == 403
