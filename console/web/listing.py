@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import request, url_for
 
+from client.connection import Page
+from client.errors import ApiError
 from console.web.api import api
 
 PAGE = 50
@@ -43,7 +45,22 @@ class Listing:
 
 
 def listing(path: str, *names: str, limit: int = PAGE, **fixed: str | None) -> Listing:
-    """Read one page of a list. `names`: filters that the URL may set; `fixed`: those that it may not."""
+    """Read one page of a list. `names`: filters that the URL may set; `fixed`: those that it may not.
+
+    A filter that the API refuses fits nothing, such as a slug that no tenant has, or text that cannot be a slug.
+    """
     filters = {name: request.args[name].strip() for name in names if request.args.get(name, "").strip()}
-    page = api().page(path, {**filters, **fixed}, limit, request.args.get("cursor"))
+    try:
+        page = api().page(path, {**filters, **fixed}, limit, request.args.get("cursor"))
+    except ApiError as problem:
+        if not _is_about_filters(problem, filters):
+            raise
+        page = Page([], None)
     return Listing(page.items, filters, page.next)
+
+
+def _is_about_filters(problem: ApiError, filters: dict[str, str]) -> bool:
+    if problem.status == 404:
+        return "tenant" in filters
+    named = [fault.pointer.removeprefix("?") for fault in problem.errors]
+    return problem.status == 400 and bool(named) and all(name in filters for name in named)

@@ -68,6 +68,8 @@ def add_words(app: Flask) -> None:
         pairs=pairs,
         plan_words=plan_words,
         differences=differences,
+        step_state=step_state,
+        steps_of=steps_of,
     )
     app.jinja_env.globals.update(state_of=state_of, new_key=new_key)
 
@@ -132,6 +134,22 @@ def event_words(actions: Iterable[str]) -> str:
 def state_of(name: str) -> tuple[str, str, str]:
     """Return colour, icon and word of a state."""
     return *STYLE_OF.get(name, DEFAULT_STYLE), WORDS.get(name) or plain(name)
+
+
+def step_state(step: Mapping[str, Any]) -> str:
+    """Return the state of a step: one that waits for its next attempt is retrying, or deferred."""
+    if step.get("nextAttemptAt"):
+        return "retrying" if step["attempts"] else "deferred"
+    return str(step["status"])
+
+
+def steps_of(tenant: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """List a tenant's steps: name, state, and the message of a failure."""
+    latest = (tenant.get("operation") or {}).get("steps", ())
+    waiting = {step["name"]: step for step in latest if step.get("nextAttemptAt")}
+    for name, status in tenant["provisioningStatus"].items():
+        step = waiting.get(name, {"status": status, "message": tenant["provisioningErrors"].get(name)})
+        yield name, step_state(step), step.get("message") or ""
 
 
 def took(operation: Mapping[str, Any]) -> str:

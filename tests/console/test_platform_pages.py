@@ -118,3 +118,30 @@ def test_a_tenant_is_found_from_every_page(people: People, console: ConsoleFixtu
     page.get_by_label("Find a tenant").fill("fion")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Fiona GmbH")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/operations/", "/events/", "/users/"])
+@pytest.mark.parametrize("slug", ["nobody", "Nobody GmbH"])
+def test_a_filter_by_a_slug_that_no_tenant_has_shows_an_empty_list(
+    people: People, console: ConsoleFixture, path: str, slug: str
+) -> None:
+    page = people.page("admin", f"{path}?tenant={slug}")
+    expect(page.get_by_label("Tenant's slug")).to_have_value(slug)
+    expect(page.get_by_role("link", name="Clear the filters")).to_be_visible()
+
+
+def test_orphans_that_a_filter_hides_are_not_denied(people: People, console: ConsoleFixture) -> None:
+    page = people.page("admin", "/orphans/?status=gone")
+    expect(page.get_by_text("No orphan fits")).to_be_visible()
+
+
+def test_the_list_of_tenants_names_the_reason_of_a_retry(people: People, console: ConsoleFixture) -> None:
+    fault(console.platform.ocis, kind="status", status=503)
+    console.call("POST", "/tenants", json={"slug": "rita", "name": "Rita GmbH"})
+    page = people.page("admin", "/tenants/?q=rita")
+    row = page.locator("tr", has=page.get_by_role("link", name="Rita GmbH"))
+    give_up = time.monotonic() + SOON / 1000
+    while "OCIS retrying: " not in row.inner_text():
+        assert time.monotonic() < give_up, row.inner_text()
+        page.reload()
+    expect(row.get_by_role("img", name="OCIS: Retrying")).to_be_visible()
