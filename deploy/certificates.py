@@ -77,25 +77,26 @@ def _set_modes(folder: Path) -> None:
                 f"{folder / name} is missing: server.pem needs its key, and root.pem of the authority that signed it."
             )
     for name in ("root.pem", "server.pem"):
-        _set_mode(folder / name, 0o644)
+        set_mode(folder / name, 0o644)
     if (folder / "root.key").exists():
-        _set_mode(folder / "root.key", 0o600)
+        set_mode(folder / "root.key", 0o600)
     if os.geteuid() == 0:
         os.chown(folder / "server.key", PROXY, -1)
-        _set_mode(folder / "server.key", 0o600)
+        set_mode(folder / "server.key", 0o600)
     else:
         # the proxy's user is somebody else on this machine; the folder keeps others out
-        _set_mode(folder / "server.key", 0o644)
+        set_mode(folder / "server.key", 0o644)
 
 
 def open_configuration(deploy: Path) -> None:
     """Let every user read the configuration: a clone made with umask 077 is closed to the containers' users."""
     for folder in (deploy / name for name in CONFIGURATION):
         for path in (folder, *folder.rglob("*")):
-            _set_mode(path, path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+            set_mode(path, path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
 
 
-def _set_mode(path: Path, mode: int) -> None:
+def set_mode(path: Path, mode: int) -> None:
+    """Set the mode if it differs, or end with the file's name."""
     if path.stat().st_mode & 0o7777 == mode & 0o7777:
         return
     try:

@@ -14,9 +14,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.certificates import make_certificates, open_configuration
+from deploy.certificates import make_certificates, open_configuration, set_mode
 
-COMPOSE = Path(__file__).parent / "compose"
+COMPOSE = Path(os.path.relpath(Path(__file__).parent / "compose"))
 #: users inside the containers
 PLATFORM, DATABASE, AUTHENTIK, STALWART = 10001, 999, 1000, 2000
 #: the domain of the five names, unless .env sets BASE_DOMAIN
@@ -103,32 +103,32 @@ def addresses(domain: str) -> dict[str, str]:
 
 
 def make_secrets(folder: Path) -> list[str]:
-    """Write the secrets that are not there; return their names."""
+    """Write the secrets that are not there, and give each to its readers; return the names of the new ones."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     made: dict[str, str] = {}
     new = []
-    for name, (user, make) in SECRETS.items():
+    for name, (_, make) in SECRETS.items():
         path = folder / name
-        if path.exists():
-            made[name] = path.read_text().strip()
-            continue
-        made[name] = make(made)
-        _write(path, made[name], user, SHARED.get(name), is_written=name in WRITTEN)
-        new.append(name)
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make(made))
+            new.append(name)
+        made[name] = path.read_text().strip()
+        _give(path)
     return new
 
 
-def _write(path: Path, text: str, user: int, group: int | None, *, is_written: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+def _give(path: Path) -> None:
+    """Set owner and mode, also of a file that a person or an editor put there."""
+    user, group = SECRETS[path.name][0], SHARED.get(path.name)
     if os.geteuid() == 0:
         os.chown(path, user, -1 if group is None else group)
-        path.chmod(0o600 if group is None else 0o640)
+        set_mode(path, 0o600 if group is None else 0o640)
     else:
         # a container's user is somebody else on this machine, so only the folder can keep others out
-        path.chmod(0o666 if is_written else 0o644)
+        set_mode(path, 0o666 if path.name in WRITTEN else 0o644)
 
 
 def read_environment(path: Path) -> dict[str, str]:

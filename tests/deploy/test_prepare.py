@@ -15,7 +15,7 @@ from cryptography import x509
 from pymongo.uri_parser import parse_uri
 
 from deploy.certificates import NAMES, PROXY
-from deploy.prepare import DOMAIN, WRITTEN, addresses
+from deploy.prepare import AUTHENTIK, DOMAIN, PLATFORM, WRITTEN, addresses
 
 ROOT = Path(__file__).parents[2]
 FULL = addresses(DOMAIN)
@@ -130,6 +130,24 @@ def test_a_certificate_without_its_key_or_root_is_named(tmp_path: Path, removed:
     assert done.returncode == 1
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_secret_that_somebody_replaced_is_given_to_its_readers_again(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    for name, replaced in (("stalwart_api_token", 0o600), ("ocis_password", 0o600), ("stripe_api_key", 0o666)):
+        path = tmp_path / "secrets" / name
+        path.unlink()
+        path.write_text("ours")
+        path.chmod(replaced)
+    prepare(tmp_path)
+    found = {name: (tmp_path / "secrets" / name) for name in ("stalwart_api_token", "ocis_password", "stripe_api_key")}
+    assert {path.read_text() for path in found.values()} == {"ours"}
+    if os.geteuid() == 0:
+        assert [mode(path) for path in found.values()] == [0o600, 0o640, 0o600]
+        assert {path.stat().st_uid for path in found.values()} == {PLATFORM}
+        assert found["ocis_password"].stat().st_gid == AUTHENTIK
+    else:
+        assert [mode(path) for path in found.values()] == [0o666, 0o644, 0o644]
 
 
 def test_containers_can_read_certificates_of_any_umask_and_of_any_origin(tmp_path: Path) -> None:
