@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from worker.integrations.stalwart.client import StalwartClient, TenantMode
 from worker.integrations.stalwart.models import MailSetup
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import StepContext
 
 WorkFactory = Callable[..., StepContext]
@@ -182,6 +184,49 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartSimulator, 
         control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
     with pytest.raises(PermanentError, match="ambiguous"):
         ensure_mail(work("stalwart"), client(stalwart, "require"))
+
+
+def test_a_renamed_domain_gets_its_name_back_and_no_second_one(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    before = objects(stalwart, "Domain")
+    patch = {"name": "other.test"}
+    control(stalwart, "update", kind="Domain", id_=saved["stalwartDomainId"], patch=patch)
+    run = work("stalwart")
+    ensure_mail(run, mail)
+    assert run.changes == ["set name of the mail domain other.test"]
+    assert objects(stalwart, "Domain") == before
+
+
+def test_a_renamed_mail_tenant_gets_its_name_back_or_is_removed_and_no_second_one_is_created(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    before = objects(stalwart, "Tenant")
+    renamed = {"kind": "Tenant", "id_": saved["stalwartTenantId"], "patch": {"name": "Acme"}}
+    control(stalwart, "update", **renamed)
+    ensure_mail(work("stalwart"), mail)
+    assert objects(stalwart, "Tenant") == before
+    control(stalwart, "update", **renamed)
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert objects(stalwart, "Tenant") == []
+
+
+@pytest.mark.parametrize("name", ["Others", f"Others {OTHER_ID}"])
+def test_a_mail_tenant_on_record_that_nothing_proves_to_be_the_tenants_is_never_changed(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved, name: str
+) -> None:
+    """Another server may have taken the place of the first one, and counts its ids anew."""
+    mail = client(stalwart, "require")
+    theirs = control(stalwart, "create", kind="Tenant", given={"name": name})
+    saved["stalwartTenantId"] = theirs["id"]
+    for step in (ensure_mail, remove_mail):
+        with nullcontext() if OTHER_ID in name else pytest.raises(PermanentError, match="taken"):
+            step(work("stalwart"), mail)
+        saved["stalwartTenantId"] = theirs["id"]
+        assert theirs["name"] in [one["name"] for one in objects(stalwart, "Tenant")]
 
 
 def test_another_tenant_whose_name_contains_our_id_keeps_its_mail_tenant(

@@ -17,12 +17,14 @@ from worker.integrations.stalwart.models import (
     DKIM_ALGORITHMS,
     DOMAIN_PROPERTIES,
     POSTMASTER,
+    TENANT_PROPERTIES,
     MailDomain,
     MailSetup,
     MailTenant,
     mail_domain,
+    mail_tenant,
 )
-from worker.integrations.stalwart.protocol.answers import map_of, text_of
+from worker.integrations.stalwart.protocol.answers import map_of
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.protocol.server_facts import ServerFacts
@@ -59,10 +61,14 @@ class StalwartClient:
         """Return the tenants whose name ends with this word; the customer chose the text before it."""
         _, answer = self._jmap.read(
             ("x:Tenant/query", {"filter": {"text": token}}),
-            ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
+            ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": TENANT_PROPERTIES}),
         )
-        found = [MailTenant(one["id"], text_of(one, "name"), map_of(one, "quotas")) for one in answer["list"]]
-        return [tenant for tenant in found if tenant.name.split()[-1:] == [token]]
+        return [one for one in map(mail_tenant, answer["list"]) if one.name.split()[-1:] == [token]]
+
+    def find_tenant(self, tenant_id: str) -> MailTenant | None:
+        """Return a tenant by its id."""
+        (answer,) = self._jmap.read(("x:Tenant/get", {"ids": [tenant_id], "properties": TENANT_PROPERTIES}))
+        return next(map(mail_tenant, answer["list"]), None)
 
     def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
         """Remove a tenant and return what still refers to it, if that blocks the removal."""
@@ -127,12 +133,13 @@ class StalwartClient:
         self,
         domain: MailDomain,
         *,
+        name: str | None = None,
         description: str | None = None,
         tenant_id: str | None = None,
         is_enabled: bool | None = None,
     ) -> None:
-        """Change the given fields, and let the server create the DKIM keys of both algorithms."""
-        given = {"description": description, "memberTenantId": tenant_id, "isEnabled": is_enabled}
+        """Change the given fields, and let the server create the DKIM keys of both algorithms. Raises KeyTaken."""
+        given = {"name": name, "description": description, "memberTenantId": tenant_id, "isEnabled": is_enabled}
         patch: Object = {key: value for key, value in given.items() if value is not None}
         if domain.algorithms is None:
             patch["dkimManagement"] = _own_keys()

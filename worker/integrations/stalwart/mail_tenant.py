@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+
 from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.models import MailTenant
+from worker.integrations.stalwart.closed.closing import domains_of
+from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.step_context import StepContext
+
+NAMED_AFTER_A_TENANT = re.compile(r"(^|\s)[0-9a-f]{24}$")
 
 
 def ensure_mail_tenant(step: StepContext, stalwart: StalwartClient) -> str:
@@ -41,8 +47,28 @@ def over_quota(step: StepContext, stalwart: StalwartClient, tenant_id: str | Non
     return {"over_quota": "; ".join(excesses)} if excesses else {}
 
 
+def mail_tenants(
+    step: StepContext, stalwart: StalwartClient, domains: Callable[[], Sequence[MailDomain]]
+) -> list[MailTenant]:
+    """Return the mail tenants with the tenant's id in their names, and the one on record that a person renamed.
+
+    One of the tenant's `domains` in it proves that it is the tenant's. Raises PermanentError("taken") without a proof,
+    unless it is named after another tenant.
+    """
+    named = stalwart.list_tenants(step.tenant.id)
+    known = step.remote("stalwartTenantId")
+    renamed = stalwart.find_tenant(known) if known and known not in [one.id for one in named] else None
+    if renamed is None or NAMED_AFTER_A_TENANT.search(renamed.name):
+        return named
+    if not any(domain.tenant_id == renamed.id for domain in domains()):
+        told = f"The mail tenant on record is named {renamed.name} and holds no domain of the tenant."
+        raise PermanentError("taken", f"{told} Put {step.tenant.id} at the end of its name if it is the tenant's.")
+    return [*named, renamed]
+
+
 def _our_tenant(step: StepContext, stalwart: StalwartClient) -> MailTenant | None:
-    found = stalwart.list_tenants(step.tenant.id)
+    ids = [entry["id"] for entry in step.remote("stalwartDomains") or []]
+    found = mail_tenants(step, stalwart, lambda: domains_of(step, stalwart.find_domains(ids)))
     if len(found) > 1:
         raise PermanentError("ambiguous", "Stalwart has several tenants with this tenant's id in their names.")
     return found[0] if found else None

@@ -13,7 +13,8 @@ DKIM_ALGORITHMS = ("Dkim1Ed25519Sha256", "Dkim1RsaSha256")
 POSTMASTER = "postmaster"
 #: what is behind the local part of a closed mailing list or catch-all address, so that no mail reaches it
 HIDDEN = ".dezky-suspended"
-#: properties that a MailDomain is read from
+#: properties that a MailTenant and a MailDomain are read from
+TENANT_PROPERTIES = ["id", "name", "quotas"]
 DOMAIN_PROPERTIES = [
     "id",
     "name",
@@ -74,6 +75,11 @@ class MailSetup:
     has_keys: bool
     has_postmaster: bool
     records: tuple[Record, ...]
+
+
+def mail_tenant(one: Object) -> MailTenant:
+    """Read a tenant. Raises TemporaryError("unexpected_answer")."""
+    return MailTenant(one["id"], text_of(one, "name"), map_of(one, "quotas"))
 
 
 def mail_domain(one: Object) -> MailDomain:

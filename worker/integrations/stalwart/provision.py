@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from shared.domains.dns_records import Record
@@ -90,7 +91,7 @@ def _save_domains(step: StepContext, made: list[MailDomain]) -> None:
 
 def _ensure_domain(step: StepContext, stalwart: StalwartClient, name: str, owner: str | None) -> MailDomain:
     # names are unique: the first attempt need not read, since a failed create names the holder
-    seen = None if step.is_first else _ours(step, stalwart.find_domain(name))
+    seen = None if step.is_first else _known_domain(step, stalwart, name)
     domain = seen or step.change(
         f"create the mail domain {name} with its postmaster",
         lambda: _created_domain(step, stalwart, name, owner),
@@ -98,18 +99,27 @@ def _ensure_domain(step: StepContext, stalwart: StalwartClient, name: str, owner
     )
     if owner is not None and domain.tenant_id not in (None, owner):
         raise PermanentError("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
-    _align(step, stalwart, domain, owner)
-    return domain
+    _align(step, stalwart, domain, name, owner)
+    return replace(domain, name=name)
 
 
-def _align(step: StepContext, stalwart: StalwartClient, domain: MailDomain, owner: str | None) -> None:
+def _known_domain(step: StepContext, stalwart: StalwartClient, name: str) -> MailDomain | None:
+    """Return the domain on record, which a person may have renamed, or the one of this name."""
+    entries = [*_on_record(step), *(step.remote("stalwartClosedDomains") or [])]
+    ids = [entry["id"] for entry in entries if entry["domain"] == name]
+    recorded = closable_domains(step, stalwart.find_domains(ids))
+    return _ours(step, recorded[0] if recorded else stalwart.find_domain(name))
+
+
+def _align(step: StepContext, stalwart: StalwartClient, domain: MailDomain, name: str, owner: str | None) -> None:
     wanted = _description(step)
     differs: dict[str, Any] = {
+        "name": name if domain.name != name else None,
         "description": wanted if domain.description != wanted else None,
         "tenant_id": owner if owner and domain.tenant_id != owner else None,
         "is_enabled": None if domain.is_enabled else True,
     }
-    settings = [name.removesuffix("_id").replace("is_", "") for name, value in differs.items() if value is not None]
+    settings = [key.removesuffix("_id").replace("is_", "") for key, value in differs.items() if value is not None]
     settings += [] if domain.makes_keys else [_key_management(domain)]
     if settings:
         step.change(

@@ -9,6 +9,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import domains_of, require_markers
 from worker.integrations.stalwart.contents import Account
+from worker.integrations.stalwart.mail_tenant import mail_tenants
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.step_context import ChangeRecorder, StepContext
@@ -26,17 +27,18 @@ def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """
     every = stalwart.list_domains()
     domains = domains_of(step, every)
+    tenants = _mail_tenants(step, stalwart, domains)
     accounts = {domain.id: _removable(stalwart, domain) for domain in domains}
     for domain in domains:
         _empty(step, stalwart, domain, accounts[domain.id])
     for domain in domains:  # only after all were emptied: an account may have an alias in another domain
         _delete(step, stalwart, domain)
-    for tenant in _mail_tenants(step, stalwart):
+    for tenant in tenants:
         delete_mail_tenant(step, stalwart, tenant.id, tenant.name)
     require_markers(step, every)
     if step.is_dry_run:
         return ok()
-    if domains_of(step, stalwart.list_domains()) or _mail_tenants(step, stalwart):
+    if domains_of(step, stalwart.list_domains()) or _mail_tenants(step, stalwart, domains):
         raise TemporaryError("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain with the tenant's ownership marker")
 
@@ -52,10 +54,10 @@ def delete_mail_tenant(recorder: ChangeRecorder, stalwart: StalwartClient, id_: 
     recorder.change(f"remove the mail tenant {name}", partial(_remove_tenant, stalwart, id_), None)
 
 
-def _mail_tenants(step: StepContext, stalwart: StalwartClient) -> list[MailTenant]:
+def _mail_tenants(step: StepContext, stalwart: StalwartClient, domains: Sequence[MailDomain]) -> list[MailTenant]:
     """Return the tenant's mail tenants; include one on record even if the platform now creates none."""
     may_be = stalwart.links_tenants() or step.remote("stalwartTenantId")
-    return stalwart.list_tenants(step.tenant.id) if may_be else []
+    return mail_tenants(step, stalwart, lambda: domains) if may_be else []
 
 
 def _removable(stalwart: StalwartClient, domain: MailDomain) -> list[Account]:
