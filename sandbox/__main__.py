@@ -128,7 +128,7 @@ def token(data: Path, role: str, tenant: str | None, partner: str | None) -> Non
 
 @main.command()
 @with_layout
-@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "stripe", "dns"]))
+@click.argument("product", type=click.Choice(states.SIMULATED))
 @click.argument("rule")
 def fault(data: Path, product: str, rule: str) -> None:
     """Add a fault to a simulator as JSON, or `clear` all its faults.

@@ -15,7 +15,7 @@ from api.schemas.fields import EventActions, Moment, ObjectIdText
 from shared.accounts.user import UserQuery
 from shared.core.errors import FieldError, InvalidInput
 from shared.events.model import EventFilter
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import INTEGRATIONS, SCANNED
 from shared.operations.model import Mode
 from shared.orphans.model import OrphanQuery, OrphanStatus
 from shared.subscriptions.model import SubscriptionQuery, SubscriptionStatus
@@ -196,7 +196,7 @@ class DeliveryListQuery(ListQuery):
 
 
 class OrphanListQuery(ListQuery):
-    integration: Literal["authentik", "stalwart", "ocis"] | None = None
+    integration: Literal[*SCANNED] | None = None  # type: ignore[valid-type]
     status: OrphanStatus | None = None
 
     def to_domain(self) -> OrphanQuery:

@@ -8,15 +8,17 @@ from werkzeug.wrappers import Response
 from console.web.api import act, api, get, key
 from console.web.forms import CONFIRMATION, Field, Form
 from console.web.listing import listing
+from console.web.words import product
 
 pages = Blueprint("orphans", __name__, url_prefix="/orphans")
 
 
 @pages.get("/")
 def index() -> str:
-    return render_template(
-        "orphans/index.html", listing=listing("/orphans", "integration", "status"), scans=get("/orphans/looks")
-    )
+    scans = get("/orphans/looks")
+    integrations = [(scan["integration"], product(scan["integration"])) for scan in scans]
+    found = listing("/orphans", "integration", "status")
+    return render_template("orphans/index.html", listing=found, scans=scans, integrations=integrations)
 
 
 @pages.post("/scan")

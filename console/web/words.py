@@ -43,6 +43,9 @@ WORDS = {
     "quarantined": "In quarantine",
     "unverified": "Not verified",
 }
+#: integrations that have a step, as the API names them
+STEP_NAMES = ("authentik", "stalwart", "ocis", "billing")
+#: labels of integrations, steps and areas of diagnostics
 INTEGRATIONS = {
     "authentik": "Authentik",
     "stalwart": "Stalwart",
@@ -71,7 +74,7 @@ def add_words(app: Flask) -> None:
         step_state=step_state,
         steps_of=steps_of,
     )
-    app.jinja_env.globals.update(state_of=state_of, new_key=new_key)
+    app.jinja_env.globals.update(state_of=state_of, new_key=new_key, step_names=STEP_NAMES)
 
 
 def parsed(time: str) -> datetime:

@@ -22,7 +22,7 @@ from platformctl.cli.options import (
 )
 from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
-from platformctl.cli.types import PARTNER, SLUG, JsonFile
+from platformctl.cli.types import INTEGRATION, PARTNER, SLUG, JsonFile
 from platformctl.commands.lifecycle import LIFECYCLE
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -41,7 +41,6 @@ COLUMNS = (
     Column("partner", "partnerId", wide=True),
     Column("owner", "owner.email", wide=True),
 )
-STEPS = ("authentik", "stalwart", "ocis", "billing")
 FIELDS = (
     Field("name", "--name", "As people write it.", required=True),
     Field("plan", "--plan", "Of the catalogue; a new tenant's default is the first."),
@@ -87,7 +86,7 @@ def tenants() -> None:
     metavar="PREFIX",
     help="Only those whose slug, name, domain, owner's address or partner begins so.",
 )
-@click.option("--failed", type=click.Choice(STEPS), help="Only those whose step of this name is in error.")
+@click.option("--failed", type=INTEGRATION, metavar="STEP", help="Only those whose step of this name is in error.")
 @click.option("--drift", metavar="STEP", help="Only those that drifted in this step, or in `any`.")
 @click.option("--paused", is_flag=True, help="Only those that an operator has paused.")
 @selected("Any filters of the API, as status=active,step.ocis=error.")

@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import ssl
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
@@ -15,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from shared.config.files import FileSettingsSource
 from shared.config.former_names import FormerNamesSource
 from shared.config.plans import DEFAULT_PLANS, Plan
-from shared.integrations.catalog import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
+from shared.integrations.catalog import INTEGRATIONS, OPTIONAL, Integration
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -145,13 +146,13 @@ class IntegrationSettings(BaseSettings):
     @property
     def configured(self) -> frozenset[str]:
         """Return the names of the integrations that have an address or a key."""
-        given: dict[str, object] = {
-            AUTHENTIK: self.authentik_api_url,
-            STALWART: self.stalwart_api_url,
-            OCIS: self.ocis_api_url,
-            BILLING: self.stripe_api_key,
-        }
-        return frozenset(name for name, value in given.items() if value is not None)
+        return frozenset(name for name, one in INTEGRATIONS.items() if getattr(self, one.address) is not None)
+
+    @property
+    def integration_urls(self) -> dict[str, str]:
+        """Return integration to the address of its API. The key of Stripe's library implies an address."""
+        given = {name: getattr(self, one.address) for name, one in INTEGRATIONS.items()}
+        return {name: str(value) for name, value in given.items() if isinstance(value, AnyHttpUrl)}
 
     @property
     def disabled_integrations(self) -> frozenset[str]:
@@ -162,13 +163,10 @@ class IntegrationSettings(BaseSettings):
     def credential_fingerprints(self) -> dict[str, str]:
         """Return each integration's keyed hash of its credentials, to detect renewed ones; empty without STAMP_KEYS."""
         key = self.stamp_key_texts[0].encode() if self.stamp_keys else None
-        given: dict[str, tuple[str | SecretStr | None, ...]] = {
-            AUTHENTIK: (self.authentik_api_token,),
-            STALWART: (self.stalwart_api_token, self.stalwart_username, self.stalwart_password),
-            OCIS: (self.ocis_client_id, self.ocis_client_secret, self.ocis_username, self.ocis_password),
-            BILLING: (self.stripe_api_key,),
-        }
-        return {name: _fingerprint(key, parts) for name, parts in given.items()} if key else {}
+        if key is None:
+            return {}
+        settings = {name: chain.from_iterable(one.credentials) for name, one in INTEGRATIONS.items()}
+        return {name: _fingerprint(key, [getattr(self, one) for one in found]) for name, found in settings.items()}
 
     @property
     def stamp_key_texts(self) -> tuple[str, ...]:
@@ -179,7 +177,7 @@ class IntegrationSettings(BaseSettings):
         problems = [*self.problems_of_credentials(), *self._problems_of_prices()]
         if not self.plans:
             problems.append("PLANS must have at least one plan")
-        if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
+        if any(INTEGRATIONS[name].marked for name in self.configured) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
         if self.stamp_keys and len(self.stamp_key_texts[0]) < MIN_STAMP_KEY_LENGTH:
             problems.append(
@@ -195,25 +193,20 @@ class IntegrationSettings(BaseSettings):
         return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in unpriced]
 
     def problems_of_credentials(self) -> list[str]:
-        problems = []
-        if self.authentik_api_url and not self.authentik_api_token:
-            problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")
-        if self.stalwart_api_url and not (
-            self.stalwart_api_token or (self.stalwart_username and self.stalwart_password)
-        ):
-            problems.append(
-                "STALWART_API_URL is set but neither STALWART_API_TOKEN nor STALWART_USERNAME and STALWART_PASSWORD"
-            )
-        by_account = self.ocis_username and self.ocis_password
-        by_client = self.ocis_token_url and self.ocis_client_id and (self.ocis_client_secret or by_account)
-        if self.ocis_api_url and not (by_client or by_account):
-            problems.append(
-                "OCIS_API_URL is set but neither OCIS_TOKEN_URL with OCIS_CLIENT_ID and OCIS_CLIENT_SECRET, "
-                "nor OCIS_USERNAME and OCIS_PASSWORD"
-            )
-        return problems
+        found = [INTEGRATIONS[name] for name in sorted(self.configured)]
+        lacking = [one for one in found if not any(self._are_set(names) for names in one.credentials)]
+        return [f"{one.address.upper()} is set but {_alternatives(one)}" for one in lacking]
+
+    def _are_set(self, names: tuple[str, ...]) -> bool:
+        return all(getattr(self, name) for name in names)
 
 
-def _fingerprint(key: bytes, parts: tuple[str | SecretStr | None, ...]) -> str:
-    texts = [part.get_secret_value() if isinstance(part, SecretStr) else part for part in parts]
+def _alternatives(integration: Integration) -> str:
+    """Say which credentials are missing, as the end of a sentence."""
+    groups = [" and ".join(name.upper() for name in names) for names in integration.credentials]
+    return f"{groups[0]} is not" if len(groups) == 1 else f"neither {', nor '.join(groups)}"
+
+
+def _fingerprint(key: bytes, parts: list[AnyHttpUrl | SecretStr | str | None]) -> str:
+    texts = [part.get_secret_value() if isinstance(part, SecretStr) else part and str(part) for part in parts]
     return hmac.new(key, json.dumps(texts).encode(), hashlib.sha256).hexdigest()[:16]

@@ -1,29 +1,80 @@
-"""The integrations: names, order of publishing, and the tenant's fields with their remote ids."""
+"""The integrations. Settings, queues, filters, orphan scans and breakers follow from one entry each."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 AUTHENTIK, STALWART, OCIS, BILLING = "authentik", "stalwart", "ocis", "billing"
 
 #: the step that grants and revokes users' access: membership of the tenant's group
 ACCESS = "access"
 
-#: integration to the tenant's fields with the remote ids and state of that integration
-INTEGRATIONS: dict[str, tuple[str, ...]] = {
-    AUTHENTIK: ("authentikGroupId", "ownerSubject"),
-    STALWART: (
-        "stalwartDomainId",
-        "stalwartDomains",
-        "stalwartTenantId",
-        "stalwartLocked",
-        "stalwartReturning",
-        "stalwartRefused",
-        "stalwartClosedDomains",
-        "dnsRecords",
-        "dnsRecordsAt",
+
+@dataclass(frozen=True)
+class MarkedKind:
+    """A kind of outside object that carries our ownership marker.
+
+    `fields`: paths in a tenant's document that hold ids of such objects. `only`: the field with the id of the one
+    object that a tenant has of this kind; None if it may have several.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    only: str | None = None
+
+
+@dataclass(frozen=True)
+class Integration:
+    """One outside product.
+
+    `address`: the setting that configures it. `credentials`: alternative sets of settings; one must be complete then.
+    `fields`: the tenant's fields with its remote ids and state. `marked`: the objects that orphan scans list; steps
+    look up those of the first kind in other tenants' records. `is_optional`: without configuration it has no step.
+    """
+
+    address: str
+    credentials: tuple[tuple[str, ...], ...]
+    fields: tuple[str, ...] = ()
+    marked: tuple[MarkedKind, ...] = ()
+    is_optional: bool = False
+
+
+INTEGRATIONS: Mapping[str, Integration] = {
+    AUTHENTIK: Integration(
+        address="authentik_api_url",
+        credentials=(("authentik_api_token",),),
+        fields=("authentikGroupId", "ownerSubject"),
+        marked=(MarkedKind("group", ("authentikGroupId",), only="authentikGroupId"),),
     ),
-    OCIS: ("ocisSpaceId", "ocisNewSpaceId", "ocisGroupId", "ocisMembers"),
-    # Stripe's ids are on the subscription's record
-    BILLING: (),
+    STALWART: Integration(
+        address="stalwart_api_url",
+        credentials=(("stalwart_api_token",), ("stalwart_username", "stalwart_password")),
+        fields=(
+            "stalwartDomainId",
+            "stalwartDomains",
+            "stalwartTenantId",
+            "stalwartLocked",
+            "stalwartReturning",
+            "stalwartRefused",
+            "stalwartClosedDomains",
+            "dnsRecords",
+            "dnsRecordsAt",
+        ),
+        marked=(
+            # a domain removed from a tenant still belongs to it, so one of a living tenant is never an orphan
+            MarkedKind("mail_domain", ("stalwartDomains.id", "stalwartClosedDomains.id")),
+            MarkedKind("mail_tenant", ("stalwartTenantId",), only="stalwartTenantId"),
+        ),
+    ),
+    OCIS: Integration(
+        address="ocis_api_url",
+        credentials=(("ocis_token_url", "ocis_client_id", "ocis_client_secret"), ("ocis_username", "ocis_password")),
+        fields=("ocisSpaceId", "ocisNewSpaceId", "ocisGroupId", "ocisMembers"),
+        marked=(MarkedKind("space", ("ocisSpaceId", "ocisNewSpaceId"), only="ocisSpaceId"),),
+    ),
+    # Stripe's ids are on the subscription's record, and the records of former customers must be kept
+    BILLING: Integration(address="stripe_api_key", credentials=(("stripe_api_key",),), is_optional=True),
 }
 
 #: order in which a stage's steps are published: the slowest starts first, because the stage ends with it.
@@ -31,4 +82,10 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
 SLOWEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
 
 #: integrations that have no step and no status until they are configured
-OPTIONAL = frozenset({BILLING})
+OPTIONAL = frozenset(name for name, one in INTEGRATIONS.items() if one.is_optional)
+
+#: integrations that are scanned for orphans
+SCANNED = tuple(name for name, one in INTEGRATIONS.items() if one.marked)
+
+#: the tenant's fields with remote ids and state, of all integrations
+REMOTE_FIELDS = tuple(field for one in INTEGRATIONS.values() for field in one.fields)

@@ -10,26 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
+from shared.integrations.catalog import INTEGRATIONS
 from shared.tenants.model import Tenant
-
-#: scanned integrations. Stripe is not among them: the records of former customers must be kept
-SCANNED = (AUTHENTIK, STALWART, OCIS)
 
 
 class OrphanKind(StrEnum):
+    """The kinds of marked objects in the catalogue of integrations."""
+
     GROUP = "group"
     MAIL_DOMAIN = "mail_domain"
     MAIL_TENANT = "mail_tenant"
     SPACE = "space"
 
 
-#: kinds of which a tenant has one object, with the tenant's field that holds its id. A domain removed from a tenant
-#: still belongs to it, so a mail domain of a living tenant is never an orphan.
-RECORDED: Mapping[OrphanKind, str] = {
-    OrphanKind.GROUP: "authentikGroupId",
-    OrphanKind.MAIL_TENANT: "stalwartTenantId",
-    OrphanKind.SPACE: "ocisSpaceId",
+#: kinds of which a tenant has one object, with the tenant's field that holds its id
+RECORDED: Mapping[str, str] = {
+    kind.name: kind.only for one in INTEGRATIONS.values() for kind in one.marked if kind.only is not None
 }
 
 

@@ -15,7 +15,8 @@ from pymongo.database import Database
 from shared.db.documents import Document, Transaction, literals, make_indexes, seconds_from_now, translate_errors
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
-from shared.orphans.model import SCANNED, OrphanScan
+from shared.integrations.catalog import SCANNED
+from shared.orphans.model import OrphanScan
 
 INDEXES = [IndexModel([("dueAt", ASCENDING)], name="due", sparse=True)]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.mapping import mapper, nested
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import INTEGRATIONS, REMOTE_FIELDS
 from shared.tenants.model import Drift, Tenant
-
-REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),

@@ -9,18 +9,10 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from shared.db.documents import Document, object_id, translate_errors
-from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
+from shared.integrations.catalog import INTEGRATIONS
 
-GROUP, MAIL_DOMAIN, MAIL_TENANT, SPACE = "group", "mail_domain", "mail_tenant", "space"
 #: kind of object to the fields of a tenant's document that hold ids of such objects
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    GROUP: ("authentikGroupId",),
-    MAIL_DOMAIN: ("stalwartDomains.id", "stalwartClosedDomains.id"),
-    MAIL_TENANT: ("stalwartTenantId",),
-    SPACE: ("ocisSpaceId", "ocisNewSpaceId"),
-}
-#: integration to the kind of its objects that carry a marker
-MARKED: Mapping[str, str] = {AUTHENTIK: GROUP, STALWART: MAIL_DOMAIN, OCIS: SPACE}
+FIELDS: Mapping[str, tuple[str, ...]] = {kind.name: kind.fields for one in INTEGRATIONS.values() for kind in one.marked}
 
 
 class RecordedObjects:
@@ -42,12 +34,15 @@ class RecordedObjects:
 
     def is_recorded_for_another_tenant(self, integration: str, id_: str, tenant_id: str) -> bool:
         """Return whether the record of a tenant other than this one names the object."""
-        fields = FIELDS.get(MARKED.get(integration, ""), ())
-        if not fields:
+        marked = INTEGRATIONS[integration].marked
+        if not marked:
             return False
         not_this: Document = {"_id": {"$ne": object_id(tenant_id) or ObjectId()}}
         with translate_errors():
-            return self._rows.find_one({**not_this, "$or": [{field: id_} for field in fields]}, {"_id": 1}) is not None
+            return (
+                self._rows.find_one({**not_this, "$or": [{field: id_} for field in marked[0].fields]}, {"_id": 1})
+                is not None
+            )
 
 
 def _ids(found: Any) -> list[str]:

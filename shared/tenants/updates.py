@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.db.documents import Document, literals, seconds_from_now
+from shared.integrations.catalog import REMOTE_FIELDS
 from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import unconfigured_fields
-from shared.tenants.documents import REMOTE_FIELDS
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 

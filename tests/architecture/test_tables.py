@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import celery
@@ -16,17 +17,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.auth.guard import guard
 from api.http.problem_details import STATUS
+from console.web import words
 from shared.config.settings import Settings
 from shared.core import errors
 from shared.integrations import reasons
-from shared.integrations.catalog import INTEGRATIONS, SLOWEST_FIRST
+from shared.integrations.catalog import ACCESS, INTEGRATIONS, SCANNED, SLOWEST_FIRST
 from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
 from shared.messaging.reconnect_workaround import AFFECTED_CELERY
+from shared.orphans.model import OrphanKind
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import WORKFLOWS, Action
 from worker.app import create_worker
 from worker.integrations.connect import connect_integrations
+from worker.integrations.discovery import FINDERS
 from worker.integrations.registry import STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +55,24 @@ def test_every_action_has_a_workflow_and_a_transition_and_every_step_a_function(
 def test_every_integration_has_a_queue_and_a_client(settings: Settings) -> None:
     assert set(INTEGRATIONS) == set(SLOWEST_FIRST) < set(QUEUES)
     assert set(connect_integrations(settings)) == set(INTEGRATIONS)
+
+
+def test_every_integration_names_settings_that_exist_and_credentials() -> None:
+    for name, one in INTEGRATIONS.items():
+        named = {one.address, *chain.from_iterable(one.credentials)}
+        assert named <= set(Settings.model_fields), name
+        assert one.credentials, name
+        assert {field.partition(".")[0] for kind in one.marked for field in kind.fields} <= set(one.fields), name
+
+
+def test_every_kind_of_marked_object_is_listed_by_the_orphan_scans() -> None:
+    assert {kind.name for one in INTEGRATIONS.values() for kind in one.marked} == set(OrphanKind)
+    assert set(FINDERS) == set(SCANNED)
+
+
+def test_the_console_has_a_label_and_a_filter_for_every_integration() -> None:
+    assert tuple(INTEGRATIONS) == words.STEP_NAMES
+    assert set(words.INTEGRATIONS) >= {*INTEGRATIONS, ACCESS}
 
 
 def test_every_task_that_is_sent_is_answered_by_the_worker(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.settings import Settings, SettingsError, read_api_settings, read_settings
+from shared.integrations.catalog import INTEGRATIONS
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
@@ -185,3 +186,16 @@ def test_the_api_needs_no_credentials_of_a_product_and_a_worker_does() -> None:
     assert read_api_settings(**given, **product).configured == {"authentik"}
     with pytest.raises(SettingsError, match="AUTHENTIK_API_TOKEN"):
         read_settings(**given, **product)
+
+
+@pytest.mark.parametrize("name", [name for name, one in INTEGRATIONS.items() if (one.address,) not in one.credentials])
+def test_an_integration_with_an_address_and_half_of_its_credentials_is_refused(name: str) -> None:
+    integration = INTEGRATIONS[name]
+    base = {"mongodb_uri": DATABASE, "redis_url": "redis://127.0.0.1:1/0", "stamp_keys": "k" * 32}
+    given = base | {integration.address: "https://product.test"}
+    halves = {names[0]: "https://product.test/x" for names in integration.credentials if len(names) > 1}
+    with pytest.raises(SettingsError, match=f"{integration.address.upper()} is set but") as refusal:
+        read_settings(**given, **halves)
+    assert all(one.upper() in str(refusal.value) for names in integration.credentials for one in names)
+    for names in integration.credentials:
+        read_settings(**given, **dict.fromkeys(names, "https://product.test/x"))

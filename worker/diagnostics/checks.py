@@ -24,7 +24,6 @@ from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.status.problem_repository import ProblemRepository
 from shared.status.repair import StatusRepair
 from worker.diagnostics.products import product_checks, write_checks
-from worker.jobs.certificates import product_urls
 
 #: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
 MAX_DIFFERENCE = 5.0
@@ -162,8 +161,8 @@ class Diagnostics:
         return Check("issuers", issuer, CheckStatus.OK if known else CheckStatus.FAILED, message, remedy)
 
     def _names(self) -> Iterator[Check]:
-        for name, url in product_urls(self._settings).items():
-            host = urlsplit(url or "").hostname
+        for name, url in self._settings.integration_urls.items():
+            host = urlsplit(url).hostname
             if host is None:
                 continue
             began = time.monotonic()

@@ -17,9 +17,9 @@ from shared.integrations.outcomes import Fault, TemporaryError, failed
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.status.problem_repository import ProblemRepository
+from worker.http.certificate import certificate_end
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS
-from worker.jobs.certificates import certificate_end, product_urls
 
 #: timeout of all checks of one product, in seconds
 MAX_PRODUCT_SECONDS = 30.0
@@ -31,7 +31,7 @@ ENDS_SOON = 14 * 86400.0
 
 def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[Check]:
     """Yield the checks of every integration; one that is not configured yields `not_configured`."""
-    urls = product_urls(settings)
+    urls = settings.integration_urls
     for name in INTEGRATIONS:
         client = clients.get(name)
         if client is None:

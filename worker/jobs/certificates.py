@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 import time
-from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import Gauge
 
 from shared.config.settings import Settings
+from worker.http.certificate import certificate_end
 
 log = structlog.get_logger(__name__)
 
-#: interval between reads of each certificate, and the timeout of one read, in seconds
-INTERVAL, READ_TIMEOUT = 6 * 3600.0, 5.0
+#: interval between reads of each certificate, in seconds
+INTERVAL = 6 * 3600.0
 EXPIRY = Gauge(
     "dezky_certificate_expiry_timestamp_seconds",
     "End of the certificate of a product's address",
@@ -25,27 +24,11 @@ EXPIRY = Gauge(
 )
 
 
-def certificate_end(url: str, ca_file: str | None) -> float | None:
-    """Return when the certificate of an address expires, None for one without TLS. Raises OSError, ssl.SSLError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or parts.hostname is None:
-        return None
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    with (
-        socket.create_connection((parts.hostname, parts.port or 443), READ_TIMEOUT) as plain,
-        context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
-    ):
-        found = secured.getpeercert() or {}
-    return ssl.cert_time_to_seconds(str(found["notAfter"]))
-
-
 class CertificateJob:
     """Reads certificates on its own thread, so that an integration that hangs delays no other job."""
 
     def __init__(self, settings: Settings) -> None:
-        self._urls = {name: url for name, url in product_urls(settings).items() if url}
+        self._urls = settings.integration_urls
         self._ca_file = settings.extra_ca_certs
         self._next = 0.0
 
@@ -66,13 +49,3 @@ class CertificateJob:
             else:
                 if end is not None:
                     EXPIRY.labels(name).set(end)
-
-
-def product_urls(settings: Settings) -> dict[str, str | None]:
-    """Return integration to the address of its API."""
-    urls = {
-        "authentik": settings.authentik_api_url,
-        "stalwart": settings.stalwart_api_url,
-        "ocis": settings.ocis_api_url,
-    }
-    return {name: str(url) if url else None for name, url in urls.items()}

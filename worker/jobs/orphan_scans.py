@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import structlog
 
 from shared.config.settings import Settings
+from shared.integrations.catalog import SCANNED
 from shared.integrations.outcomes import Fault, Outcome, Result, TemporaryError, failed, ok, skipped
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.orphans.model import SCANNED, OrphanStatus
+from shared.orphans.model import OrphanStatus
 from shared.orphans.repository import RemovalClaim
 from shared.orphans.scan_repository import OrphanScanClaim
 from shared.orphans.scanner import OrphanScanner

@@ -13,7 +13,7 @@ from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdT
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from api.schemas.tenants.operations import OperationResponse
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import REMOTE_FIELDS
 from shared.tenants.model import Address, BillingInfo, NewTenant, Owner, Status, TenantPatch
 from shared.tenants.views import TenantView
 
@@ -200,9 +200,7 @@ _LISTS: dict[str, Any] = {
     "stalwartRefused": list[str],
     "stalwartClosedDomains": list[dict[str, str]],
 }
-_REMOTE: dict[str, Any] = {
-    name: (_LISTS.get(name, str) | None, None) for fields in INTEGRATIONS.values() for name in fields
-}
+_REMOTE: dict[str, Any] = {name: (_LISTS.get(name, str) | None, None) for name in REMOTE_FIELDS}
 
 
 class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_REMOTE)):  # type: ignore[misc]

@@ -12,10 +12,11 @@ from console.pages.tenants.catalogue import partners, plans
 from console.web.api import api, get, key, person
 from console.web.forms import Field, Form
 from console.web.listing import listing
+from console.web.words import STEP_NAMES
 
 pages = Blueprint("tenants", __name__, url_prefix="/tenants")
 
-FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "drift", "paused", "sort")
+FILTERS = ("q", "status", "plan", "partner", *(f"step.{name}" for name in STEP_NAMES), "drift", "paused", "sort")
 CHECKED_FIELDS = ("slug", "domain", "email")
 FIELDS = (
     Field("slug"),
