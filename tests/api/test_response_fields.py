@@ -14,7 +14,8 @@ import pytest
 from api.http.responses import ResponseModel
 from api.schemas.accounts.partners import PartnerResponse
 from api.schemas.accounts.profile import ProfileResponse
-from api.schemas.accounts.users import ErasureResponse
+from api.schemas.accounts.subscriptions import SubscriptionResponse
+from api.schemas.accounts.users import ErasureResponse, UserResponse
 from api.schemas.operations.bulk import BulkOperationResponse
 from api.schemas.operations.diagnostics import DiagnosisResponse
 from api.schemas.operations.status import StatusResponse, SummaryResponse
@@ -28,25 +29,30 @@ from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse
 from api.schemas.webhooks.webhooks import DeliveryResponse, WebhookResponse
 from shared.accounts.partner import Partner
+from shared.accounts.user import User
 from shared.administration.sign_in import Profile
 from shared.administration.users import Erasure
 from shared.bulk.model import BulkOperation
 from shared.diagnostics.model import Diagnosis
 from shared.domains.views import DomainView
 from shared.events.model import Event
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import INTEGRATIONS, REMOTE_FIELDS
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanScan
 from shared.provisioning.purge_quota import PurgeQuota
 from shared.status.model import Status, Summary
+from shared.subscriptions.model import Subscription
 from shared.switches.model import Switch
 from shared.tenants.views import Receipt, TenantView
 from shared.webhooks.model import DeliveryRecord, Webhook
+from tests.api.conftest import Client
 
 SHOWN: list[tuple[type[ResponseModel], type]] = [
     (PartnerResponse, Partner),
     (ProfileResponse, Profile),
     (ErasureResponse, Erasure),
+    (UserResponse, User),
+    (SubscriptionResponse, Subscription),
     (BulkOperationResponse, BulkOperation),
     (DiagnosisResponse, Diagnosis),
     (StatusResponse, Status),
@@ -77,7 +83,12 @@ WORDS: dict[str, Any] = {
     "cause": "unreachable",
     "provisioning_status": dict.fromkeys(INTEGRATIONS, "ok"),
     # texts, which the catalogue of integrations names and not the model
-    "remote": {name: None for names in INTEGRATIONS.values() for name in names},
+    "remote": dict.fromkeys(REMOTE_FIELDS),
+}
+#: responses whose fields the route names one by one
+BUILT = {
+    *("AvailabilityResponse", "PlanResponse", "HealthResponse", "ReadinessResponse"),
+    *("WebhookWithSecretResponse", "ExportResponse", "TenantPauseResponse"),
 }
 #: fields that not every value has, or that the route adds
 ELSEWHERE: dict[str, set[str]] = {
@@ -123,3 +134,16 @@ def unread(response: Any) -> Iterator[str]:
 @pytest.mark.parametrize(("response", "value"), SHOWN, ids=[response.__name__ for response, _ in SHOWN])
 def test_every_field_of_a_response_reads_an_attribute_of_its_value(response: type[ResponseModel], value: type) -> None:
     assert list(unread(response.of(filled(value)))) == []
+
+
+def test_every_response_of_a_route_is_checked(root: Client) -> None:
+    shown = {model.__name__ for model, _ in SHOWN}
+    found = {
+        reference.rpartition("/")[2]
+        for operations in root("GET", "/openapi.json").json()["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        if status.startswith("2") and (reference := content["schema"].get("items", content["schema"]).get("$ref"))
+    }
+    assert found - shown - BUILT == set(), "add it to SHOWN"

@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 import pytest
 
 from client import Platform, inputs, models, operator_models, webhook_models
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import REMOTE_FIELDS
 
 #: method and path to the type of its response, or of its list's items
 RESPONSES: dict[tuple[str, str], Any] = {
@@ -54,8 +54,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/webhooks"): inputs.NewWebhook,
     ("patch", "/webhooks/{webhook_id}"): inputs.WebhookChanges,
 }
+#: schemas that no method of the client returns, and bodies that a method builds from its arguments
+NOT_IN_THE_CLIENT = {
+    *("HealthResponse", "ReadinessResponse"),
+    *("BulkOperationRequest", "ObserveOnlyRequest", "RaiseQuotaRequest", "SuspensionRequest"),
+}
 #: a tenant's id in a product comes and goes with the product's integration
-REMOTE = {name for names in INTEGRATIONS.values() for name in names}
+REMOTE = set(REMOTE_FIELDS)
 JSON_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 
 Schema = dict[str, Any]
@@ -124,6 +129,14 @@ def _plain(hint: Any) -> Any:
     return hint
 
 
+def schemas(operation: Schema) -> set[str]:
+    """Return the names of the schemas that an operation takes and returns."""
+    successes = [one for status, one in operation["responses"].items() if status.startswith("2")]
+    contents = [one.get("content", {}) for one in (operation.get("requestBody", {}), *successes)]
+    found = [one["application/json"]["schema"] for one in contents if "application/json" in one]
+    return {one.get("items", one)["$ref"].rpartition("/")[2] for one in found if "$ref" in one.get("items", one)}
+
+
 @pytest.fixture
 def described(platform: Platform) -> Description:
     return Description(platform.request("GET", "/openapi.json").data)
@@ -145,3 +158,15 @@ def test_request_bodies_have_the_fields_that_the_api_accepts(described: Descript
         for line in differences(described, described.body(method, path), record, record.__name__, exact=False)
     ]
     assert not found, "\n".join(found)
+
+
+def test_every_schema_of_a_route_is_compared_with_the_client(described: Description) -> None:
+    paths = described.document["paths"]
+    compared = set().union(*(schemas(paths[path][method]) for method, path in (*RESPONSES, *BODIES)))
+    missing = {
+        f"{method} {path}: {name}"
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        for name in schemas(operation) - compared - NOT_IN_THE_CLIENT
+    }
+    assert not missing, "add them to RESPONSES or BODIES:\n" + "\n".join(sorted(missing))

@@ -32,6 +32,9 @@ from sandbox.simulators.state_faults import STATE_KINDS
 from sandbox.simulators.stripe.server import StripeSimulator
 from sandbox.tokens import password_of, person_of
 
+SIMULATORS = (AuthentikSimulator, StalwartSimulator, OcisSimulator, StripeSimulator, DnsSimulator)
+SIMULATORS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulators.md"
+
 
 class Sandbox:
     """The command line over one folder."""
@@ -218,8 +221,12 @@ def test_every_command_explains_itself() -> None:
 
 @pytest.mark.parametrize("kind", sorted(STATE_KINDS))
 def test_the_help_of_faults_names_the_products_that_know_a_kind(kind: str) -> None:
-    simulators = (AuthentikSimulator, StalwartSimulator, OcisSimulator, StripeSimulator, DnsSimulator)
-    supporting = {one.__name__.removesuffix("Simulator").lower() for one in simulators if kind in one.kinds()}
+    supporting = {one.__name__.removesuffix("Simulator").lower() for one in SIMULATORS if kind in one.kinds()}
     text = " ".join((main.commands["fault"].help or "").split()).lower()
     [products] = re.findall(rf"\. ([a-z, ]+): {kind}", text)
     assert set(re.split(", | and ", products)) == supporting
+
+
+def test_every_fault_of_a_simulator_is_documented() -> None:
+    documented = set(re.findall(r"`([a-z0-9_]+)`", SIMULATORS_PAGE.read_text()))
+    assert {name for one in SIMULATORS for name in one.own_faults} <= documented
