@@ -15,7 +15,7 @@ from api.http.responses import ResponseModel
 from api.schemas.accounts.partners import PartnerResponse
 from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.subscriptions import SubscriptionResponse
-from api.schemas.accounts.users import ErasureResponse, UserResponse
+from api.schemas.accounts.users import UserResponse
 from api.schemas.operations.bulk import BulkOperationResponse
 from api.schemas.operations.diagnostics import DiagnosisResponse
 from api.schemas.operations.status import StatusResponse, SummaryResponse
@@ -31,7 +31,6 @@ from api.schemas.webhooks.webhooks import DeliveryResponse, WebhookResponse
 from shared.accounts.partner import Partner
 from shared.accounts.user import User
 from shared.administration.sign_in import Profile
-from shared.administration.users import Erasure
 from shared.bulk.model import BulkOperation
 from shared.diagnostics.model import Diagnosis
 from shared.domains.views import DomainView
@@ -50,7 +49,6 @@ from tests.api.conftest import Client
 SHOWN: list[tuple[type[ResponseModel], type]] = [
     (PartnerResponse, Partner),
     (ProfileResponse, Profile),
-    (ErasureResponse, Erasure),
     (UserResponse, User),
     (SubscriptionResponse, Subscription),
     (BulkOperationResponse, BulkOperation),
@@ -88,7 +86,7 @@ WORDS: dict[str, Any] = {
 #: responses whose fields the route names one by one
 BUILT = {
     *("AvailabilityResponse", "PlanResponse", "HealthResponse", "ReadinessResponse"),
-    *("WebhookWithSecretResponse", "ExportResponse", "TenantPauseResponse"),
+    *("WebhookWithSecretResponse", "ExportResponse", "TenantPauseResponse", "ErasureResponse"),
 }
 #: fields that not every value has, or that the route adds
 ELSEWHERE: dict[str, set[str]] = {

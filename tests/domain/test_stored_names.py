@@ -169,4 +169,5 @@ def unread(value: Any) -> Iterator[str]:
 def test_every_field_of_a_value_is_read_from_its_document(kind: str) -> None:
     read, stored = STORED[kind]
     missing = list(unread(read(ID | stored)))
-    assert [name for name in missing if not name.startswith("Address.")] == []
+    # the action of a bulk operation's target decides only whether it becomes an item
+    assert [name for name in missing if not name.startswith("Address.") and name != "Target.action"] == []
