@@ -31,7 +31,7 @@ TASKS = (
 @click.command()
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for the products.")
-@click.option("--require-invitations", is_flag=True, help="Wait for the stage of invitations; without it is a failure.")
+@click.option("--require-invitations", is_flag=True, help="Wait for the stage of invitations, and fail without it.")
 @click.option("--stalwart-behind-proxy", is_flag=True, help="Have Stalwart read callers' addresses from its proxy.")
 def main(folder: Path, timeout: float, require_invitations: bool, stalwart_behind_proxy: bool) -> None:
     """Wait for the products, create missing objects, and print the result and the remaining tasks.
