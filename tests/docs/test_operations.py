@@ -44,6 +44,15 @@ def commands(document: str) -> Iterator[str]:
     yield from (found.partition(" | ")[0] for found in IN_TEXT.findall(FENCE.sub("", text)))
 
 
+def names(group: click.Group, *before: str) -> Iterator[str]:
+    """Yield the words of every command in a group and in its groups."""
+    for word, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from names(command, *before, word)
+        else:
+            yield " ".join((*before, word))
+
+
 def test_the_table_of_reasons_is_the_catalogue() -> None:
     shown = rows(RUNBOOK.read_text(), "reason", "retried", "what to do")
     known = [[f"`{name}`", "yes" if one.retryable else "no"] for name, one in REASONS.items()]
@@ -89,6 +98,11 @@ def test_every_documented_command_is_valid_in_platformctl(document: Path) -> Non
         taken = {flag for one in (*command.params, *cli.params) for flag in (*one.opts, *one.secondary_opts)}
         unknown = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} - taken
         assert not unknown - {"--help", "-h", "--version"}, line
+
+
+def test_every_command_of_platformctl_is_on_its_page() -> None:
+    shown = list(commands((DOCS / "reference" / "platformctl.md").read_text()))
+    assert [name for name in names(cli) if not any(f"{line} ".startswith(f"{name} ") for line in shown)] == []
 
 
 def test_every_setting_that_the_runbook_names_is_one() -> None:
