@@ -14,8 +14,8 @@ from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 from tests.domains.conftest import ZONE, DomainFixture
-from tests.domains.test_check_job import until
 from tests.simulators import fault, publish
+from tests.waiting import until
 
 SignIn = Callable[..., Client]
 

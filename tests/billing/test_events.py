@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from shared.billing.stripe_events import SIGNATURE_HEADER, STATUSES, our_status,
 from shared.core.signatures import BadSignature, signed_headers
 from shared.subscriptions.model import SubscriptionStatus
 from tests.simulators import TENANT_ID, fault
+from tests.waiting import until
 from tests.webhooks.receiver import Receiver
 from worker.integrations.stripe.client import StripeClient, connect
 
@@ -50,13 +51,6 @@ def server(receiver: Receiver) -> Iterator[StripeSimulator]:
 @pytest.fixture
 def billing(server: StripeSimulator) -> StripeClient:
     return connect(KEY, url=server.url, call_seconds=3.0)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition() and time.monotonic() < give_up:
-        time.sleep(0.02)
-    assert condition()
 
 
 def signed(body: bytes, at: int = NOW, secret: str = SECRET) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from sandbox.services import Mongod
 from shared.messaging.queues import QUEUES
 from tests.path.conftest import Platform, fragile, make_platform, platform
-from tests.path.test_whole_path import until
+from tests.waiting import until
 
 __all__ = ["fragile", "make_platform", "platform"]
 

@@ -14,7 +14,7 @@ import requests
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
+from tests.waiting import until
 from tools.bench.load.attacks import ATTACKS, Target, held, wait
 
 #: limit for a response while others attack, in seconds

@@ -14,8 +14,8 @@ from shared.tenants.model import Status
 from shared.tenants.views import TenantView
 from tests.api.rights_fixture import finish
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import fault
+from tests.waiting import until
 from tools.chaos.checks.evidence import Evidence
 from tools.chaos.checks.product_invariants import writes_keep_their_order
 

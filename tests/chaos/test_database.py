@@ -11,8 +11,9 @@ from shared.operations.model import StepStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import clear, step_of
-from tests.path.test_whole_path import STEPS, until
+from tests.path.test_whole_path import STEPS
 from tests.simulators import fault
+from tests.waiting import until
 
 
 def step_down(mongod: Mongod) -> None:

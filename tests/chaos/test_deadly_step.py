@@ -8,7 +8,7 @@ from shared.operations.model import OperationStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import step_of
-from tests.path.test_whole_path import until
+from tests.waiting import until
 
 DEADLY = {"app": "tests.path.odd_workers:app", "ODD_WORKER": "deadly"}
 

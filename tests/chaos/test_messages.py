@@ -11,8 +11,9 @@ from shared.operations.model import Mode, StepStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import step_of
-from tests.path.test_whole_path import STEPS, until
+from tests.path.test_whole_path import STEPS
 from tests.simulators import fault, writes
+from tests.waiting import until
 
 MALFORMED = (b"not JSON", b"\xff\xfe", b"[]", b'{"body": 1}', b'{"properties": {"delivery_tag": 5}}', b"x" * 300_000)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import smtplib
 import ssl
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -61,13 +59,6 @@ def used(jmap: Jmap, account: str) -> int:
     """Bytes in an account: more than before when mail was delivered."""
     found: int = jmap.get("Account", account, "usedDiskQuota")["usedDiskQuota"]
     return found
-
-
-def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.1)
 
 
 def _trust() -> ssl.SSLContext:

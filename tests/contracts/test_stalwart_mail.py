@@ -14,7 +14,8 @@ import pytest
 
 from tests.contracts.jmap_calls import STRONG, Jmap, password
 from tests.contracts.real_or_simulator import unique
-from tests.contracts.smtp_calls import Mail, until, used
+from tests.contracts.smtp_calls import Mail, used
+from tests.waiting import until
 
 CLOSED = {"@type": "Merge", "disabledPermissions": {"authenticate": True, "emailReceive": True}}
 NAMESPACE = "dezky-contract"

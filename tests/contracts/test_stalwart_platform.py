@@ -17,8 +17,9 @@ from shared.db.documents import new_id
 from shared.integrations.outcomes import Outcome, Result, TemporaryError
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_simulator import unique
-from tests.contracts.smtp_calls import Mail, until, used
+from tests.contracts.smtp_calls import Mail, used
 from tests.simulators import Saved
+from tests.waiting import until
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 from sandbox.processes import end, free_port, spawn
 from sandbox.services import mongod_binary, valkey_binary
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy/compose"
@@ -55,13 +55,6 @@ def start(tmp_path: Path, secrets: Path) -> Iterator[Start]:
     yield run
     for process in running:
         end(process)
-
-
-def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
-    give_up = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
 
 
 def answers(client: redis.Redis) -> bool:

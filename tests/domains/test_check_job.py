@@ -13,14 +13,8 @@ from shared.domains.model import DomainCheck
 from tests.domains.conftest import DomainFixture
 from tests.forked_processes import start_forked
 from tests.simulators import fault
+from tests.waiting import until
 from worker.composition import open_scheduler_loop
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def many(fixture: DomainFixture, count: int) -> list[str]:

@@ -10,8 +10,8 @@ import requests
 from shared.operations.model import Mode, Operation, OperationStatus
 from shared.tenants.model import Status, TenantPatch
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import API_TOKEN, fault, mail_treatment, writes
+from tests.waiting import until
 
 STEPS = ("authentik", "stalwart", "ocis")
 

@@ -13,8 +13,8 @@ from shared.events.model import Event
 from shared.operations.model import Operation
 from shared.tenants.model import NewTenant, Status
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import publish, withdraw
+from tests.waiting import until
 
 
 @pytest.fixture

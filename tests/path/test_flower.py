@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from sandbox.processes import end
 from tests.path.conftest import Platform
 from tests.simulators import fault
+from tests.waiting import until
 
 LOGIN = ("operator", "a-password")
 
@@ -23,14 +23,6 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(http_credentials={"username": LOGIN[0], "password": LOGIN[1]})
     yield context.new_page()
     context.close()
-
-
-def until(true: Callable[[], Any], seconds: float = 40) -> Any:
-    give_up = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    return found
 
 
 def answers(url: str) -> bool:

@@ -14,8 +14,8 @@ from shared.operations.model import OperationStatus
 from shared.tenants.model import NewTenant, Owner, Status
 from shared.tenants.views import TenantView
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import fault, mail_treatment
+from tests.waiting import until
 
 
 def grown(platform: Platform) -> TenantView:

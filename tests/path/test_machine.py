@@ -9,8 +9,8 @@ import requests
 from shared.operations.model import StepStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import fault
+from tests.waiting import until
 from worker.execution.watchdog import EXIT_CODE
 
 MANY = 12

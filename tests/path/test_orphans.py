@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from shared.orphans.model import Orphan, OrphanQuery
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import fault
+from tests.waiting import until
 
 
 def test_a_scheduler_killed_in_the_middle_of_a_removal_is_replaced_by_another(

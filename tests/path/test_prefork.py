@@ -8,8 +8,8 @@ from shared.operations.model import StepStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import clear, step_of
-from tests.path.test_whole_path import until
 from tests.simulators import fault
+from tests.waiting import until
 
 
 def test_prefork_children_run_steps_and_others_finish_those_of_a_killed_child(platform: Platform) -> None:

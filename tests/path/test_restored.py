@@ -7,8 +7,8 @@ import time
 from shared.operations.model import Mode, OperationStatus
 from shared.switches.repository import CACHE_SECONDS
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
 from tests.simulators import writes
+from tests.waiting import until
 
 
 def restore(platform: Platform) -> None:

@@ -18,15 +18,9 @@ from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.simulators import API_TOKEN, fault, writes
+from tests.waiting import until
 
 STEPS = ("authentik", "stalwart", "ocis")
-
-
-def until(condition: object, seconds: float = 20) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def test_a_tenant_is_set_up_in_all_three_products_and_becomes_active(platform: Platform) -> None:

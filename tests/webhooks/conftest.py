@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,13 +23,6 @@ from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 LOOPBACK = "127.0.0.0/8"
 QUICK = (0.05, 0.1, 0.1)
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
 
 
 @dataclass

@@ -9,7 +9,8 @@ from collections import Counter
 from shared.core.signatures import verify
 from shared.webhooks.model import NewWebhook
 from tests.simulators import fault
-from tests.webhooks.conftest import Post, Run, until
+from tests.waiting import until
+from tests.webhooks.conftest import Post, Run
 from tests.webhooks.receiver import Receiver
 from worker.composition import open_outbox_relay
 

@@ -12,7 +12,8 @@ from shared.integrations.outcomes import ok
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from shared.webhooks.model import NewWebhook, Webhook
-from tests.webhooks.conftest import Post, Run, until
+from tests.waiting import until
+from tests.webhooks.conftest import Post, Run
 from worker.composition import open_ended_webhooks
 
 

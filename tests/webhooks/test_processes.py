@@ -14,7 +14,8 @@ from sandbox.processes import end
 from shared.config.settings import Settings
 from tests.forked_processes import start_forked
 from tests.simulators import fault
-from tests.webhooks.conftest import LOOPBACK, Post, until
+from tests.waiting import until
+from tests.webhooks.conftest import LOOPBACK, Post
 
 StartSweep = Callable[[], "subprocess.Popen[bytes]"]
 

@@ -15,7 +15,8 @@ from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from shared.webhooks.model import MAX_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE
-from tests.webhooks.conftest import Post, Run, until
+from tests.waiting import until
+from tests.webhooks.conftest import Post, Run
 from worker.composition import open_outbox_relay
 
 ANYWHERE = NewWebhook("https://hooks.acme.test/take", ("tenant.*", "user.*"))

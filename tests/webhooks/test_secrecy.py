@@ -15,7 +15,8 @@ from shared.core.encryption import EncryptionError, SecretCipher
 from shared.core.errors import ActionNotPossible
 from shared.operations.dispatcher import Dispatcher
 from shared.webhooks.model import NewWebhook
-from tests.webhooks.conftest import Post, Run, until
+from tests.waiting import until
+from tests.webhooks.conftest import Post, Run
 
 KEYS = ("an old key of some length", "another key of some length")
 

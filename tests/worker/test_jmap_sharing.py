@@ -13,6 +13,7 @@ import pytest
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Fault, PermanentError, Result, TemporaryError
 from tests.simulators import API_TOKEN, TENANT_ID, fault
+from tests.waiting import until
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.stalwart.client import StalwartClient
@@ -81,13 +82,6 @@ def line() -> Iterator[Line]:
     made = Line()
     yield made
     made.close()
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "It did not come to that."
-        time.sleep(0.002)
 
 
 def results(future: Future[list[Any]]) -> list[str]:
