@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.clusters import MASTER, ReplicaSet, WatchedValkey
 from shared.tenants.model import Status
 from tests.api.conftest import Client, Issuer, issuer  # noqa: F401
+from tests.hosts.clusters import MASTER, ReplicaSet, WatchedValkey
 from tests.path.conftest import Platform, make_platform  # noqa: F401
 
 SERVER_PASSWORD = "p:w@of/servers"

@@ -21,8 +21,8 @@ from tests.api.conftest import ADMINS, Client
 from tests.hosts.conftest import every_tenant_is_whole
 from tests.hosts.network import Host
 from tests.path.conftest import Platform, build
-from tests.path.test_whole_path import until
 from tests.simulators import API_TOKEN, CLIENTS, fault
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 #: set where this file is run again by a user who is root of namespaces of its own

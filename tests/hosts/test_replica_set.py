@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from pymongo import IndexModel
 
-from sandbox.clusters import ReplicaSet
 from shared.db.documents import make_indexes
 from tests.api.conftest import Client, Issuer
+from tests.hosts.clusters import ReplicaSet
 from tests.hosts.conftest import SignUps, every_tenant_is_whole, readiness, tokens_of
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
+from tests.waiting import until
 
 
 def test_indexes_are_created_while_a_member_is_down(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import redis
 
-from sandbox.clusters import WatchedValkey
 from shared.config.broker_url import BrokerAddress, Login
 from shared.messaging.redis_client import ThreadSafeSentinel, connect
 from tests.api.conftest import Client, Issuer
+from tests.hosts.clusters import WatchedValkey
 from tests.hosts.conftest import (
     SENTINEL_PASSWORD,
     SERVER_PASSWORD,
@@ -20,7 +20,7 @@ from tests.hosts.conftest import (
     tokens_of,
 )
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
+from tests.waiting import until
 
 
 def test_publishing_and_work_continue_at_the_new_master_after_a_crash_or_a_failover(

@@ -18,15 +18,16 @@ from sandbox.processes import end, free_port, spawn
 from sandbox.services import LOOPBACK, ONCE, READY_SECONDS, ServiceError, Valkey, mongod_command, valkey_binary
 
 MEMBERS = 3
+#: milliseconds after which a server that does not answer is replaced
+ELECTION_MS = 1000
 MASTER = "dezky"
 
 
 class ReplicaSet:
-    """A replica set of three `mongod`. `election`: seconds after which a primary that does not answer is replaced."""
+    """A replica set of three `mongod`, which replace a primary that does not answer for a second."""
 
-    def __init__(self, folder: Path, election: float = 1.0) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._election = election
         self.addresses = [f"{LOOPBACK}:{free_port()}" for _ in range(MEMBERS)]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -39,7 +40,7 @@ class ReplicaSet:
         for address in self.addresses:
             self.start_member(address)
         members = [{"_id": number, "host": address} for number, address in enumerate(self.addresses)]
-        settings = {"electionTimeoutMillis": round(self._election * 1000), "heartbeatIntervalMillis": 300}
+        settings = {"electionTimeoutMillis": ELECTION_MS, "heartbeatIntervalMillis": 300}
         config = {"_id": "rs0", "version": 1, "members": members, "settings": settings}
         _wait(lambda: self._initiated(config), "The replica set could not be made.")
         _wait(self.is_whole, "The replica set was not whole in time.")
@@ -103,14 +104,13 @@ class ReplicaSet:
 class WatchedValkey:
     """A master, its replica, and three Sentinels. `password` is the servers', `sentinel_password` the Sentinels'.
 
-    A master that does not answer for `silence` seconds is replaced.
+    A master that does not answer for a second is replaced.
     """
 
-    def __init__(self, folder: Path, password: str, sentinel_password: str, silence: float = 1.0) -> None:
+    def __init__(self, folder: Path, password: str, sentinel_password: str) -> None:
         self._folder = folder
         self._password = password
         self._sentinel_password = sentinel_password
-        self._silence = silence
         login = ("--requirepass", password, "--masterauth", password)
         self.master = Valkey(folder / "first", options=login)
         self.replica = Valkey(folder / "second", options=(*login, "--replicaof", LOOPBACK, str(self.master.port)))
@@ -157,7 +157,7 @@ class WatchedValkey:
             f"sentinel monitor {MASTER} {LOOPBACK} {self.master.port} 2\n"
             f"sentinel auth-pass {MASTER} {self._password}\n"
             f"sentinel sentinel-pass {self._sentinel_password}\n"
-            f"sentinel down-after-milliseconds {MASTER} {round(self._silence * 1000)}\n"
+            f"sentinel down-after-milliseconds {MASTER} {ELECTION_MS}\n"
             f"sentinel failover-timeout {MASTER} 5000\n"
         )
         command = [str(valkey_binary()), str(config), "--sentinel"]
