@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 
 import structlog
@@ -50,46 +50,14 @@ from worker.jobs.scheduler_loop import BATCH, run_until
 log = structlog.get_logger(__name__)
 
 
-@contextmanager
-def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Yield the job that checks domains on its own threads; close it at the end."""
+def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> DomainCheckJob:
     monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
-    job = DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
-    try:
-        yield job.run_once
-    finally:
-        job.close()
+    return DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
 
 
-@contextmanager
-def _billing_sync(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Yield the job that reads subscriptions from Stripe on its own threads; close it at the end."""
-    job = open_billing_sync_job(store, connect_billing(settings), settings)
-    try:
-        yield job.run_once
-    finally:
-        job.close()
-
-
-@contextmanager
-def _orphan_scans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Yield the job that scans integrations for orphans on its own threads; close it at the end."""
+def _orphan_scans(store: Repositories, settings: Settings) -> OrphanScanJob:
     scanner = open_orphan_scanner(store, settings)
-    job = OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
-    try:
-        yield job.run_once
-    finally:
-        job.close()
-
-
-@contextmanager
-def _pending_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Yield the job that invites groups which OCIS did not know before, on its own thread; close it at the end."""
-    job = open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
-    try:
-        yield job.run_once
-    finally:
-        job.close()
+    return OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
 
 
 @contextmanager
@@ -120,10 +88,13 @@ def main() -> None:
     dispatcher = Dispatcher(settings.broker)
     log.info("scheduler.started", interval=settings.scheduler_interval_seconds)
     with (
-        _domain_checks(store, dispatcher, settings) as check_domains,
-        _billing_sync(store, settings) as sync_billing,
-        _orphan_scans(store, settings) as scan_orphans,
-        _pending_members(store, dispatcher, settings) as invite_members,
+        # these jobs work on threads of their own
+        closing(_domain_checks(store, dispatcher, settings)) as domain_checks,
+        closing(open_billing_sync_job(store, connect_billing(settings), settings)) as billing_sync,
+        closing(_orphan_scans(store, settings)) as orphan_scans,
+        closing(
+            open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
+        ) as pending_members,
         _webhook_deliveries(store, settings),
     ):
         services = open_services(store, dispatcher, settings)
@@ -137,10 +108,10 @@ def main() -> None:
         before = {"restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check}
         jobs: dict[str, Callable[[], int]] = {
             "lifecycle": partial(services.lifecycle.start_due, BATCH),
-            "domain_checks": check_domains,
-            "billing_sync": sync_billing,
-            "orphan_scans": scan_orphans,
-            "pending_members": invite_members,
+            "domain_checks": domain_checks.run_once,
+            "billing_sync": billing_sync.run_once,
+            "orphan_scans": orphan_scans.run_once,
+            "pending_members": pending_members.run_once,
             "backfill": backfill.run_once,
             "drift_checks": drift.run_once,
             "status_repair": store.status_repair.run_once,
