@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -31,8 +31,6 @@ STEPS = (
     Column("took", lambda step: between(step.get("startedAt"), step.get("finishedAt"))),
     Column("reason", "reason"),
 )
-
-Step = Mapping[str, Any]
 
 
 def wait_for(platform: Platform, operation_id: str, seconds: float) -> Operation:

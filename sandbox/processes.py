@@ -21,7 +21,6 @@ def spawn(
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdout: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child that gets SIGTERM when this process ends for any reason, also by kill -9 (on Linux).
 
@@ -32,7 +31,7 @@ def spawn(
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=stdout if stdout is not None else (sink or subprocess.DEVNULL),
+            stdout=sink or subprocess.DEVNULL,
             stderr=sink or subprocess.DEVNULL,
             env=None if env is None else dict(env),
             cwd=cwd,

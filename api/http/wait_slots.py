@@ -20,8 +20,8 @@ AnyQuery = TypeVar("AnyQuery", bound=BaseModel)
 class WaitSlots:
     """Counts waiting requests; safe to share between threads."""
 
-    def __init__(self, total: int, per_caller: int = PER_CALLER) -> None:
-        self._total, self._per_caller = total, per_caller
+    def __init__(self, total: int) -> None:
+        self._total = total
         self._taken: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -37,7 +37,7 @@ class WaitSlots:
 
     def _take(self, caller: str) -> bool:
         with self._lock:
-            if self._taken.total() >= self._total or self._taken[caller] >= self._per_caller:
+            if self._taken.total() >= self._total or self._taken[caller] >= PER_CALLER:
                 return False
             self._taken[caller] += 1
             return True

@@ -34,7 +34,6 @@ RENEWAL_TIMEOUT = (CONNECT_SECONDS, 20)
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_SECONDS = 300
-LEEWAY = 60
 
 
 class ProviderUnreachable(Exception):

@@ -12,10 +12,10 @@ MAX_NAMES = 8
 PLATFORM, SOMEBODY = "the platform", "somebody"
 
 
-def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict[str | None, str]:
-    """Map user ids to names; users that the person may not see are "somebody"."""
+def names_of(events: Iterable[Mapping[str, Any]]) -> dict[str | None, str]:
+    """Map the ids of the events' actors to names; users that the person may not see are "somebody"."""
     me = person()
-    ids = dict.fromkeys(record[field] for record in records if record.get(field))
+    ids = dict.fromkeys(event["actor"] for event in events if event.get("actor"))
     found: dict[str | None, str] = {None: PLATFORM, me.id: "you"}
     for place, user_id in enumerate(one for one in ids if one not in found):
         found[user_id] = _name(user_id) if place < MAX_NAMES else SOMEBODY

@@ -44,7 +44,6 @@ def stacked(
     title: str,
     columns: Sequence[tuple[str, dict[str, float]]],
     kinds: Sequence[tuple[str, str]],
-    unit: str = "",
 ) -> Chart:
     """Build a chart of stacked columns, one for each label; `kinds` are (class, word) from the bottom up."""
     top = max((sum(values.values()) for _, values in columns), default=0)
@@ -52,11 +51,11 @@ def stacked(
     for place, (label, values) in enumerate(columns):
         base = float(HEIGHT)
         for kind, word in kinds:
-            bar = _bar(place, len(columns), base, values.get(kind, 0), top, kind, f"{label}: {{}}{unit} {word}")
+            bar = _bar(place, len(columns), base, values.get(kind, 0), top, kind, f"{label}: {{}} {word}")
             if bar is not None:
                 base -= bar.height
                 bars.append(bar)
-    return _chart(title, columns, kinds, unit, top, bars)
+    return _chart(title, columns, kinds, "", top, bars)
 
 
 def layered(

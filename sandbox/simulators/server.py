@@ -44,9 +44,9 @@ class Simulator:
     #: address to listen on
     host = "127.0.0.1"
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self) -> None:
         self._state_faults = StateFaults(self.containers)
-        self.faults = FaultPlan(self.kinds(), seed)
+        self.faults = FaultPlan(self.kinds())
         self.journal = Journal(maxlen=JOURNAL_LENGTH)
         self.url = ""
         #: the event loop of `running`

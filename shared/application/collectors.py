@@ -17,7 +17,6 @@ from shared.switches.repository import SwitchRepository
 
 #: time limit of the database queries of one scrape, in seconds
 QUERY_SECONDS = 3.0
-OK = "ok"
 
 
 class PlatformCollector(Collector):

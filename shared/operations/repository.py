@@ -110,9 +110,9 @@ class OperationRepository:
             row = self._rows.find_one({"_id": key}) if key else None
         return operation_of(row) if row else None
 
-    def find_open(self, tenant_id: str, session: Transaction | None = None) -> Operation | None:
+    def find_open(self, tenant_id: str) -> Operation | None:
         with translate_errors():
-            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
+            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
         return operation_of(row) if row else None
 
     def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-import structlog
-
 from shared.config.settings import Settings
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -32,8 +30,6 @@ from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
 from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
-
-log = structlog.get_logger(__name__)
 
 HOUR = 3600.0
 #: how many new orphans one event names

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
-
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
@@ -15,8 +13,6 @@ from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Status
 from shared.tenants.repository import TenantRepository
 from shared.workflows.model import Action
-
-log = structlog.get_logger(__name__)
 
 HOUR = 3600.0
 #: the action whose dry run finds drift, for each status

@@ -24,6 +24,8 @@ Rows = dict[str, list[Any]]
 WARM_UP_REQUESTS = 10
 #: other tenants in the full database, and their waiting operations
 OTHERS, WAITING = 20_000, 10_000
+#: tenants on record while requests are measured
+RECORDS = 200
 #: tenants at once, for the platform and for the plain chord, which would take hours for as many
 MANY, FEW = 1000, 30
 #: tenants of a paced run, and the pause between two, in seconds
@@ -99,7 +101,7 @@ def status(servers: Servers, runs: int, seconds: float) -> Rows:
     return rows
 
 
-def requests(servers: Servers, runs: int, seconds: float, connections: int, others: int = 200) -> dict[str, Rows]:
+def requests(servers: Servers, runs: int, seconds: float, connections: int) -> dict[str, Rows]:
     """Measure requests to the platform's API and to a bare one, on the same records. The baseline comes last."""
     asked: dict[str, dict[str, tuple[System, Callable[[int], Request]]]] = {
         "POST /tenants": {
@@ -116,7 +118,7 @@ def requests(servers: Servers, runs: int, seconds: float, connections: int, othe
             measured.name: stack.enter_context(RunningSystem(measured, servers)) for measured in (API_ONLY, BARE_API)
         }
         running_apis[API_ONLY.name].create("original")
-        fill(running_apis[API_ONLY.name].database, "original", others, 0)
+        fill(running_apis[API_ONLY.name].database, "original", RECORDS, 0)
         for run, (name, systems) in itertools.product(range(-1, runs), asked.items()):
             for row, (measured, make) in systems.items():
                 # run -1 only warms up

@@ -41,14 +41,13 @@ class BillingSyncJob:
         service: BillingService,
         billing: StripeClient | None,
         settings: Settings,
-        concurrency: int = CONCURRENCY,
     ) -> None:
         self._billing_syncs = billing_syncs
         self._switches = switches
         self._billing = billing
         self._service = service
         self._settings = settings
-        self._pool = WorkerPool("billing", concurrency)
+        self._pool = WorkerPool("billing", CONCURRENCY)
 
     def run_once(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""

@@ -60,13 +60,12 @@ class OrphanScanJob:
         breaker: Breaker,
         clients: Mapping[str, Any],
         settings: Settings,
-        concurrency: int = CONCURRENCY,
     ) -> None:
         self._scanner = scanner
         self._breaker = breaker
         self._clients = clients
         self._settings = settings
-        self._pool = WorkerPool("orphans", concurrency)
+        self._pool = WorkerPool("orphans", CONCURRENCY)
         self._has_begun = False
 
     def run_once(self) -> int:

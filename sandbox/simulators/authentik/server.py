@@ -28,10 +28,8 @@ class AuthentikSimulator(Simulator):
     product = "authentik"
     own_faults = frozenset({"race_lost", "twin_first", "slow_down", "starting", "database_down"})
 
-    def __init__(
-        self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = (), seed: int = 0
-    ) -> None:
-        super().__init__(seed=seed)
+    def __init__(self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = ()) -> None:
+        super().__init__()
         self._api_token = api_token
         self._admin_group = admin_group
         self._clients = clients

@@ -42,8 +42,8 @@ class DnsSimulator(Simulator):
     product = "dns"
     own_faults = frozenset({"servfail", "refused", "timeout", "truncated", "wrong_answer", "wrong_id", "garbage"})
 
-    def __init__(self, *, dns_port: int = 0, seed: int = 0) -> None:
-        super().__init__(seed=seed)
+    def __init__(self, *, dns_port: int = 0) -> None:
+        super().__init__()
         self._dns_port = dns_port
         self.zone = Zone()
         #: `address:port` of DNS, after it listens

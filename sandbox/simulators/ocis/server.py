@@ -45,9 +45,8 @@ class OcisSimulator(Simulator):
         max_quota: int = 0,
         opencloud: bool = False,
         read_only_directory: bool = False,
-        seed: int = 0,
     ) -> None:
-        super().__init__(seed=seed)
+        super().__init__()
         self._clock = Clock()
         self._basic_users = basic_users or {}
         self.people = People(self._clock)

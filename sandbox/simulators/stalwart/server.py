@@ -64,10 +64,9 @@ class StalwartSimulator(Simulator):
         failures_until_ban: int = FAILURES,
         exempts_loopback: bool = True,
         smtp_port: int = 0,
-        seed: int = 0,
     ) -> None:
         """`exempts_loopback`: bans and limits do not apply to loopback addresses, as on a real server."""
-        super().__init__(seed=seed)
+        super().__init__()
         self._api_key = api_key
         self._recovery_admin = recovery_admin
         self._fresh_edition = edition
@@ -76,7 +75,6 @@ class StalwartSimulator(Simulator):
         self._dkim_delay = dkim_delay
         self._failures_until_ban = failures_until_ban
         self._exempts_loopback = exempts_loopback
-        self._seed = seed
         self._clock = Clock()
         self.reset()
         self._smtp = SmtpListener(self.host, smtp_port, lambda: (self.mail, self.callers))
@@ -97,7 +95,7 @@ class StalwartSimulator(Simulator):
 
     def reset(self) -> None:
         self._clock.reset()
-        chance = random.Random(self._seed)
+        chance = random.Random(0)
         self.registry = Registry(chance=chance, on_create=self._on_create, edition=self._fresh_edition)
         self.registry.singleton("SystemSettings")["defaultHostname"] = self._mail_host
         self.mail = MailFlow(self.registry)

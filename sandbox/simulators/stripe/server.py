@@ -44,10 +44,8 @@ class StripeSimulator(Simulator):
         {*REFUSALS, *("saved_500", "made_500", "card_declined", "slow", "event_lost", "event_doubled", "event_forged")}
     )
 
-    def __init__(
-        self, *, api_key: str, prices: Sequence[str] = ("price_starter",), search_lag: float = 60.0, seed: int = 0
-    ) -> None:
-        super().__init__(seed=seed)
+    def __init__(self, *, api_key: str, prices: Sequence[str] = ("price_starter",), search_lag: float = 60.0) -> None:
+        super().__init__()
         self._api_key, self._prices = api_key, prices
         self.search_lag = search_lag
         self._working: set[asyncio.Task[Answered]] = set()

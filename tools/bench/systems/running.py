@@ -48,14 +48,13 @@ COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoD
 class RunningSystem:
     """One system, running. Use it as a context manager."""
 
-    def __init__(self, measured: System, servers: Servers, *, keep_data: bool = False) -> None:
+    def __init__(self, measured: System, servers: Servers) -> None:
         self.measured = measured
         self.headers = {"Authorization": f"Bearer {servers.token}"}
         self._port = free_port()
         self._environment = {**servers.environment, **measured.environment}
         self._logs = servers.folder
         self._http = urllib3.PoolManager(maxsize=CLIENTS, timeout=60, retries=False, headers=self.headers)
-        self._keep_data = keep_data
         self._processes: list[subprocess.Popen[bytes]] = []
         self._mongo: Any = pymongo.MongoClient(servers.environment["MONGODB_URI"], tz_aware=True)
         self._redis = redis.Redis.from_url(servers.environment["REDIS_URL"])
@@ -63,8 +62,7 @@ class RunningSystem:
 
     def __enter__(self) -> RunningSystem:
         self._redis.flushall()
-        if not self._keep_data:
-            self._mongo.drop_database(self.measured.database)
+        self._mongo.drop_database(self.measured.database)
         commands = self.measured.commands(self._port)
         for name, command in commands.items():
             log = self._logs / f"{self.measured.name.replace(' ', '-')}-{name}.log"
