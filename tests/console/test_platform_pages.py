@@ -36,7 +36,7 @@ def test_a_check_shows_reachability_version_and_latency_of_each_integration(
     # the page shows an older check until this one has ended
     while time.monotonic() < give_up:
         page.goto("/integrations/")
-        if "No answer" in failing.inner_text():
+        if "Failing" in failing.inner_text():
             break
         time.sleep(0.3)
     row = page.locator("#integrations tr", has_text="OCIS")
@@ -45,7 +45,7 @@ def test_a_check_shows_reachability_version_and_latency_of_each_integration(
     expect(row).to_contain_text(re.compile(r"\d+ ms"))
     expect(row).to_contain_text(re.compile(r"checked (now|\d+ s ago)"))
     expect(row).to_contain_text("Closed")
-    expect(failing).to_contain_text("No answer")
+    expect(failing).to_contain_text("Failing")
     expect(failing.locator(".remedy")).not_to_be_empty()
 
 
@@ -128,6 +128,15 @@ def test_a_filter_by_a_slug_that_no_tenant_has_shows_an_empty_list(
     page = people.page("admin", f"{path}?tenant={slug}")
     expect(page.get_by_label("Tenant's slug")).to_have_value(slug)
     expect(page.get_by_role("link", name="Clear the filters")).to_be_visible()
+
+
+def test_tenants_are_filtered_by_the_state_of_their_billing(people: People, console: ConsoleFixture) -> None:
+    page = people.page("admin", "/tenants/")
+    page.get_by_text("More filters").click()
+    page.get_by_label("Billing", exact=True).select_option(label="Failed")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("No tenant fits")).to_be_visible()
+    expect(page.get_by_label("Billing", exact=True)).to_have_value("error")
 
 
 def test_orphans_that_a_filter_hides_are_not_denied(people: People, console: ConsoleFixture) -> None:
