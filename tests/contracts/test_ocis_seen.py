@@ -123,10 +123,23 @@ def test_a_quota_above_the_maximum_is_a_400_that_names_the_quota(spaces: Spaces,
     known = MAX_QUOTA if real_server(ocis_product) is None else os.environ.get(f"{ocis_product}_TEST_MAX_QUOTA")
     if known is None:
         pytest.skip("the server's largest quota is not known")
-    body = {"name": unique("contract"), "driveType": "project", "quota": {"total": int(known) + 1}}
-    refused = spaces("POST", f"{V1}/drives", json=body)
+    quota = {"quota": {"total": int(known) + 1}}
+    refused = spaces("POST", f"{V1}/drives", json={"name": unique("contract"), "driveType": "project", **quota})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalidRequest")
     assert "quota" in refused.json()["error"]["message"]
+    changed = spaces.change(spaces.create(), quota)
+    assert (changed.status_code, changed.json()["error"]["code"]) == (400, "notAllowed")
+
+
+def test_a_change_to_0_sets_the_maximum_and_to_a_negative_quota_none(spaces: Spaces, ocis_product: str) -> None:
+    """Seen: "with a max set, POST 0 stays unlimited but PATCH 0 becomes the max", and a negative PATCH is unlimited."""
+    if real_server(ocis_product) is not None and f"{ocis_product}_TEST_MAX_QUOTA" not in os.environ:
+        pytest.skip("the server's largest quota is not known")
+    space = spaces.create(quota={"total": 0})
+    assert spaces.get(space).json()["quota"]["total"] == 0
+    for total, shown in ((0, int(os.environ.get(f"{ocis_product}_TEST_MAX_QUOTA", MAX_QUOTA))), (-1, 0)):
+        assert spaces.change(space, {"quota": {"total": total}}).status_code == 200
+        assert max(0, spaces.get(space).json()["quota"]["total"]) == shown
 
 
 def test_an_account_without_the_role_gets_the_same_error_as_a_new_account(plain_user: Spaces) -> None:

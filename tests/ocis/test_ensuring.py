@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
+from shared.config.plans import Plan
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import MakeWork, add_twin, client, group_permission, only, our_permission, spaces
@@ -309,6 +311,16 @@ def test_a_plan_below_the_used_storage_is_reported_and_no_file_is_lost(
     assert (only(ocis).files, only(ocis).quota) == ({"large.iso": 6 * 10**9}, 5 * 10**9)
     space.used = 10**9
     assert "over_quota" not in ensure_files(work("ocis"), files).notes
+
+
+def test_a_plan_that_became_unlimited_is_set_once_though_the_server_has_a_maximum(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    for changes in (["set quota of the space Acme GmbH"], []):
+        step = replace(work("ocis"), plan=Plan())
+        ensure_files(step, files)
+        assert (step.changes, only(ocis).quota) == (changes, 0)
 
 
 def test_a_quota_above_the_servers_maximum_is_reported_as_a_quota_fault(

@@ -102,7 +102,7 @@ class Storage:
         if body.get("driveType", "project") not in ("", "project"):
             raise GraphError(400, "invalidRequest", "drives of this type cannot be created via this api")
         name = checked_name(body.get("name"))
-        quota = self._quota(body.get("quota"), negative=10**9, maximum_on_zero=False)
+        quota = self._quota(body.get("quota"), negative=10**9, refusal="invalidRequest")
         alias = body.get("driveAlias") or f"project/{name.lower().replace(' ', '-')}"
         space = Space(name, alias, body.get("description", ""), quota or 0, {f"u:{person.id}": "manager"})
         self.spaces[space.id] = space
@@ -116,8 +116,10 @@ class Storage:
         self._require_change(space, self.roles(space, person), person, body, restore=restore)
         if "name" in body:
             space.name = checked_name(body["name"], code="generalException")
-        quota = self._quota(body.get("quota"), negative=0, maximum_on_zero=True)
-        space.quota = space.quota if quota is None else quota
+        quota = self._quota(body.get("quota"), negative=-1, refusal="notAllowed")
+        if quota is not None:
+            # in a change 0 is the maximum, and a negative number no limit
+            space.quota = self.max_quota if quota == 0 else max(quota, 0)
         space.description = body.get("description", space.description)
         space.alias = body.get("driveAlias") or space.alias
         if restore:
@@ -204,16 +206,14 @@ class Storage:
         space.used -= space.files.pop(name)
         space.trash.append(name)
 
-    def _quota(self, given: Any, *, negative: int, maximum_on_zero: bool) -> int | None:
+    def _quota(self, given: Any, *, negative: int, refusal: str) -> int | None:
         if given is None:
             return None
         if not isinstance(given, dict) or type(given.get("total")) is not int:
             raise GraphError(400, "invalidRequest", "invalid body schema definition")
         total: int = given["total"]
         if self.max_quota and total > self.max_quota:
-            raise GraphError(400, "invalidRequest", "requested quota is higher than allowed")
-        if total == 0 and maximum_on_zero:
-            return self.max_quota
+            raise GraphError(400, refusal, "requested quota is higher than allowed")
         return negative if total < 0 else total
 
 

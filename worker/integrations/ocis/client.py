@@ -122,7 +122,7 @@ class OcisClient:
         return space_of(self._call("POST", f"{GRAPH}/drives", json=body).parsed(DRIVE))
 
     def update_space(self, space_id: str, changes: dict[str, Any]) -> None:
-        """Change `name`, `description` or `quota` (`{"total": bytes}`). Raises NotFound."""
+        """Change `name`, `description` or `quota` (`{"total": bytes}`, negative without limit). Raises NotFound."""
         self._call("PATCH", f"{GRAPH}/drives/{space_id}", json=changes, repeatable=True)
 
     def restore_space(self, space_id: str) -> None:

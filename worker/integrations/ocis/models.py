@@ -144,7 +144,7 @@ def space_of(drive: _Drive) -> Space:
         id=drive.id,
         name=drive.name,
         description=drive.description or "",
-        quota=quota.total or 0,
+        quota=max(quota.total or 0, 0),  # unlimited is 0 or negative
         used=quota.used,
         is_disabled=root.deleted is not None and root.deleted.state == "trashed",
         members=members_of(root.permissions) or None,

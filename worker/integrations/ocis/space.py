@@ -35,6 +35,8 @@ OTHER_MARKER = (
     "The space on record, {} ({}), carries only another tenant's marker. If it is this tenant's, remove that marker "
     "from its description."
 )
+#: as the quota in a change; a new space has no limit with 0
+UNLIMITED = -1
 
 
 def ensure_files(step: StepContext, ocis: OcisClient) -> Outcome:
@@ -192,7 +194,8 @@ def _align(step: StepContext, space: Space, ocis: OcisClient) -> None:
     if space.name != space_name(step.tenant.name):
         changes["name"] = space_name(step.tenant.name)
     if space.quota != step.plan.space_bytes:
-        changes["quota"] = {"total": step.plan.space_bytes}
+        # here 0 would set the server's maximum, if it has one
+        changes["quota"] = {"total": step.plan.space_bytes or UNLIMITED}
     marked = step.signer.marked(step.tenant.id, space.description)
     if marked != space.description:
         if not step.signer.is_of(step.tenant.id, space.description):
