@@ -114,10 +114,10 @@ REFUSED: dict[str, Ends] = {
 
 #: by the standard (RFC 8620, section 3.6.2) and Stalwart's own
 METHOD_ERRORS: Ends = {
-    **dict.fromkeys(("serverFail", "serverPartialFail", "serverUnavailable"), "retry upstream_error"),
+    **dict.fromkeys(("serverFail", "serverPartialFail", "serverUnavailable", "anchorNotFound"), "retry upstream_error"),
     **dict.fromkeys(("unknownMethod", "unsupportedFilter", "unsupportedSort"), "error not_supported"),
     "forbidden": "error missing_permission",
-    **dict.fromkeys(("accountNotFound", "accountReadOnly", "anchorNotFound"), "error invalid"),
+    **dict.fromkeys(("accountNotFound", "accountReadOnly"), "error invalid"),
     **dict.fromkeys(("cannotCalculateChanges", "invalidArguments", "invalidResultReference"), "error invalid"),
     **dict.fromkeys(("requestTooLarge", "stateMismatch", "somethingNew"), "error invalid"),
 }

@@ -88,7 +88,9 @@ def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
         assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test"}
 
 
-def test_the_servers_reason_for_missing_keys_is_reported(work: WorkFactory) -> None:
+@pytest.mark.parametrize("others", [0, 500])
+def test_the_servers_reason_for_missing_keys_is_reported(work: WorkFactory, others: int) -> None:
+    """A request for more than 500 objects is refused, so that failed tasks are read in parts."""
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
@@ -96,7 +98,11 @@ def test_the_servers_reason_for_missing_keys_is_reported(work: WorkFactory) -> N
             ensure_mail(work("stalwart"), mail)
         slow.registry.objects["Task"].popitem()
         (task,) = slow.registry.objects["Task"].values()
-        task["status"] = {"@type": "Failed", "failureReason": "No entropy.", "failedAt": "2026-01-01T00:00:00Z"}
+        failed = {"@type": "Failed", "failureReason": "No entropy.", "failedAt": "2026-01-01T00:00:00Z"}
+        task["status"] = failed
+        other = control(slow, "create", kind="Domain", given={"name": "other.test"})["id"]
+        for _ in range(others):
+            slow.registry.create("Task", {"@type": "DkimManagement", "domainId": other, "status": failed})
         with pytest.raises(TemporaryError, match="last try failed: No entropy"):
             ensure_mail(work("stalwart"), mail)
 

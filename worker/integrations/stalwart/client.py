@@ -8,7 +8,7 @@ from typing import Literal
 from requests.auth import AuthBase
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import PermanentError, TemporaryError
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.json_client import BearerToken, JsonClient, user_and_password
 from worker.integrations.stalwart.closed.recipient_rule import RecipientRule
 from worker.integrations.stalwart.closed.smtp_probe import PORTS, SmtpProbe
@@ -172,13 +172,13 @@ class StalwartClient:
         self._jmap.create("Task", body)
 
     def key_failure(self, domain_id: str) -> str | None:
-        """Return why the server could not make the domain's keys, if it says so."""
-        failed = {"filter": {"@type": "DkimManagement", "status": "Failed"}}
-        _, answer = self._jmap.read(
-            ("x:Task/query", failed),
-            ("x:Task/get", {**_found_by("x:Task/query"), "properties": ["id", "domainId", "status"]}),
-        )
-        ours = [map_of(one, "status") for one in answer["list"] if one.get("domainId") == domain_id]
+        """Return why the server could not make the domain's keys, if it says so and can be asked."""
+        condition = {"@type": "DkimManagement", "status": "Failed"}
+        try:
+            failed = self._jmap.find_all("Task", condition, ["id", "domainId", "status"])
+        except Fault:
+            return None  # only a message needs it
+        ours = [map_of(one, "status") for one in failed if one.get("domainId") == domain_id]
         return next((str(one["failureReason"]) for one in ours if one.get("failureReason")), None)
 
     # -- addresses

@@ -10,8 +10,9 @@ from worker.integrations.stalwart.protocol.batching import Object
 #: characters of the server's own text that a message repeats at most
 MAX_TEXT_LENGTH = 200
 _MAPS = ("created", "updated", "notCreated", "notUpdated", "notDestroyed")
-#: errors of an unavailable store, and of a lost race for a unique key: read again, then decide
-_TEMPORARY = frozenset({"serverUnavailable", "serverPartialFail", "serverFail"})
+#: errors of an unavailable store, of a lost race for a unique key, and of an object that was removed while a list was
+#: read in pages: read again, then decide
+_TEMPORARY = frozenset({"serverUnavailable", "serverPartialFail", "serverFail", "anchorNotFound"})
 _UNKNOWN = frozenset({"unknownMethod", "unsupportedFilter", "unsupportedSort"})
 _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
 
