@@ -38,7 +38,7 @@ def test_a_refusal_of_one_tenants_request_is_that_tenants_fault_and_not_our_acco
     with pytest.raises(PermanentError, match="this request alone") as refused:
         ensure_files(work("ocis"), files)
     assert refused.value.reason == "missing_permission"
-    fault(ocis, kind="idp_down")
+    fault(ocis, kind="status", status=401)
     with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_files(work("ocis"), files)
 
@@ -50,7 +50,7 @@ def test_an_outage_is_temporary(ocis: OcisSimulator, files: OcisClient, work: Ma
         ensure_files(work("ocis"), files)
 
 
-def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused_token(
+def test_the_machine_account_signs_in_by_client_credentials_and_outlasts_refused_tokens(
     authentik: AuthentikSimulator, work: MakeWork, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -72,9 +72,17 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
         assert ensure_files(work("ocis"), files).result is Result.OK
         token_requests = [entry for entry in authentik.journal if entry["path"].endswith("/token/")]
         assert len(token_requests) == 1
-        fault(server, kind="idp_down", count=1)
+        fault(server, kind="status", status=401, count=1)
         assert ensure_files(work("ocis"), files).result is Result.OK
         assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
+        # seen: "IdP down: cached tokens go on, new ones get 401: 401 is not proof of bad credentials"
+        fault(server, kind="idp_down")
+        assert ensure_files(work("ocis"), files).result is Result.OK
+        server.proxy.forget_tokens()
+        with pytest.raises(TemporaryError, match="issued just now"):
+            ensure_files(work("ocis"), files)
+        server.faults.clear()
+        assert ensure_files(work("ocis"), files).result is Result.OK
     assert "app-password-secret" not in caplog.text
 
 

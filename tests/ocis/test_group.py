@@ -130,7 +130,7 @@ def test_a_role_that_is_lost_while_the_group_is_created_is_reported(
 def test_credentials_that_are_refused_while_the_group_is_created_are_reported(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    fault(ocis, kind="idp_down", path="groups$|/me$")
+    fault(ocis, kind="status", status=401, path="groups$|/me$")
     with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_files(work("ocis", is_first=True), files)
 

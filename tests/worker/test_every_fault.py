@@ -73,7 +73,7 @@ OWN: dict[str, Ends] = {
         "stale_reads": "retry not_ready",
         "storage_down": "retry storage_down",
         "graph_down": "retry upstream_error",
-        "idp_down": "error bad_credentials",
+        "idp_down": "ok",  # an app token needs no identity provider
         "role_lost": "error missing_permission",
         "role_pending": "error missing_permission",  # once it was read again and stayed away
         "proxy_page": "retry upstream_error",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,8 +60,11 @@ class Proxy:
         self._app_tokens[token] = (person.username, ends_at)
         return token, ends_at
 
-    async def person(self, authorization: str) -> Person:
-        """Return the caller. Raises GraphError with an empty body: 401, or 500 for a token that maps to no account."""
+    async def person(self, authorization: str, is_idp_down: Callable[[], bool] = lambda: False) -> Person:
+        """Return the caller. Raises GraphError with an empty body: 401, or 500 for a token that maps to no account.
+
+        Only a new token needs the identity provider; one that was verified before works until it expires.
+        """
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "basic":
             return self._by_password(value)
@@ -69,6 +72,8 @@ class Proxy:
             raise GraphError(401)
         known = self._known.get(value)
         if known is None or known[1] < time.time():
+            if is_idp_down():
+                raise GraphError(401)
             known = self._account(await self._claims(value))
             self._known[value] = known
         else:

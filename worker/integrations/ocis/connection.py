@@ -27,6 +27,12 @@ ONE_REQUEST = (
     "It answered 401 to this request alone, though it accepts our account: look for a filter in front of OCIS that "
     "refuses something in the tenant's data."
 )
+#: OCIS answers so to every new token while it cannot reach the identity provider. Wrong credentials are refused before,
+#: by the token endpoint, so that the breaker need not open at once
+NOT_VERIFIED = (
+    "It answered 401 to a token that was issued just now: it cannot reach the identity provider at the moment. If that "
+    "does not end, OCIS_OIDC_ISSUER in OCIS is not the token's issuer to the letter, or OCIS has no such account."
+)
 
 
 class NoRole(PermanentError):
@@ -46,11 +52,13 @@ class GraphConnection:
         options["hand_back"] = (*hand_back, 500)
         answer = self._api.call(method, path, **options)
         if answer.status == 401 and self._credentials is not None:
-            # a token can end early; refusing a fresh one as well is final
+            # a token can end early
             self._credentials.forget()
             answer = self._api.call(method, path, **options)
         if answer.status == 401 and self._is_let_in(path):
             raise PermanentError("missing_permission", ONE_REQUEST)
+        if answer.status == 401 and self._credentials is not None:
+            raise TemporaryError("upstream_error", NOT_VERIFIED)
         if answer.status == 404 and path.startswith("/graph") and not _is_json(answer):
             # before the caller may take it for the absence of an object
             raise TemporaryError("unexpected_answer", NOT_THE_PRODUCT)
