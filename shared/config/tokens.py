@@ -49,11 +49,12 @@ class TokenSettings(BaseSettings):
         ("RS256", "ES256"), description="accepted signature algorithms, comma-separated"
     )
     oidc_admin_group: str = Field(
-        "dezky-platform-admins", description="group whose members are platform administrators"
+        "dezky-platform-admins", description="group in tokens whose members are platform administrators"
     )
-    oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups")
+    oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups in tokens")
     oidc_support_group: str | None = Field(
-        None, description="group whose members are platform support; without it administrators assign that role"
+        None,
+        description="group in tokens whose members are platform support; without it administrators assign that role",
     )
 
     @field_validator("oidc_issuers")

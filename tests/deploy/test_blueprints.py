@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +56,16 @@ def test_a_providers_tokens_are_such_as_the_api_and_ocis_accept(client: str) -> 
     assert provider["include_claims_in_id_token"] is True
     assert "encryption_key" not in provider
     assert provider["grant_types"]
+
+
+@pytest.mark.parametrize("group", ["tenant-acme", "dezky-platform-admins", "dezky-platform-support"])
+def test_tokens_name_the_groups_of_tenants_and_of_the_platform_and_no_others(group: str) -> None:
+    (profile,) = [one["attrs"]["expression"] for one in ENTRIES if one.get("identifiers") == {"name": "dezky profile"}]
+    names = [SimpleNamespace(name=name) for name in (group, "staff")]
+    user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: names)
+    scope: dict[str, Any] = {}
+    exec("def claims(request):\n" + textwrap.indent(profile, "    "), scope)  # noqa: S102 - our own blueprint
+    assert scope["claims"](SimpleNamespace(user=user))["groups"] == [group]
 
 
 def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> None:

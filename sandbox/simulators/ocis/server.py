@@ -20,10 +20,10 @@ from sandbox.simulators.state_faults import Container
 
 
 class OcisSimulator(Simulator):
-    """Own faults: `storage_down` (lists are empty, all else not found), `graph_down` (500, empty), `idp_down`
-    (401 to new tokens), `role_lost` (the caller counts as a plain user), `role_pending` (the caller has no role yet), `proxy_page` (the
-    front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a twin appears
-    before our create), `mfa`.
+    """Own faults: `storage_down` (lists are empty, all else not found), `graph_down` (500, empty), `idp_down` (401 to
+    new tokens), `role_lost` (the caller counts as a plain user), `role_pending` (the caller has no role yet),
+    `proxy_page` (the front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a
+    twin appears before our create), `mfa`.
 
     `opencloud`: behave as OpenCloud does. `read_only_directory`: no groups can be created.
     """
