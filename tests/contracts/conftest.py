@@ -115,7 +115,8 @@ def stalwart_simulator() -> Iterator[StalwartSimulator | None]:
     if real_server("STALWART") is not None:
         yield None
         return
-    with StalwartSimulator(api_key="API_contract", dkim_delay=0.1).running() as simulator:
+    recovery = ("admin", "contract-recovery")
+    with StalwartSimulator(api_key="API_contract", recovery_admin=recovery, dkim_delay=0.1).running() as simulator:
         assert isinstance(simulator, StalwartSimulator)
         yield simulator
 
@@ -128,6 +129,16 @@ def stalwart_api(stalwart_simulator: StalwartSimulator | None) -> Server:
         assert real is not None
         return real
     return Server(stalwart_simulator.url, token="API_contract")
+
+
+@pytest.fixture
+def stalwart_recovery(stalwart_api: Server) -> Jmap:
+    """Stalwart, called as its recovery administrator: on a real server STALWART_TEST_RECOVERY (name:password)."""
+    given = os.environ.get("STALWART_TEST_RECOVERY") if real_server("STALWART") else "admin:contract-recovery"
+    if given is None:
+        pytest.skip("STALWART_TEST_RECOVERY is not set")
+    name, _, secret = given.partition(":")
+    return Jmap(stalwart_api.caller(basic=(name, secret)))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.authentik_browser import DEVICE_GRANT, SCOPE, OAuthClient, Person, error
+from tests.contracts.authentik_browser import DEVICE_GRANT, SCOPE, SESSIONS, OAuthClient, Person, error
 from tests.contracts.authentik_objects import BINDINGS, GROUPS, USERS, Made
 from tests.contracts.real_or_simulator import Server, real_server, unique
 
@@ -158,17 +158,41 @@ def test_refreshing_needs_the_secret_and_widens_nothing(new_client: NewClient, n
     assert client.refresh(token).status_code == 200
 
 
+def tokens_of(client: OAuthClient, person: Person, grant: str) -> Any:
+    """Return the tokens of a person's sign-in, in a browser or at a device."""
+    if grant == "code":
+        return person.tokens(client)
+    started = start(client)
+    person.approve(started)
+    return poll(client, started).json()
+
+
+@pytest.mark.parametrize("grant", ["code", "device"])
 def test_deactivating_a_user_ends_their_refresh_tokens(
-    authentik_api: Server, new_client: NewClient, new_person: NewPerson
+    authentik_api: Server, new_client: NewClient, new_person: NewPerson, grant: str
 ) -> None:
     """Seen: switching the user off does (400 invalid_grant, device too)."""
-    client, person = new_client(), new_person()
-    tokens = person.tokens(client)
+    client, person = new_client(**LONG), new_person()
+    tokens = tokens_of(client, person, grant)
     path = f"{USERS}{person.user['pk']}/"
     for active in (False, True):
         assert authentik_api("PATCH", path, json={"is_active": active}).status_code == 200
     assert error(client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
-    assert client.userinfo(tokens["access_token"]).status_code == 401
+    if grant == "code":  # of a device it was not seen
+        assert client.userinfo(tokens["access_token"]).status_code == 401
+
+
+@pytest.mark.parametrize("grant", ["code", "device"])
+def test_refresh_tokens_survive_the_end_of_all_sessions(
+    authentik_api: Server, new_client: NewClient, new_person: NewPerson, grant: str
+) -> None:
+    """Seen: ending a person's sessions does not end refresh tokens, neither of a device nor of a code grant (200)."""
+    client, person = new_client(**LONG), new_person()
+    tokens = tokens_of(client, person, grant)
+    found = authentik_api("GET", SESSIONS, params={"user__username": person.user["username"]}).json()["results"]
+    for session in found:
+        assert authentik_api("DELETE", f"{SESSIONS}{session['uuid']}/").status_code == 204
+    assert client.refresh(tokens["refresh_token"]).status_code == 200
 
 
 def test_access_to_the_application_is_not_checked_again_at_a_refresh(

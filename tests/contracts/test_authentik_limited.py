@@ -148,6 +148,16 @@ def test_our_account_sends_a_recovery_mail_with_a_lifetime(
     assert (sent.status_code, sent.content) == (204, b"")
 
 
+def test_our_account_gets_a_superusers_recovery_link_unless_the_release_is_fixed(
+    prepared: Prepared, limited_api: Server
+) -> None:
+    """Seen: get a recovery link of akadmin in this pre-fix build. A fixed release says 403."""
+    root = prepared.server("GET", f"{USERS}me/").json()["user"]["pk"]
+    token = str(limited_api.session.headers["Authorization"]).removeprefix("Bearer ")
+    answer = prepared.server.caller(token=token)("POST", f"{USERS}{root}/recovery/", json={})
+    assert (answer.status_code, "link" in answer.json()) in ((200, True), (403, False))
+
+
 def test_a_group_of_superusers_admits_whom_our_account_adds_unless_the_release_is_fixed(
     authentik_api: Server, limited_api: Server, new_user: Make
 ) -> None:

@@ -206,3 +206,10 @@ def test_the_zone_text_has_all_that_is_to_be_published_in_absolute_names(jmap: J
         (f"autodiscover.{name}.", "CNAME"),
     }
     assert host in {data.to_text().split()[1].rstrip(".") for _, _, data in zone.iterate_rdatas("MX")}
+
+
+def test_a_name_in_use_with_an_unknown_tenant_is_refused_for_either(jmap: Jmap) -> None:
+    """Seen: "both-violations random"."""
+    name, _ = jmap.domain()
+    types = {jmap.refusal("Domain", name=name, memberTenantId="zzz")["type"] for _ in range(12)}
+    assert types <= {"primaryKeyViolation", "invalidForeignKey"}

@@ -125,3 +125,10 @@ def test_wrong_credentials_from_loopback_are_neither_limited_nor_banned(jmap: Jm
     wrong = jmap.server.caller(basic=("nobody@platform.test", "wrong-password"))
     assert {wrong("GET", "/api/account").status_code for _ in range(130)} == {401}
     assert jmap.server("GET", "/api/account").status_code == 200
+
+
+def test_the_recovery_administrator_signs_in_and_cannot_own_a_key(stalwart_recovery: Jmap) -> None:
+    """Seen: "The recovery administrator cannot own a key, but its user and password work." """
+    assert stalwart_recovery.ids("Domain") is not None
+    key = {"description": "contract", "permissions": {"@type": "Inherit"}}
+    assert "notCreated" in stalwart_recovery.set("ApiKey", create={"k": key})
