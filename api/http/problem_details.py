@@ -92,7 +92,7 @@ def _of_domain_error(error: errors.DomainError) -> Response:
         extra["errors"] = [
             {"pointer": one.pointer, "detail": one.detail} for one in error.field_errors[:MAX_FIELD_ERRORS]
         ]
-    if isinstance(error, errors.OperationInProgress):
+    if isinstance(error, errors.OperationInProgress) and error.operation_id is not None:
         extra["operation"] = error.operation_id
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]

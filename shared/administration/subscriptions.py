@@ -26,6 +26,7 @@ from shared.subscriptions.model import (
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
+from shared.tenants.transitions import require_not_purged
 
 ADMINISTRATORS_ONLY = "Only a platform administrator may change subscriptions."
 
@@ -49,7 +50,10 @@ class SubscriptionService:
         self._plans = settings.plans
 
     def create(self, new: NewSubscription, actor: Actor) -> Subscription:
-        """Create a subscription. Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
+        """Create a subscription.
+
+        Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists, ActionNotPossible.
+        """
         policy.require(policy.may_change_plan(actor), ADMINISTRATORS_ONLY)
         require_plan(new.plan, self._plans)
 
@@ -57,6 +61,9 @@ class SubscriptionService:
             tenant = self._tenants.find_by_id(new.tenant_id, session)
             if tenant is None:
                 raise UnknownReference("/tenantId", "tenant")
+            require_not_purged(tenant)
+            # a write, so that a purge which is settled now and cancels subscriptions conflicts with it
+            self._tenants.lock_generation(tenant.id, tenant.generation, session)
             created = self._subscriptions.insert(new, session)
             self._record(
                 "created", tenant, actor, session, None, {"_id": created.id} | event_values(created, EVENT_FIELDS)
@@ -78,11 +85,15 @@ class SubscriptionService:
     def change(
         self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
     ) -> Subscription:
-        """Change a subscription. Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists."""
+        """Change a subscription.
+
+        Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists, ActionNotPossible.
+        """
         require_plan(changes.get("plan"), self._plans)
 
         def work(session: Transaction) -> Subscription:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
+            require_not_purged(tenant)
             if replace(known, **changes) == known:
                 return known
             changed = self._subscriptions.change(known, changes, session)

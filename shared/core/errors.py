@@ -174,13 +174,16 @@ class KeyInProgress(DomainError):
 
 
 class OperationInProgress(DomainError):
-    """The tenant has an open operation of another kind."""
+    """The tenant has an open operation of another kind, or had one until this moment: `operation_id` is None."""
 
     code = "operation_in_progress"
     retryable = True
 
-    def __init__(self, operation_id: str, action: str) -> None:
-        super().__init__(f"Operation {operation_id} ({action}) is still running on this tenant; wait until it ends.")
+    def __init__(self, operation_id: str | None = None, action: str | None = None) -> None:
+        running = f"Operation {operation_id} ({action}) is still running on this tenant; wait until it ends."
+        super().__init__(
+            running if operation_id else "An operation of this tenant has just ended; send the request again."
+        )
         self.operation_id = operation_id
 
 

@@ -93,7 +93,7 @@ class Starter:
         """
 
         def work(session: Transaction) -> TenantView:
-            current = self._settled_tenant(tenant, session)
+            current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
             require_status(change.action, current)
             precondition(current, session)
             operation_id = new_id()
@@ -134,7 +134,8 @@ class Starter:
 
         `reason`: for the event. Raises AlreadyOpen, ActionNotPossible.
         """
-        view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
+        current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
+        view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
         self._events.append(_start_event(view, author, reason), session)
         return view
 
@@ -148,7 +149,7 @@ class Starter:
         *,
         allow_removals: bool = False,
     ) -> TenantView:
-        """Write accepted changes and the operation that applies them to the integrations.
+        """Write accepted changes of a `settled` tenant, and the operation that applies them to the integrations.
 
         Raises AlreadyOpen, DomainTaken, ActionNotPossible.
         """
@@ -202,9 +203,7 @@ class Starter:
     def conflict(self, tenant: Tenant) -> OperationInProgress:
         """Return the error to raise when another operation of the tenant is open."""
         running = self._operations.find_open(tenant.id)
-        if running is None:
-            return OperationInProgress("that just ended", "unknown")
-        return OperationInProgress(running.id, running.action)
+        return OperationInProgress(running.id, running.action) if running else OperationInProgress()
 
     def _run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
         for _ in range(MAX_TRIES):
@@ -223,12 +222,14 @@ class Starter:
         if self._operations.cancel(operation_id, session) is not None:
             self._settlement.settle_within(operation_id, session)
 
-    def _settled_tenant(self, tenant: Tenant, session: Transaction) -> Tenant:
-        """Read the tenant; first settle its latest operation, in case a worker died before it could."""
-        latest = self._tenants.find_by_id(tenant.id, session) or tenant
-        if latest.operation_id is None or self._settlement.settle_within(latest.operation_id, session) is None:
-            return latest
-        return self._tenants.find_by_id(tenant.id, session) or latest
+    def settled(self, tenant: Tenant, session: Transaction) -> Tenant:
+        """Settle the tenant's latest operation, which a newer one would prevent, and return the tenant after that.
+
+        A worker may have died before it could. `tenant`: as read within this transaction.
+        """
+        if tenant.operation_id is None or self._settlement.settle_within(tenant.operation_id, session) is None:
+            return tenant
+        return self._tenants.find_by_id(tenant.id, session) or tenant
 
     def _join_open(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
         running = self._operations.find_open(tenant.id)

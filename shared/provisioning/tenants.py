@@ -8,12 +8,7 @@ from datetime import datetime
 
 from shared.accounts.partner_repository import PartnerRepository
 from shared.config.settings import Settings
-from shared.core.errors import (
-    ActionNotPossible,
-    UnknownReference,
-    UnknownUser,
-    require_version,
-)
+from shared.core.errors import ActionNotPossible, UnknownReference, UnknownUser, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.db.paging import Page
@@ -40,7 +35,7 @@ from shared.tenants.model import (
 )
 from shared.tenants.read_repository import TenantReadRepository, with_partner_ids
 from shared.tenants.repository import TenantRepository
-from shared.tenants.transitions import require_status
+from shared.tenants.transitions import require_not_purged, require_status
 from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 
@@ -147,6 +142,8 @@ class TenantService:
         def work(session: Transaction) -> TenantView | None:
             current = policy.require_visible(actor, self._tenants.find(slug, session), slug)
             require_version(current.version, expected)
+            current = self._starter.settled(current, session)
+            require_not_purged(current)
             changes = changed_fields(current, patch)
             return self._apply(current, changes, actor, session) if changes else None
 
@@ -179,7 +176,8 @@ class TenantService:
         )
 
         def work(session: Transaction) -> TenantView:
-            current = policy.require_visible(actor, self._tenants.find(slug, session), slug)
+            seen = policy.require_visible(actor, self._tenants.find(slug, session), slug)
+            current = self._starter.settled(seen, session)
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)

@@ -54,9 +54,14 @@ def _applies_to(step: Step, tenant: Tenant) -> bool:
     return tenant.owner is not None or not step.for_owner
 
 
-def require_status(action: Action, tenant: Tenant) -> None:
-    """Raise ActionNotPossible unless the action may start from the tenant's status."""
+def require_not_purged(tenant: Tenant) -> None:
+    """Raise ActionNotPossible for a purged tenant: nothing of its record changes any more."""
     if tenant.purged_at is not None:
         raise ActionNotPossible("The tenant was purged; only its record is left.")
+
+
+def require_status(action: Action, tenant: Tenant) -> None:
+    """Raise ActionNotPossible unless the action may start from the tenant's status."""
+    require_not_purged(tenant)
     if tenant.status not in TRANSITIONS[action].starts:
         raise ActionNotPossible(f"The action {action} is not possible for a tenant with the status {tenant.status}.")

@@ -154,10 +154,11 @@ def test_a_member_sees_only_their_own_tenants(services: Services, create: Create
 
 def test_a_right_that_left_the_tokens_groups_leaves_the_record(services: Services, create: Create) -> None:
     create("acme")
-    with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
+    operator = frozenset({"operator"})
+    with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), operator, 1.0)
     first = services.sign_in.record(with_groups, "request-1")
     assert (first.platform_admin, len(first.tenant_ids)) == (True, 1)
-    second = services.sign_in.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
+    second = services.sign_in.record(Caller("s1", "a@acme.test", "A", None, operator, 2.0), "request-1")
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 

@@ -33,7 +33,7 @@ def subscription_routes(services: Services) -> Blueprint:
         "Create a tenant's subscription",
         {201: SubscriptionResponse},
         surfaces=OPERATOR,
-        problems=(errors.Forbidden, errors.SubscriptionExists, errors.UnknownReference),
+        problems=(errors.Forbidden, errors.SubscriptionExists, errors.UnknownReference, errors.ActionNotPossible),
         headers=("ETag", "Location"),
     )
     def create_subscription(body: CreateSubscriptionRequest) -> Response:
@@ -50,7 +50,7 @@ def subscription_routes(services: Services) -> Blueprint:
         "Change a subscription",
         {200: SubscriptionResponse},
         surfaces=OPERATOR,
-        problems=(errors.Forbidden, errors.SubscriptionExists),
+        problems=(errors.Forbidden, errors.SubscriptionExists, errors.ActionNotPossible),
         headers=ETAG,
         takes_version=True,
     )
