@@ -30,5 +30,7 @@ JOB_SECONDS = Histogram(
     "dezky_scheduler_job_duration_seconds", "Time of one run of a job", ["scheduler_job"], buckets=_SECONDS
 )
 JOB_FAILURES = Counter(
-    "dezky_scheduler_job_failures", "Runs of a job that failed because the database was unavailable", ["scheduler_job"]
+    "dezky_scheduler_job_failures",
+    "Runs of a job that failed: the database was unavailable, or the job has a bug",
+    ["scheduler_job"],
 )

@@ -10,6 +10,7 @@ import pymongo
 import pytest
 import redis
 from bson import ObjectId
+from prometheus_client import REGISTRY
 from pymongo.client_session import ClientSession
 
 from shared.application.services import Services, open_services
@@ -25,6 +26,7 @@ from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from worker.composition import open_scheduler_loop
 
+FAILURES = "dezky_scheduler_job_failures_total"
 STEPS = ("authentik", "stalwart", "ocis")
 
 
@@ -87,6 +89,33 @@ def test_restore_detection_runs_before_anything_is_published(
 
     open_scheduler_loop(quick_store, dispatcher, before={"restore_detection": detect}).run_once()
     assert (seen, queued(redis_url)) == ([0], 3)
+
+
+def fail() -> int:
+    raise ZeroDivisionError
+
+
+def test_a_job_with_a_bug_is_counted_and_the_others_run(
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    ran: list[str] = []
+
+    def succeed() -> int:
+        ran.append("retention")
+        return 0
+
+    jobs = {"broken": fail, "retention": succeed}
+    before = REGISTRY.get_sample_value(FAILURES, {"scheduler_job": "broken"}) or 0
+    open_scheduler_loop(quick_store, dispatcher, jobs).run_once()
+    assert (queued(redis_url), ran) == (3, ["retention"])
+    assert REGISTRY.get_sample_value(FAILURES, {"scheduler_job": "broken"}) == before + 1
+
+
+def test_nothing_is_published_while_restore_detection_has_a_bug(
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    loop = open_scheduler_loop(quick_store, dispatcher, before={"restore_detection": fail})
+    assert (loop.run_once(), queued(redis_url)) == (0, 0)
 
 
 def test_several_concurrent_schedulers_publish_a_step_once(

@@ -32,7 +32,7 @@ class SchedulerLoop:
 
     `before`, `jobs`: name to a job that runs before or after the operations; each returns how many operations it
     started. A document that cannot be written now, such as one locked by a process that died within a transaction,
-    delays only itself.
+    delays only itself, and so does a job with a bug; but nothing is published while a job of `before` has one.
     """
 
     def __init__(
@@ -54,13 +54,18 @@ class SchedulerLoop:
         self._settlement = settlement
         self._dispatcher = dispatcher
         own = {"release": self._release, "expire": self._expire, "settle": self._settle, "dispatch": self._dispatch_due}
-        self._jobs = {**before, **own, **jobs}
+        self._before = before
+        self._jobs = {**own, **jobs}
 
     def run_once(self) -> int:
         """Run all jobs; return how many operations they advanced. Raises StoreUnavailable without a database."""
-        return sum(self._run_job(name, job) for name, job in self._jobs.items())
+        ready = [self._run_job(name, job) for name, job in self._before.items()]
+        if None in ready:
+            return 0
+        return sum(self._run_job(name, job) or 0 for name, job in self._jobs.items())
 
-    def _run_job(self, name: str, job: Callable[[], int]) -> int:
+    def _run_job(self, name: str, job: Callable[[], int]) -> int | None:
+        """Run a job and return how many operations it advanced; None after an unexpected fault."""
         began = perf_counter()
         try:
             done = job()
@@ -69,6 +74,10 @@ class SchedulerLoop:
             self._require_database()
             log.warning("scheduler.job_postponed", job=name)
             return 0
+        except Exception:
+            JOB_FAILURES.labels(name).inc()
+            log.exception("scheduler.job_failed", job=name)
+            return None
         JOB_SECONDS.labels(name).observe(perf_counter() - began)
         JOB_LAST_RUN.labels(name).set_to_current_time()
         return done
