@@ -171,7 +171,7 @@ class EventRepository:
 
 def _filter_condition(event_filter: EventFilter) -> Document:
     condition: Document = {}
-    if event_filter.action is not None:
+    if event_filter.action not in (None, "*"):
         condition["action"] = _action_pattern(event_filter.action)
     if event_filter.actor is not None:
         condition["actor"] = event_filter.actor

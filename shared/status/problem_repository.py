@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bson import ObjectId
 from pymongo import ASCENDING
@@ -26,6 +27,8 @@ TenantIds = tuple[str, ...] | None
 Problem = tuple[str, str]
 #: an operation is late when it should have been published at least this many seconds ago
 LATE_SECONDS = 60.0
+#: an id has its time in 32 bits
+LAST_ID_TIME = datetime.fromtimestamp(2**32 - 1, UTC)
 
 
 def in_scope(tenant_ids: TenantIds) -> Document:
@@ -156,7 +159,8 @@ def _times(query: OperationQuery) -> list[Document]:
     found: list[Document] = []
     if query.since is not None:
         # ids rise with time, so the condition on `_id` limits the scan; clocks of hosts differ, so `createdAt` decides
-        found.append({"_id": {"$gte": ObjectId.from_datetime(query.since)}, "createdAt": {"$gte": query.since}})
+        first = ObjectId.from_datetime(min(query.since, LAST_ID_TIME))
+        found.append({"_id": {"$gte": first}, "createdAt": {"$gte": query.since}})
     if query.until is not None:
         found.append({"createdAt": {"$lt": query.until}})
     return found

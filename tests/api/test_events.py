@@ -53,6 +53,13 @@ def test_each_accepted_change_is_an_event_with_actor_action_before_and_after(
     assert outcome["after"]["operation"] == operation
 
 
+def test_the_action_that_stands_for_all_finds_all(rights: RightsFixture) -> None:
+    root = rights.people["admin"]
+    every = root("GET", "/events").json()
+    assert len(every) > 1
+    assert root("GET", "/events", params={"action": "*"}).json() == every
+
+
 def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(
     rights: RightsFixture, store: Repositories
 ) -> None:

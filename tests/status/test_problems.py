@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -324,6 +324,15 @@ def test_a_list_starts_at_a_time_and_continues_at_its_cursor(
     assert [one.tenant_slug for one in rest.items] == ["acme"]
     late = services.status.page(admin, None, OperationQuery(since=between))
     assert [one.tenant_slug for one in late.items] in (["beta"], [])
+
+
+@pytest.mark.parametrize("year", [2000, 2106, 2107, 2200])
+def test_a_list_may_start_at_any_time_that_a_request_may_name(
+    services: Services, admin: Actor, create: Create, year: int
+) -> None:
+    begun(create)
+    page = services.status.page(admin, None, OperationQuery(since=datetime(year, 12, 31, tzinfo=UTC)))
+    assert len(page.items) == (1 if year == 2000 else 0)
 
 
 def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
