@@ -63,6 +63,7 @@ class Settings(TokenSettings, IntegrationSettings, LimitSettings):
 
     event_keep_days: float = Field(0, ge=0, description="days that events are kept; 0: for ever")
     operation_keep_days: float = Field(0, ge=0, description="days that ended operations are kept; 0: for ever")
+    dry_run_keep_days: float = Field(30, gt=0, le=3650, description="days that dry runs of operations are kept")
 
     bulk_per_minute: float = Field(
         60, gt=0, le=6000, description="tenants that all bulk operations together act on per minute"

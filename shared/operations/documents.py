@@ -14,9 +14,6 @@ from shared.events.model import Author
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.workflows.model import Action, Workflow
 
-#: the database deletes dry runs after this time
-DRY_RUN_RETENTION = timedelta(days=30)
-
 #: selects operations of actions that this build knows: during a deployment a newer build may have added others
 KNOWN_ACTIONS: Document = {"action": {"$in": [one.value for one in Action]}}
 
@@ -37,16 +34,21 @@ class NewOperation:
 
 
 def new_operation(
-    operation_id: str, new: NewOperation, earliest_starts: Mapping[str, datetime], grace: float, at: datetime
+    operation_id: str,
+    new: NewOperation,
+    earliest_starts: Mapping[str, datetime],
+    grace: float,
+    at: datetime,
+    dry_run_kept: timedelta,
 ) -> Document:
     """Return the document of a running operation that counts as dispatched once. `at`: the database's time.
 
     `earliest_starts`: step name to the end of an older lease that the step waits for. `grace`: seconds after which the
-    scheduler publishes a step again that no worker claimed.
+    scheduler publishes a step again that no worker claimed. `dry_run_kept`: the database deletes a dry run after that.
     """
     republish_at = at + timedelta(seconds=grace)
     # drift checks create many dry runs, and their results are on the tenant
-    expiry = {"expiresAt": at + DRY_RUN_RETENTION} if new.mode is Mode.PLAN else {}
+    expiry = {"expiresAt": at + dry_run_kept} if new.mode is Mode.PLAN else {}
     return expiry | {
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,

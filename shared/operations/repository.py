@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument
@@ -74,9 +74,9 @@ class Claim:
 class OperationRepository:
     """`dispatch_grace`: seconds until a published step that no worker claimed is published again."""
 
-    def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
+    def __init__(self, database: Database[Document], dispatch_grace: float, dry_run_keep_days: float) -> None:
         self._rows = database["operations"]
-        self._grace = dispatch_grace
+        self._grace, self._dry_run_kept = dispatch_grace, timedelta(days=dry_run_keep_days)
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
@@ -90,7 +90,7 @@ class OperationRepository:
         # before a provision there are no older attempts, and a dry run writes nothing that they could overwrite
         may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
         not_before = earliest_starts(self._rows, new.tenant_id, names, session) if may_wait else {}
-        row = new_operation(operation_id, new, not_before, self._grace, at)
+        row = new_operation(operation_id, new, not_before, self._grace, at, self._dry_run_kept)
         try:
             insert(self._rows, [row], session)
         except DuplicateKeyError:

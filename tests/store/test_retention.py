@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from shared.application.services import Services
-from shared.application.store import Repositories
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.events.numbering import number_events
+from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
@@ -61,3 +63,23 @@ def test_two_concurrent_schedulers_remove_each_record_once(
     assert store.retention.drop_operations(30 * 86400, 10) == 0
     # an operation that must stay does not hide the ones after it
     assert store.retention.drop_operations(30 * 86400, 1) == 0
+
+
+@pytest.mark.parametrize("days", [30.0, 2.0])
+def test_a_dry_run_expires_as_the_setting_says(
+    store: Repositories,
+    admin: Actor,
+    create: Create,
+    dispatcher: Dispatcher,
+    make_settings: Callable[..., Settings],
+    days: float,
+) -> None:
+    end(store, begun(create))
+    settings = make_settings(dry_run_keep_days=days)
+    shorter = open_repositories(settings)
+    services = open_services(shorter, dispatcher, settings)
+    operation = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    shorter.close()
+    assert operation is not None
+    (row,) = store.connection.database["operations"].find({"mode": Mode.PLAN})
+    assert row["expiresAt"] - row["createdAt"] == timedelta(days=days)

@@ -34,7 +34,7 @@ GROUPS = {
     ),
     "Scheduler": ("scheduler_", "dispatch_", "drift_", "orphan_", "bulk_"),
     "Safety": ("removals_", "purges_", "observe_"),
-    "Retention": ("event_keep", "operation_keep"),
+    "Retention": ("event_keep", "operation_keep", "dry_run_keep"),
     "Logs and metrics": ("log_", "metrics_"),
 }
 #: read by Flower and by none of our classes
