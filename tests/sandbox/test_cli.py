@@ -154,14 +154,18 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
 
 
 def test_people_of_the_sandbox_sign_in_to_the_console_and_see_their_tenants(running: Sandbox) -> None:
-    url = running.state()["console"]["url"]
+    state = running.state()
+    url = state["console"]["url"]
+    admin = {"Authorization": f"Bearer {running('token', '--as', 'admin').stdout.strip()}"}
+    body = {"slug": "globex", "name": "Globex", "domains": ["globex.test"]}
+    assert requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=admin, timeout=40).status_code == 201
     for role, shown in (("admin", "Operator"), ("owner", "Owner")):
-        tenant = ("--tenant", "acme") if role == "owner" else ()
+        tenant = ("--tenant", "globex") if role == "owner" else ()
         assert running("token", "--as", role, *tenant).returncode == 0
         username = person_of(role, *tenant[1:])
-        page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/acme", timeout=20)
+        page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/globex", timeout=20)
         assert (page.status_code, shown in page.text) == (200, True)
-        assert "Acme" in page.text
+        assert "Globex" in page.text
 
 
 def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
