@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -21,12 +20,11 @@ from sandbox import demo as demonstration
 from sandbox import state as states
 from sandbox.domains import publish_for
 from sandbox.layout import DEFAULT_BASE, OFFSETS, Layout
+from sandbox.processes import end_family
 from sandbox.tokens import ROLES, TokenError, token_for
 
 NOT_RUNNING = 3
 DETACH_SECONDS = 90.0
-#: seconds that `down` waits before it kills what still runs
-STOP_SECONDS = 40.0
 
 
 def with_layout(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,15 +99,7 @@ def down(data: Path) -> None:
     if state is None:
         click.echo("Nothing is running.")
         return
-    supervisor = psutil.Process(state["supervisor"]["pid"])
-    family = [supervisor, *supervisor.children(recursive=True)]
-    supervisor.terminate()
-    give_up = time.monotonic() + STOP_SECONDS
-    while (running := [one for one in family if _is_running(one)]) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    for process in running:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    end_family(state["supervisor"]["pid"])
     click.echo("Everything has stopped.")
 
 
@@ -189,14 +179,6 @@ def demo(data: Path, port_base: int, once: bool) -> None:
     began = time.monotonic()
     _supervise(layout, console, show)
     sys.exit(0 if outcome and outcome[0] else 1)
-
-
-def _is_running(process: psutil.Process) -> bool:
-    """Return whether a process still runs; one that has ended may wait for its parent to read its status."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _supervise(layout: Layout, console: Console, when_ready: Callable[[states.State], None]) -> None:

@@ -9,8 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 PR_SET_PDEATHSIG = 1
 
@@ -59,6 +62,27 @@ def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(5)
+
+
+def end_family(pid: int, seconds: float = 40.0) -> None:
+    """Terminate a process, wait for it and its descendants, and kill those that still run after `seconds`."""
+    parent = psutil.Process(pid)
+    family = [parent, *parent.children(recursive=True)]
+    parent.terminate()
+    give_up = time.monotonic() + seconds
+    while (running := [one for one in family if _is_running(one)]) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    for process in running:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _is_running(process: psutil.Process) -> bool:
+    """Return whether a process still runs; one that has ended may wait for its parent to read its status."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def free_port() -> int:
