@@ -31,7 +31,7 @@ class Tokens(Protocol):
 
     def bearer(self) -> str: ...
 
-    def renewed(self, refused: str) -> str | None: ...
+    def renew(self, refused: str) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Connection:
         }
         token = self._tokens.bearer()
         response = self._send(method, path, token, **options)
-        if response.status_code == 401 and (other := self._tokens.renewed(token)):
+        if response.status_code == 401 and (other := self._tokens.renew(token)):
             response = self._send(method, path, other, **options)
         if not 200 <= response.status_code < 300:
             raise error_of(response)

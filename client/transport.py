@@ -53,7 +53,7 @@ class TrustingAdapter(HTTPAdapter):
 
 
 @cache
-def trusted(ca_certs: Path | None) -> ssl.SSLContext:
+def load_authorities(ca_certs: Path | None) -> ssl.SSLContext:
     """Load the system's authorities and those of a PEM file, which takes 30 ms. Raises InvalidCertificateFile."""
     context = ssl.create_default_context()
     try:
@@ -98,7 +98,7 @@ def configure(
         raise_on_status=False,
         retry_after_max=10,
     )
-    adapter = TrustingAdapter(trusted(ca_certs), policy)
+    adapter = TrustingAdapter(load_authorities(ca_certs), policy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.trust_env = False

@@ -30,23 +30,23 @@ def wait_until(
     called with each result. Raises the last failure when the API stays unavailable or overloaded, or has not answered
     before the timeout.
     """
-    give_up = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout
     wait = 0.0
     while True:
-        left = max(0.0, give_up - time.monotonic())
+        left = max(0.0, deadline - time.monotonic())
         asked_at = time.monotonic()
         try:
             found = read(round(min(wait, left), 3))
         except PlatformError as error:
             pause = pause_after(error, RETRY_SECONDS)
-            left = give_up - time.monotonic()
+            left = deadline - time.monotonic()
             if pause is None or connection.is_unavailable or left <= 0:
                 raise
             time.sleep(min(pause, left))
             continue
         if progress is not None:
             progress(found)
-        if ended(found) or time.monotonic() >= give_up:
+        if ended(found) or time.monotonic() >= deadline:
             return found
         if time.monotonic() - asked_at < min(wait, left) / 2 or long_poll == 0:  # answered early: avoid a tight loop
             time.sleep(min(RETRY_SECONDS, left))

@@ -14,7 +14,7 @@ import yaml
 from client import Response
 from platformctl.failures import printable
 from platformctl.names import Names
-from platformctl.text import Record, cell, coloured, columns, flat, is_table, line, translated, value_at
+from platformctl.text import Record, cell, colour, columns, flat, is_table, line, translate_value, value_at
 
 #: fields with ids, and the kind of record that they refer to
 IDS = {
@@ -87,13 +87,13 @@ class Output:
 
     def fields(self, record: Record) -> None:
         """Print each field that is not empty on its own line."""
-        named = {name: translated(name, value, self.translate) for name, value in record.items()}
+        named = {name: translate_value(name, value, self.translate) for name, value in record.items()}
         present = ((name, value) for name, value in flat(named) if value not in (None, "", [], {}))
         lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in present]
         width = max((len(name) for name, _ in lines), default=0)
         for name, text in lines:
             label = click.style(printable(name).ljust(width), bold=True)
-            click.echo(f"{label}   {coloured(name, text)}")
+            click.echo(f"{label}   {colour(name, text)}")
 
     def response(self, response: Response[Any], hide: Sequence[str] = ()) -> None:
         """Print a single record with its ETag, for --if-match, as one more field."""

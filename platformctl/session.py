@@ -11,7 +11,7 @@ import click
 from client import NotSignedIn, Platform, Tokens, open_session
 from client.sign_in.issuer import Issuer, OAuthClient
 from client.sign_in.tokens import GivenToken
-from client.transport import DEFAULT_RETRIES, InvalidCertificateFile, trusted
+from client.transport import DEFAULT_RETRIES, InvalidCertificateFile, load_authorities
 from platformctl.contexts import config_folder
 from platformctl.names import Names
 from platformctl.output import Output
@@ -87,7 +87,7 @@ class Session:
 
     def _check_certificates(self) -> None:
         try:
-            trusted(self.settings.ca_certs)
+            load_authorities(self.settings.ca_certs)
         except InvalidCertificateFile as problem:
             raise click.UsageError(f"{problem} (--ca-certs, PLATFORM_CA_CERTS)") from None
 

@@ -75,7 +75,7 @@ def plain(value: Any) -> str:
     return printable(str(value))
 
 
-def translated(field: str, value: Any, translate: Translate | None) -> Any:
+def translate_value(field: str, value: Any, translate: Translate | None) -> Any:
     """Return a value with names in place of ids: the value itself, the items of a list, the keys of a record."""
     if translate is None:
         return value
@@ -90,7 +90,7 @@ def cell(field: str, value: Any, translate: Translate | None = None) -> str:
     """Return a cell of a table: a time as its age, an id as its name."""
     if isinstance(value, str) and TIME.fullmatch(value):
         return age(value)
-    return plain(translated(field, value, translate))
+    return plain(translate_value(field, value, translate))
 
 
 def line(field: str, value: Any, translate: Translate | None = None) -> str:
@@ -98,10 +98,10 @@ def line(field: str, value: Any, translate: Translate | None = None) -> str:
     if isinstance(value, str) and TIME.fullmatch(value):
         past = age(value)
         return f"{value} ({past if past.startswith('in ') else f'{past} ago'})"
-    return plain(translated(field, value, translate))
+    return plain(translate_value(field, value, translate))
 
 
-def coloured(field: str, text: str) -> str:
+def colour(field: str, text: str) -> str:
     colour = COLOURS.get(text) if field.rpartition(".")[2] in STATES else None
     return click.style(text, fg=colour) if colour else text
 
@@ -113,7 +113,7 @@ def columns(headings: Sequence[str], fields: Sequence[str], rows: Iterable[Seque
     widths = [min(length, MAX_PADDING) for length in lengths]
     lines = [_row([click.style(h.upper(), bold=True) for h in headings], [h.upper() for h in headings], widths)]
     for row in cells:
-        lines += [_row([coloured(field, text) for field, text in zip(fields, row, strict=True)], row, widths)]
+        lines += [_row([colour(field, text) for field, text in zip(fields, row, strict=True)], row, widths)]
     return lines
 
 

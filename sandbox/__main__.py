@@ -211,8 +211,8 @@ def _start_detached(layout: Layout) -> states.State:
     log = layout.log("supervisor")
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
-    give_up = time.monotonic() + DETACH_SECONDS
-    while time.monotonic() < give_up:
+    deadline = time.monotonic() + DETACH_SECONDS
+    while time.monotonic() < deadline:
         state = states.read(layout)
         if state is not None:
             return state

@@ -69,8 +69,8 @@ def end_family(pid: int, seconds: float = 40.0) -> None:
     parent = psutil.Process(pid)
     family = [parent, *parent.children(recursive=True)]
     parent.terminate()
-    give_up = time.monotonic() + seconds
-    while (running := [one for one in family if _is_running(one)]) and time.monotonic() < give_up:
+    deadline = time.monotonic() + seconds
+    while (running := [one for one in family if _is_running(one)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     for process in running:
         with contextlib.suppress(psutil.NoSuchProcess):

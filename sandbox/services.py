@@ -70,10 +70,10 @@ class Mongod:
             self.process.wait(10)
 
     def _wait_for_primary(self) -> None:
-        give_up = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         address = f"mongodb://{self.address}/?directConnection=true"
         with pymongo.MongoClient[dict[str, object]](address, serverSelectionTimeoutMS=500) as client:
-            while time.monotonic() < give_up:
+            while time.monotonic() < deadline:
                 if self.process is None or self.process.poll() is not None:
                     raise ServiceError(f"mongod ended at its start; its log is {self._log}")
                 if self._is_primary(client):
@@ -135,11 +135,11 @@ class Valkey:
         if not is_free(self.port):
             raise ServiceError(f"Port {self.port}, wanted for valkey-server, is taken.")
         self.process = spawn([str(valkey_binary()), *options], log=self._log)
-        give_up = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         while not self._answers():
             if self.process.poll() is not None:
                 raise ServiceError(f"valkey-server ended at its start; its log is {self._log}")
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise ServiceError(f"valkey-server was not ready after {READY_SECONDS:.0f} s; its log is {self._log}")
             time.sleep(0.02)
 

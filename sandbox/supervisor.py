@@ -130,14 +130,14 @@ class Supervisor:
             self._running.append(part)
 
     def _wait(self, part: Part) -> None:
-        give_up = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_SECONDS
         while not self._stop.is_set():
             if part.process is None or part.process.poll() is not None:
                 raise StartError(f"{part.name} ended at its start:\n{_tail(self._layout, part.name)}")
             if part.is_ready():
                 self._say(f"{part.name} is ready ({time.monotonic() - part.started_at:.1f} s)")
                 return
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise StartError(f"{part.name} was not ready after {READY_SECONDS:.0f} s; see {self._layout.logs}")
             time.sleep(0.05)
 

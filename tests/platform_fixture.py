@@ -55,13 +55,13 @@ class PlatformFixture:
     def finish(self, view: TenantView) -> Operation:
         """Run the operation's steps until it has ended."""
         assert view.operation is not None
-        give_up = time.monotonic() + 30
+        deadline = time.monotonic() + 30
         while True:
             operation = self.store.operations.find(view.operation.id)
             assert operation is not None
             if not operation.is_open:
                 return operation
-            assert time.monotonic() < give_up, operation
+            assert time.monotonic() < deadline, operation
             for step in operation.steps:
                 self.runner.run(operation.id, step.name, operation.dispatch)
             time.sleep(0.02)

@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 def until(condition: Callable[[], T], seconds: float = 30.0) -> T:
     """Wait until the condition holds, and return its value."""
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < give_up, "it did not come true in time"
+        assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.02)
     return found

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
-from api.http.request_body import validated
+from api.http.request_body import validate
 from api.schemas.fields import EventActions, Moment, ObjectIdText
 from shared.accounts.user import UserQuery
 from shared.core.errors import FieldError, InvalidInput
@@ -226,13 +226,13 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise InvalidInput([FieldError(f"?{name}", "is given more than once") for name in twice])
-    return validated(model, request.args.to_dict(), "?")
+    return validate(model, request.args.to_dict(), "?")
 
 
 @cache
 def _without_parameters(model: type[Query]) -> Any:
     """Return the query of a request without parameters; it is frozen, so all requests share one."""
-    return validated(model, {}, "?")
+    return validate(model, {}, "?")
 
 
 def link(relation: str, **changes: str | None) -> str:

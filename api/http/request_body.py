@@ -28,7 +28,7 @@ def parse_body(model: type[Model]) -> Model:
         return model()
     if request.mimetype not in (PATCH_TYPES if request.method == "PATCH" else PATCH_TYPES[:1]):
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
-    return validated(model, _parse(raw_body()), "/")
+    return validate(model, _parse(raw_body()), "/")
 
 
 @functools.cache
@@ -62,7 +62,7 @@ def raw_body() -> bytes:
     return found
 
 
-def validated(model: type[Model], given: Any, mark: str) -> Model:
+def validate(model: type[Model], given: Any, mark: str) -> Model:
     """Validate `given` as a model. Raises InvalidInput with each invalid field; pointers begin with `mark`."""
     try:
         return model.model_validate(given)

@@ -28,7 +28,7 @@ class GivenToken:
     def bearer(self) -> str:
         return self._token
 
-    def renewed(self, refused: str) -> str | None:
+    def renew(self, refused: str) -> str | None:
         return None
 
 
@@ -52,7 +52,7 @@ class ClientCredentials:
                 return self._renew()
             return self._granted.access_token
 
-    def renewed(self, refused: str) -> str | None:
+    def renew(self, refused: str) -> str | None:
         with self._lock:
             if self._granted is not None and self._granted.access_token != refused:
                 return self._granted.access_token  # another thread has renewed it

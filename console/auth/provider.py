@@ -87,7 +87,7 @@ class Provider:
             raise SignInRefused("The identity provider sent no identity token.")
         return _tokens(given, None), given["userinfo"].get("sid")
 
-    def renewed(self, tokens: Tokens) -> Tokens:
+    def renew(self, tokens: Tokens) -> Tokens:
         """Exchange the refresh token. Raises ProviderUnreachable, SignInRefused."""
         if tokens.refresh is None:
             raise SignInRefused("The identity provider gave no refresh token.")

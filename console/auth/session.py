@@ -38,9 +38,9 @@ class Sessions:
             return None
         if not is_by_script():
             self._sign_ins.keep_alive(found)
-        return self.renewed(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
+        return self.renew(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
 
-    def renewed(self, sign_in: SignIn) -> SignIn | None:
+    def renew(self, sign_in: SignIn) -> SignIn | None:
         """Renew the tokens unless another request has done so; return None if the sign-in has ended."""
         try:
             with self._sign_ins.renewal(sign_in):
@@ -53,7 +53,7 @@ class Sessions:
 
     def _exchange(self, sign_in: SignIn) -> SignIn | None:
         try:
-            fresh = replace(sign_in, tokens=self._provider.renewed(sign_in.tokens))
+            fresh = replace(sign_in, tokens=self._provider.renew(sign_in.tokens))
         except SignInRefused:
             log.info("session.ended_by_provider")
             self._sign_ins.end(sign_in)
@@ -77,10 +77,10 @@ class RequestTokens:
         token: str = g.sign_in.tokens.access
         return token
 
-    def renewed(self, refused: str) -> str | None:
+    def renew(self, refused: str) -> str | None:
         """Return another token than the refused one, None if there is no other."""
         if g.sign_in is not None and g.sign_in.tokens.access == refused:
-            g.sign_in = self._sessions.renewed(g.sign_in)
+            g.sign_in = self._sessions.renew(g.sign_in)
         return None if g.sign_in is None else g.sign_in.tokens.access
 
 

@@ -97,7 +97,7 @@ def record_group(kind: Kind) -> Group:
     ):
         command = make(kind)
         command.name = verb
-        command.help = explained(kind.help.get(verb) or _usual(kind)[verb], kind.examples[verb])
+        command.help = explain(kind.help.get(verb) or _usual(kind)[verb], kind.examples[verb])
         group.add_command(command)
     return group
 
@@ -113,7 +113,7 @@ def _usual(kind: Kind) -> Mapping[str, str]:
     }
 
 
-def explained(text: str, examples: Sequence[str]) -> str:
+def explain(text: str, examples: Sequence[str]) -> str:
     """Return a command's help: its explanation and examples."""
     return "\n".join([text, "", "\b", "Examples:", *(f"  platformctl {example}" for example in examples)])
 

@@ -13,7 +13,7 @@ from platformctl.cli.types import SLUG, Domain
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
-from platformctl.text import coloured, line, plain
+from platformctl.text import colour, line, plain
 from platformctl.views.describe import DOMAINS
 from platformctl.views.zone import zone_file
 
@@ -154,5 +154,5 @@ def _end_with(domain: DomainRecord) -> None:
 def _show(session: Session, domain: Any) -> None:
     facts = "".join(f"  {label} {line(field, domain[field])}" for label, field in FACTS if domain.get(field))
     name = click.style(f"{plain(domain['domain'])}:", bold=True)
-    click.echo(f"{name} {coloured('state', domain['state'])}{facts}")
+    click.echo(f"{name} {colour('state', domain['state'])}{facts}")
     session.out.table(domain["records"], RECORDS)

@@ -14,7 +14,7 @@ from client import Response
 from client.resources.tenants import Tenants
 from platformctl.cli.groups import Command
 from platformctl.cli.options import conditional, confirmed, repeatable, require_slug, waited
-from platformctl.cli.records import explained
+from platformctl.cli.records import explain
 from platformctl.cli.results import finish_tenant
 from platformctl.cli.types import SLUG
 from platformctl.output import say
@@ -26,7 +26,7 @@ REASON = click.option("--reason", required=True, help="Why; kept, and shown wher
 def _command(name: str, text: str, call: Callable[[Tenants, str, str], Response[Any]]) -> click.Command:
     """Make a command that starts an operation on a tenant."""
 
-    @click.command(name, cls=Command, help=explained(text, [f"tenants {name} acme --wait"]))
+    @click.command(name, cls=Command, help=explain(text, [f"tenants {name} acme --wait"]))
     @click.argument("slug", type=SLUG)
     @repeatable
     @waited

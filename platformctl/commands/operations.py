@@ -20,7 +20,7 @@ from platformctl.cli.options import (
     timeout,
     waited,
 )
-from platformctl.cli.records import explained
+from platformctl.cli.records import explain
 from platformctl.cli.results import finish_operation, show_operation
 from platformctl.cli.types import OPERATION, SLUG, WORD
 from platformctl.failures import ExitCode
@@ -153,7 +153,7 @@ def bulk() -> None:
 def _bulk_command(action: str, text: str, examples: list[str]) -> None:
     """Add a command for one action: a dry run, a question, the start, and the wait."""
 
-    @bulk.command(action, help=explained(text, examples))
+    @bulk.command(action, help=explain(text, examples))
     @click.argument("slugs", type=SLUG, nargs=-1)
     @selected("Such as problem=failed,integration=stalwart,reason=quota.")
     @click.option("--everything", is_flag=True, help="All tenants that you may change.")

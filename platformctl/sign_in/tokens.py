@@ -26,7 +26,7 @@ class StoredTokens:
             self._renew()
         return self._current.access_token
 
-    def renewed(self, refused: str) -> str | None:
+    def renew(self, refused: str) -> str | None:
         """Return a new token in place of the refused one. Raises NotSignedIn when it cannot be renewed."""
         if self._current.access_token == refused:
             self._renew()

@@ -10,7 +10,7 @@ from client.operator_models import Diagnosis
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session
-from platformctl.text import Record, cell, coloured, plain
+from platformctl.text import Record, cell, colour, plain
 
 GROUPS = (
     Column("kind", "kind"),
@@ -84,6 +84,6 @@ def _advise(group: Record) -> None:
     if not group.get("message"):
         return
     where = ", ".join(plain(text) for text in (group.get("integration"), group["reason"]) if text)
-    click.echo(f"{coloured('status', cell('kind', group['kind']))}, {where}: {plain(group['message'])}")
+    click.echo(f"{colour('status', cell('kind', group['kind']))}, {where}: {plain(group['message'])}")
     if group.get("remedy"):
         click.echo(f"  {plain(group['remedy'])}")

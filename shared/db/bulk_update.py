@@ -26,9 +26,9 @@ def update_unlocked(
     with translate_errors():
         if _is_updated_in_time(rows, keys, condition, update):
             return
-        give_up = time.monotonic() + BATCH_SECONDS
+        deadline = time.monotonic() + BATCH_SECONDS
         for key in keys:
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 return
             _is_updated_in_time(rows, [key], condition, update)
 

@@ -77,10 +77,10 @@ class MongoConnection:
         is cut short cannot abort its transaction and would leave the document locked.
         """
         timeout = seconds or self.client.options.timeout or CALL_TIMEOUT
-        give_up = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
 
         def bounded(session: Transaction) -> T:
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise StoreUnavailable
             try:
                 return work(session)

@@ -173,8 +173,8 @@ class WebhookService:
         """Send a test delivery, and wait up to `wait_seconds` for its result. Raises NotFound, ActionNotPossible."""
         webhook = self._require_enabled(webhook_id, actor)
         record = self._deliveries.insert_ping(webhook.id, actor.request_id)
-        give_up = time.monotonic() + wait_seconds
-        while record.status is DeliveryStatus.PENDING and (left := give_up - time.monotonic()) > 0:
+        deadline = time.monotonic() + wait_seconds
+        while record.status is DeliveryStatus.PENDING and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, POLL_SECONDS))
             record = self._deliveries.find(webhook.id, record.id) or record
         return record

@@ -52,9 +52,9 @@ class Tenancy:
 
     def finish(self, view: TenantView) -> Operation:
         """Run the operation's steps with the delays of their retries."""
-        give_up = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while self.run(view, times=1).is_open:
-            assert time.monotonic() < give_up, self.seen(view)
+            assert time.monotonic() < deadline, self.seen(view)
             time.sleep(0.05)
         return self.seen(view)
 

@@ -117,9 +117,9 @@ def test_a_sync_that_fails_is_retried_and_one_whose_process_died_is_due_again(
     tenancy.sync()
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
     assert tenancy.store.billing_syncs.claim(60) is None
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         tenancy.sync()
         time.sleep(0.1)
 
@@ -174,9 +174,9 @@ def test_the_simulators_own_events_arrive_and_its_forged_ones_do_not(
     fault(tenancy.server, kind="event_forged", method="EVENT", path="customer.subscription.updated", count=1)
     fault(tenancy.server, kind="event_doubled", method="EVENT", path="customer.subscription.updated", count=1)
     event(tenancy, "active")
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
-        assert time.monotonic() < give_up, tenancy.server.outbox.deliveries
+        assert time.monotonic() < deadline, tenancy.server.outbox.deliveries
         tenancy.sync()
         time.sleep(0.05)
     assert 403 in {one["status"] for one in tenancy.server.outbox.deliveries}

@@ -64,10 +64,10 @@ class ConsoleFixture:
     def call(self, method: str, path: str, username: str = "admin", **options: Any) -> Any:
         """Call the API directly."""
         headers = {"Authorization": f"Bearer {self.token(username)}"}
-        give_up = time.monotonic() + 20
+        deadline = time.monotonic() + 20
         while True:
             answer = requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=40, **options)
-            if answer.status_code != 503 or time.monotonic() > give_up:
+            if answer.status_code != 503 or time.monotonic() > deadline:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 1)))
         assert answer.ok, answer.text

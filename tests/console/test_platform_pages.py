@@ -32,9 +32,9 @@ def test_a_check_shows_reachability_version_and_latency_of_each_integration(
     with page.expect_navigation():
         page.get_by_role("button", name="Check now").click()
     failing = page.locator("#integrations tr", has_text="Stalwart")
-    give_up = time.monotonic() + SOON / 1000
+    deadline = time.monotonic() + SOON / 1000
     # the page shows an older check until this one has ended
-    while time.monotonic() < give_up:
+    while time.monotonic() < deadline:
         page.goto("/integrations/")
         if "Failing" in failing.inner_text():
             break
@@ -149,8 +149,8 @@ def test_the_list_of_tenants_names_the_reason_of_a_retry(people: People, console
     console.call("POST", "/tenants", json={"slug": "rita", "name": "Rita GmbH"})
     page = people.page("admin", "/tenants/?q=rita")
     row = page.locator("tr", has=page.get_by_role("link", name="Rita GmbH"))
-    give_up = time.monotonic() + SOON / 1000
+    deadline = time.monotonic() + SOON / 1000
     while "OCIS retrying: " not in row.inner_text():
-        assert time.monotonic() < give_up, row.inner_text()
+        assert time.monotonic() < deadline, row.inner_text()
         page.reload()
     expect(row.get_by_role("img", name="OCIS: Retrying")).to_be_visible()

@@ -173,9 +173,9 @@ def test_a_session_that_ends_at_the_provider_ends_here(people: People, console: 
     page = people.signed_in("admin")
     stolen = cookie(page)
     page.goto(f"{console.authentik.url}/application/o/dezky-console/end-session/")
-    give_up = time.monotonic() + 10
+    deadline = time.monotonic() + 10
     while is_signed_in(console, with_cookie(stolen)):
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -238,9 +238,9 @@ def test_a_sign_in_that_one_browser_began_cannot_be_ended_in_another(people: Peo
 def test_a_session_ends_at_its_maximum_age_although_it_is_used(console: ConsoleFixture) -> None:
     sign_ins = SignIns(console.redis, Vault([KEY]), longest=timedelta(seconds=2), idle=timedelta(hours=4))
     begun = sign_ins.begin(Tokens("access", time.time() + 60), None)
-    give_up = time.monotonic() + 10
+    deadline = time.monotonic() + 10
     while sign_ins.find(begun.id) is not None:
         sign_ins.keep_alive(begun)
         sign_ins.save(begun)
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -36,9 +36,9 @@ def served(sessions_valkey: Valkey, tmp_path: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "console", "--port", str(port)]
     process: subprocess.Popen[bytes] = spawn(command, log=tmp_path / "console.log", env=environment, cwd=ROOT)
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while not _is_up(url):
-        assert time.monotonic() < give_up, (tmp_path / "console.log").read_text()
+        assert time.monotonic() < deadline, (tmp_path / "console.log").read_text()
         time.sleep(0.1)
     yield url
     end(process)

@@ -27,8 +27,8 @@ def plain(people: People) -> Page:
 
 def reload_until(page: Page, text: str) -> None:
     """Reload, as a person without script does, until the page shows the text."""
-    give_up = time.monotonic() + 45
-    while time.monotonic() < give_up:
+    deadline = time.monotonic() + 45
+    while time.monotonic() < deadline:
         if text in page.locator("main").inner_text():
             return
         page.wait_for_timeout(500)

@@ -118,8 +118,8 @@ def test_a_whole_tenant_is_destroyed_in_one_order_only(jmap: Jmap) -> None:
 
 
 def wait_for(read: Callable[[], list[str]]) -> list[str]:
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while not (found := read()):
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     return found

@@ -60,9 +60,9 @@ def answers(url: str) -> bool:
 
 
 def wait_for(true: Any, seconds: float = 60) -> None:
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.1)
 
 

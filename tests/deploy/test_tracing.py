@@ -104,9 +104,9 @@ def test_a_request_its_tasks_and_their_calls_of_the_products_are_one_trace(
                 found.append(span)
         return found
 
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while not all(map(calls, products)):
-        assert time.monotonic() < give_up, spans
+        assert time.monotonic() < deadline, spans
         time.sleep(0.2)
     assert len({span.trace for task in products for span in calls(task)}) == 1
     assert not [span for span in spans if API_TOKEN in str(span)]

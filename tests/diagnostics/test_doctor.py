@@ -103,9 +103,9 @@ def test_a_run_waits_until_a_scheduler_does_it_and_only_platform_administrators_
     job = open_diagnostics_job(platform.store, open_diagnostics(platform.store, dispatcher, app, {}, platform.settings))
     job.run_once()
     assert job.run_once() == 0
-    give_up = time.monotonic() + 40
+    deadline = time.monotonic() + 40
     while platform.plane.diagnostics.get(run.id, platform.admin).status is not RunStatus.FINISHED:
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     app.close()
     assert platform.plane.diagnostics.get(run.id, platform.admin).checks

@@ -50,8 +50,8 @@ def test_a_stock_worker_runs_the_parts_and_then_the_body_once(tmp_path: Path, re
     with redis.Redis.from_url(redis_url, decode_responses=True) as broker:
         for letter in make_chord_messages(app, header, TaskCall("dezky.finalize", (ID,), "control")):
             broker.lpush(letter.queue, letter.text)
-        give_up = time.monotonic() + 60
-        while broker.llen("seen") < 4 and time.monotonic() < give_up:
+        deadline = time.monotonic() + 60
+        while broker.llen("seen") < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
         seen = broker.lrange("seen", 0, -1)
     end(process)

@@ -31,9 +31,9 @@ class Api:
         return answer.json()
 
     def until(self, path: str, is_so: Callable[[Any], bool], seconds: float = 40) -> Any:
-        give_up = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while not is_so(found := self("GET", path)):
-            assert time.monotonic() < give_up, found
+            assert time.monotonic() < deadline, found
             time.sleep(0.1)
         return found
 

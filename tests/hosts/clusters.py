@@ -189,8 +189,8 @@ def _hello(address: str) -> dict[str, Any]:
 
 
 def _wait(condition: Callable[[], bool], sentence: str) -> None:
-    give_up = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_SECONDS
     while not condition():
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             raise ServiceError(sentence)
         time.sleep(0.05)

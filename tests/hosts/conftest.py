@@ -75,9 +75,9 @@ class SignUps:
 
     def wait_for(self, more: int, seconds: float = 30) -> None:
         """Wait until so many more are accepted than now."""
-        wanted, give_up = len(self.accepted) + more, time.monotonic() + seconds
+        wanted, deadline = len(self.accepted) + more, time.monotonic() + seconds
         while len(self.accepted) < wanted:
-            assert time.monotonic() < give_up, f"{len(self.accepted)} of {wanted} accepted; {self.answers}"
+            assert time.monotonic() < deadline, f"{len(self.accepted)} of {wanted} accepted; {self.answers}"
             time.sleep(0.02)
 
     def _run(self) -> None:

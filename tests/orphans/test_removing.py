@@ -199,9 +199,9 @@ def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: 
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removing"
     make_due(platform)
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while platform.one("ocis").status == "removing":
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         platform.run_orphan_jobs()
         time.sleep(0.05)
     assert platform.one("ocis").status == "removed"

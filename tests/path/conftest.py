@@ -86,10 +86,10 @@ class Platform:
             *(["-E"] if events else []),
         ]
         process = self._begin(command, log, variables)
-        give_up = time.monotonic() + 30
+        deadline = time.monotonic() + 30
         while b" ready" not in log.read_bytes():
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         return process
 
@@ -102,9 +102,9 @@ class Platform:
         return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:
-        give_up = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while not _answers(f"{api_url}/health/ready"):
-            assert time.monotonic() < give_up, self.logs()
+            assert time.monotonic() < deadline, self.logs()
             time.sleep(0.05)
 
     def start_flower(self, login: str) -> tuple[str, subprocess.Popen[bytes]]:

@@ -34,9 +34,9 @@ def counts(server: StripeSimulator) -> tuple[int, int]:
 
 
 def until(platform: Platform, done: Callable[[], bool], seconds: float = 60) -> None:
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < give_up, platform.logs()[-6000:]
+        assert time.monotonic() < deadline, platform.logs()[-6000:]
         time.sleep(0.05)
 
 

@@ -14,9 +14,9 @@ def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: P
     platform.plane.readiness.prepare()
     platform.start_worker()
     platform.start_scheduler()
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while platform.store.status_repair.seconds_since_run() is None:
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.2)
     environment: dict[str, Any] = platform._environment
     done = subprocess.run(

@@ -45,10 +45,10 @@ def test_three_poisoned_tenants_of_forty_leave_the_others_healthy(
     platform.start_scheduler()
     for slug in [*faults, *HEALTHY]:
         platform.create(slug)
-    give_up = time.monotonic() + 150
+    deadline = time.monotonic() + 150
     waiting = dict.fromkeys(HEALTHY)
     while waiting:
-        assert time.monotonic() < give_up, f"{list(waiting)}\n{platform.logs()[-4000:]}"
+        assert time.monotonic() < deadline, f"{list(waiting)}\n{platform.logs()[-4000:]}"
         for slug in list(waiting):
             if platform.tenant(slug).tenant.status is Status.ACTIVE:
                 del waiting[slug]

@@ -191,8 +191,8 @@ class Workers:
         """Run in the background once the tenant's latest operation is open."""
 
         def work() -> None:
-            give_up = time.monotonic() + 20
-            while time.monotonic() < give_up:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
                 operation_id = self._open(slug)
                 if operation_id is not None:
                     self.finish(operation_id, **options)

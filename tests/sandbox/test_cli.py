@@ -171,19 +171,19 @@ def test_people_of_the_sandbox_sign_in_to_the_console_and_see_their_tenants(runn
 def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
     worker = running.state()["pids"]["worker"]
     os.kill(worker, signal.SIGKILL)
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while running.state()["pids"]["worker"] == worker:
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
 
 
 def test_a_demo_beside_another_sandbox_shows_its_work_and_down_leaves_no_process(
     running: Sandbox, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     demo, printed = sandbox.start("demo", "--port-base", str(sandbox.base), output=tmp_path / "demo.txt")
-    give_up = time.monotonic() + 90
+    deadline = time.monotonic() + 90
     while "Ctrl-C" not in (text := printed.read_text()):
         assert demo.poll() is None, text
-        assert time.monotonic() < give_up, text
+        assert time.monotonic() < deadline, text
         time.sleep(0.1)
     for line in ("authentik", "stalwart", "ocis", "active", "Flower", "password-of-admin", "the owner of acme"):
         assert line in text

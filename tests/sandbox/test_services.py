@@ -64,9 +64,9 @@ def test_a_server_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     pid = int(starter.stdout.readline())
     os.kill(starter.pid, signal.SIGKILL)
     starter.wait(5)
-    give_up = time.monotonic() + 5
+    deadline = time.monotonic() + 5
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < give_up, "the server outlived its starter"
+        assert time.monotonic() < deadline, "the server outlived its starter"
         time.sleep(0.05)
 
 

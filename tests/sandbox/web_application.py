@@ -42,8 +42,8 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/logout"
 
     def wait(self, count: int) -> list[str]:
-        give_up = time.monotonic() + 10
-        while len(self.tokens) < count and time.monotonic() < give_up:
+        deadline = time.monotonic() + 10
+        while len(self.tokens) < count and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.tokens
 

@@ -47,13 +47,13 @@ def start(folder: Path) -> tuple[Wire, subprocess.Popen[bytes]]:
     port, log = free_port(), folder / "server.log"
     command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.serving.echo:asgi"]
     process = spawn(command, log=log, env={**os.environ, **SETTINGS})
-    give_up = time.monotonic() + 30
+    deadline = time.monotonic() + 30
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         else:
             return Wire(port), process

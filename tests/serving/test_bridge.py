@@ -166,11 +166,11 @@ def test_a_main_process_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -
     wire, process = start(tmp_path)
     process.kill()
     process.wait(10)
-    give_up = time.monotonic() + 15
+    deadline = time.monotonic() + 15
     while True:
         try:
             wire.open(timeout=1).close()
         except OSError:
             return
-        assert time.monotonic() < give_up, "a worker still accepts connections"
+        assert time.monotonic() < deadline, "a worker still accepts connections"
         time.sleep(0.1)

@@ -89,9 +89,9 @@ def test_a_full_batch_is_followed_by_the_next_run_at_once(
     thread = threading.Thread(target=run_until, args=(stop, open_scheduler_loop(store, dispatcher), 3600.0))
     thread.start()
     try:
-        give_up = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while lengths() != [3 * BATCH] * 3:
-            assert time.monotonic() < give_up
+            assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         stop.set()

@@ -134,8 +134,8 @@ def _free_base() -> int:
 
 def wait_until(condition: Callable[[], bool], pause: float = 0.05) -> None:
     """Check a condition every `pause` seconds. Raises TimeoutError when it does not become true in time."""
-    give_up = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             raise TimeoutError("the measurement did not come to its end in time")
         time.sleep(pause)

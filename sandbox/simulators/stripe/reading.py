@@ -69,7 +69,7 @@ def search(objects: Objects, params: Mapping[str, Any], lag: float) -> Object:
     return {**result, "object": "search_result", "next_page": None}
 
 
-def expanded(objects: Objects, shown: Object, paths: Any) -> Object:
+def expand(objects: Objects, shown: Object, paths: Any) -> Object:
     """Replace ids by their objects; only a subscription's customer is supported."""
     shown = copy.deepcopy(shown)
     for path in paths if isinstance(paths, list) else []:

@@ -198,7 +198,7 @@ class StripeSimulator(Simulator):
             self._emit_event(request, found)
         if self._is("made_500", request):
             return 500, StripeError(500, "An unknown error occurred.", "api_error").body
-        return 200, reading.expanded(self.objects, found, params.get("expand"))
+        return 200, reading.expand(self.objects, found, params.get("expand"))
 
     async def _delay(self, request: web.Request) -> None:
         fault = self.faults.inject(["slow"], request.method, request.path_qs)

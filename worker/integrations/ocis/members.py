@@ -78,9 +78,9 @@ def _is_group_ours(step: StepContext) -> bool:
 
     Raises TemporaryError("not_ready") when that takes long.
     """
-    give_up = time.monotonic() + GROUP_TIMEOUT
+    deadline = time.monotonic() + GROUP_TIMEOUT
     while (state := step.group_state()) is GroupState.AWAITED:
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             raise TemporaryError(
                 "not_ready", "The tenant's group is not on record in the identity provider yet.", wait=1.0
             )

@@ -45,14 +45,14 @@ def _waited_for(read: Callable[[], MailSetup], since: float) -> MailSetup | None
     A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent
     otherwise, and the reads' own time, is not waited again.
     """
-    give_up = time.monotonic() + KEY_TIMEOUT
+    deadline = time.monotonic() + KEY_TIMEOUT
     next_read = since + KEY_PAUSE
     while True:
         seen = read()
         if seen.has_keys:
             return seen
         now = time.monotonic()
-        if now > give_up:
+        if now > deadline:
             return None
         time.sleep(max(0.0, next_read - now))
         next_read = time.monotonic() + KEY_PAUSE

@@ -128,10 +128,10 @@ def _refuse(
 def _proven_by_smtp(stalwart: StalwartClient, names: Sequence[str]) -> str:
     if stalwart.probe is None:
         return "; set STALWART_SMTP_URL to have it proven over SMTP too"
-    give_up = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + TIMEOUT
     for name in names:
         address = f"{POSTMASTER}@{name}"
-        while (reply := stalwart.probe.answer(address) or "").startswith(ACCEPTED) and time.monotonic() < give_up:
+        while (reply := stalwart.probe.answer(address) or "").startswith(ACCEPTED) and time.monotonic() < deadline:
             time.sleep(PAUSE)
         if not reply.startswith(REFUSED):
             seen = f"answered {reply} for {address}" if reply else f"could not be asked about {address}"
