@@ -10,17 +10,24 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.certificates import make_certificates, open_configuration, set_mode
+from deploy.certificates import check_names, make_certificates, open_configuration, set_mode
 
 COMPOSE = Path(os.path.relpath(Path(__file__).parent / "compose"))
 #: users inside the containers
 PLATFORM, DATABASE, AUTHENTIK, STALWART = 10001, 999, 1000, 2000
 #: the domain of the five names, unless .env sets BASE_DOMAIN
 DOMAIN = "dezky.local"
+HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+#: a line of .env
+VARIABLE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=(.*)")
+#: the console's issuer as `addresses` writes it
+WRITTEN_ISSUER = re.compile(r"https://auth\.(.+)/application/o/dezky-console/")
 
 ENVIRONMENT = """\
 # Settings of the containers, made by `make secrets`; yours to change. Secrets are in secrets/. The platform skips a
@@ -132,10 +139,38 @@ def _give(path: Path) -> None:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """Return the variables of .env."""
+    """Return the variables of .env, read as Compose does: with `export`, quotes and comments after the value."""
     lines = path.read_text().splitlines() if path.exists() else []
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return {found[1]: _value(found[2]) for found in map(VARIABLE.match, lines) if found}
+
+
+def _value(written: str) -> str:
+    value = written.strip()
+    if value[:1] in ("'", '"'):
+        return value[1:].partition(value[0])[0]
+    return value.partition(" #")[0].rstrip()
+
+
+def base_domain(settings: Path) -> str:
+    """Return the domain that Compose takes: an empty one counts as not set, and the process' environment wins."""
+    domain = os.environ.get("BASE_DOMAIN", read_environment(settings).get("BASE_DOMAIN")) or DOMAIN
+    if not HOST_NAME.fullmatch(domain):
+        sys.exit(f"BASE_DOMAIN is {domain!r}, in {settings} or the environment: write one such as example.com.")
+    return domain
+
+
+def check_addresses(settings: Path, domain: str) -> None:
+    """End with a sentence if .env has the addresses that an earlier run wrote for another domain."""
+    variables = read_environment(settings)
+    former = WRITTEN_ISSUER.fullmatch(variables.get("CONSOLE_ISSUER", ""))
+    if former is None or former[1] == domain:
+        return
+    own = addresses(domain)
+    stale = [name for name, value in addresses(former[1]).items() if variables.get(name) == value != own[name]]
+    sys.exit(
+        f"BASE_DOMAIN is {domain}, but {settings} has addresses under {former[1]}: set BASE_DOMAIN to {former[1]}, or "
+        f"remove these lines, which the next run writes again: {', '.join(stale)}."
+    )
 
 
 def write_environment(path: Path, wanted: Mapping[str, str]) -> bool:
@@ -160,7 +195,11 @@ def main() -> None:
     )
     given = parser.parse_args()
     settings = given.folder / ".env"
-    domain = read_environment(settings).get("BASE_DOMAIN", DOMAIN)
+    domain = base_domain(settings)
+    if given.full:
+        # before anything is written, so that a wrong domain leaves nothing behind
+        check_addresses(settings, domain)
+        check_names(given.folder / "certificates", domain)
     new = make_secrets(given.folder / "secrets")
     certificates = make_certificates(given.folder / "certificates", domain)
     open_configuration(Path(__file__).parent)

@@ -21,15 +21,16 @@ ROOT = Path(__file__).parents[2]
 FULL = addresses(DOMAIN)
 
 
-def prepare(folder: Path, *options: str) -> str:
-    done = run(ROOT, "--folder", str(folder), *options)
+def prepare(folder: Path, *options: str, **variables: str) -> str:
+    done = run(ROOT, "--folder", str(folder), *options, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def run(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(root: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.prepare", *options]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def mode(path: Path) -> int:
@@ -175,14 +176,3 @@ def test_containers_can_read_the_configuration_of_a_clone_made_with_a_strict_uma
     assert mode(compose / "mongo/start.sh") & 0o004
     assert mode(tmp_path / "deploy/authentik/platform.yaml") & 0o004
     assert mode(compose / "secrets") == 0o700
-
-
-def test_a_domain_in_the_environment_file_is_that_of_certificate_and_addresses(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("# ours\nBASE_DOMAIN=example.com\n")
-    prepare(tmp_path, "--full")
-    server = x509.load_pem_x509_certificate((tmp_path / "certificates/server.pem").read_bytes())
-    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert set(names.get_values_for_type(x509.DNSName)) == {f"{name}.example.com" for name in NAMES}
-    text = (tmp_path / ".env").read_text()
-    assert "AUTHENTIK_API_URL=https://auth.example.com\n" in text
-    assert DOMAIN not in text
