@@ -1,4 +1,4 @@
-"""Subjects whose record was deleted: their tokens from before must not create it again.
+"""Subjects whose record was deleted: their tokens from before grant nothing to a later record.
 
 The collection `deleted_subjects` stores only a hash of each subject, as long as a token may live.
 """
@@ -6,8 +6,9 @@ The collection `deleted_subjects` stores only a hash of each subject, as long as
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.database import Database
 
 from shared.accounts.user import revocation_time
@@ -26,15 +27,17 @@ class DeletedSubjectRepository:
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def record(self, subject: str, session: Transaction) -> None:
-        """Record that the subject's user record is deleted now."""
+    def record(self, subjects: Iterable[str], session: Transaction) -> None:
+        """Record that the user records of these subjects are deleted now."""
         fields = {"deletedAt": "$$NOW", "expiresAt": seconds_from_now(KEPT_SECONDS)}
-        self._rows.update_one({"_id": _hash(subject)}, [{"$set": fields}], upsert=True, session=session)
+        writes = [UpdateOne({"_id": _hash(subject)}, [{"$set": fields}], upsert=True) for subject in subjects]
+        if writes:
+            self._rows.bulk_write(writes, ordered=False, session=session)
 
-    def deleted_at(self, subject: str, session: Transaction) -> float:
-        """Return the time, in seconds, before which the subject's tokens create no record; 0 for any other subject."""
+    def revoked_at(self, subject: str, session: Transaction) -> float | None:
+        """Return `rights_revoked_at` of the subject's next record; None if no record of theirs was deleted."""
         row = self._rows.find_one({"_id": _hash(subject)}, session=session)
-        return revocation_time(row["deletedAt"]) if row else 0.0
+        return revocation_time(row["deletedAt"]) if row else None
 
 
 def _hash(subject: str) -> str:

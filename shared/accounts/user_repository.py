@@ -18,6 +18,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from shared.accounts.deleted_subjects import DeletedSubjectRepository
 from shared.accounts.user import NewUser, PlatformRole, Rights, Role, User, UserQuery
 from shared.core.errors import SubjectTaken
 from shared.db.documents import (
@@ -54,16 +55,21 @@ _WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
 
 
 class UserRepository:
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], deleted_subjects: DeletedSubjectRepository) -> None:
         self._rows = database["users"]
+        self._deleted_subjects = deleted_subjects
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewUser, session: Transaction, token_issued_at: float | None = None) -> User:
-        """Insert a user. Raises SubjectTaken. `token_issued_at`: see User."""
+        """Insert a user. Raises SubjectTaken. `token_issued_at`: see User.
+
+        The rights of an earlier, deleted record of the subject count as revoked at its deletion.
+        """
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
-        document |= document_of(new) | {"tokenIssuedAt": token_issued_at}
+        revoked_at = self._deleted_subjects.revoked_at(new.subject, session)
+        document |= document_of(new) | {"tokenIssuedAt": token_issued_at, "rightsTakenAt": revoked_at}
         try:
             row = insert_record(self._rows, document, session)
         except DuplicateKeyError:
@@ -131,7 +137,10 @@ class UserRepository:
         rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(MAX_USERS_PER_TRANSACTION)
         ids = [row["_id"] for row in rows]
         only_member = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False, "platformRole": None}
-        deleted = self._rows.delete_many({"_id": {"$in": ids}, **only_member}, session=session).deleted_count
+        deletable = {"_id": {"$in": ids}, **only_member}
+        subjects = self._rows.distinct("authentikSubjectId", deletable, session=session)
+        self._deleted_subjects.record(subjects, session)
+        deleted = self._rows.delete_many(deletable, session=session).deleted_count
         without_tenant = {
             "tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]},
             "roles": {"$unsetField": {"field": tenant_id, "input": "$roles"}},
@@ -140,8 +149,9 @@ class UserRepository:
         self._rows.update_many({"_id": {"$in": ids}}, [{"$set": without_tenant}], session=session)
         return deleted, len(ids) < MAX_USERS_PER_TRANSACTION
 
-    def delete(self, user_id: str, session: Transaction) -> None:
-        self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
+    def delete(self, user: User, session: Transaction) -> None:
+        self._rows.delete_one({"_id": ObjectId(user.id)}, session=session)
+        self._deleted_subjects.record([user.subject], session)
 
 
 def _beginning(text: str, end: str = "") -> re.Pattern[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shared.accounts.deleted_subjects import DeletedSubjectRepository
 from shared.accounts.user import NewUser, Rights, User
 from shared.accounts.user_repository import UserRepository
 from shared.core.errors import SubjectTaken, UnknownUser
@@ -33,7 +32,6 @@ class SignInService:
         subscriptions: SubscriptionRepository,
         tenant_views: TenantReadRepository,
         users: UserRepository,
-        deleted_subjects: DeletedSubjectRepository,
         groups: TokenGroups,
     ) -> None:
         self._connection = connection
@@ -41,7 +39,6 @@ class SignInService:
         self._subscriptions = subscriptions
         self._tenant_views = tenant_views
         self._users = users
-        self._deleted_subjects = deleted_subjects
         self._groups = groups
 
     def record(self, caller: Caller, request_id: str) -> User:
@@ -118,14 +115,15 @@ class SignInService:
         return user
 
     def _create(self, caller: Caller, session: Transaction) -> User:
-        if caller.issued_at < self._deleted_subjects.deleted_at(caller.subject, session):
-            raise UnknownUser("Your user record was deleted after your token was issued; sign in again.")
         groups = caller.groups or ()
         rights = Rights(
             tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)
         )
         new = NewUser(caller.subject, caller.email, caller.name, rights)
-        return self._users.insert(new, session, caller.issued_at)
+        user = self._users.insert(new, session, caller.issued_at)
+        if caller.issued_at < (user.rights_revoked_at or 0.0):
+            raise UnknownUser("Your user record was deleted after your token was issued; sign in again.")
+        return user
 
 
 @dataclass(frozen=True)

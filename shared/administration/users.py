@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from shared.accounts.deleted_subjects import DeletedSubjectRepository
 from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
 from shared.accounts.user_repository import UserRepository
@@ -48,7 +47,6 @@ class UserService:
         erasure: ErasureRepository,
         tenants: TenantRepository,
         users: UserRepository,
-        deleted_subjects: DeletedSubjectRepository,
         tenant_service: TenantService,
     ) -> None:
         self._connection = connection
@@ -57,7 +55,6 @@ class UserService:
         self._erasure = erasure
         self._tenants = tenants
         self._users = users
-        self._deleted_subjects = deleted_subjects
         self._tenant_service = tenant_service
 
     def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
@@ -125,7 +122,7 @@ class UserService:
 
         def work(session: Transaction) -> None:
             user = self._changeable(user_id, actor, expected, session)
-            self._delete(user, session)
+            self._users.delete(user, session)
             before = {"_id": user.id} | event_values(user, EVENT_FIELDS)
             self._events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
@@ -143,7 +140,7 @@ class UserService:
             tenant_ids: tuple[str, ...] = ()
             if addresses is None or self._users.find(user_id, session) is not None:
                 user = self._changeable(user_id, actor, expected, session)
-                self._delete(user, session)
+                self._users.delete(user, session)
                 addresses, tenant_ids = (addresses or frozenset()) | {user.email}, user.tenant_ids
             erased = self._erasure.erase(user_id, addresses, tenant_ids, session)
             after = {"_id": user_id, "erased": True}
@@ -151,10 +148,6 @@ class UserService:
             return erased
 
         return self._connection.transaction(work)
-
-    def _delete(self, user: User, session: Transaction) -> None:
-        self._users.delete(user.id, session)
-        self._deleted_subjects.record(user.subject, session)
 
     def _changeable(self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction) -> User:
         known = self._visible(user_id, actor, session)

@@ -134,7 +134,6 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             subscriptions=store.subscriptions,
             tenant_views=store.tenant_views,
             users=store.users,
-            deleted_subjects=store.deleted_subjects,
             groups=groups,
         ),
         users=UserService(
@@ -144,7 +143,6 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             erasure=store.erasure,
             tenants=store.tenants,
             users=store.users,
-            deleted_subjects=store.deleted_subjects,
             tenant_service=tenants,
         ),
         partners=PartnerService(

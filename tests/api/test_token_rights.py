@@ -11,7 +11,7 @@ import pytest
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import ADMINS, Client, Issuer, Serve
-from tests.api.rights_fixture import RightsFixture
+from tests.api.rights_fixture import RightsFixture, finish
 
 NOW = int(time.time())
 OLDER, APPLIED, NEWER = NOW - 40, NOW - 20, NOW
@@ -133,6 +133,32 @@ def test_a_token_from_before_its_record_was_deleted_does_not_create_the_record_a
     assert owner("GET", "/users/me").status_code == 403
     (kept,) = rights.rows["deleted_subjects"].find()
     assert set(kept) == {"_id", "deletedAt", "expiresAt"}
+
+
+def test_a_token_from_before_a_deletion_grants_nothing_to_a_record_that_somebody_created_since(
+    root: Client, issuer: Issuer, with_token: Callable[..., Client]
+) -> None:
+    issuer.person("second", ADMINS)
+    second = with_token("second", "operator", APPLIED, ADMINS)
+    me = second("GET", "/users/me").json()
+    assert me["platformAdmin"] is True
+    assert root("DELETE", f"/users/{me['_id']}").status_code == 204
+    body = {name: me[name] for name in ("authentikSubjectId", "email", "name")}
+    assert root("POST", "/users", json=body).status_code == 201
+    assert second("GET", "/users/me").json()["platformAdmin"] is False
+    assert second("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
+    later = with_token("second", "operator", int(time.time()) + 2, ADMINS)
+    assert later("GET", "/users/me").json()["platformAdmin"] is True
+
+
+def test_a_purge_of_the_only_tenant_makes_earlier_tokens_of_its_members_invalid_for_a_new_record(
+    rights: RightsFixture, root: Client, store: Repositories, owner: Client
+) -> None:
+    for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
+        operation = root(method, path).json()["operation"]
+        finish(store, operation["id"], *(step["name"] for step in operation["steps"]))
+    assert rights.rows["users"].find_one({"email": "owner@people.test"}) is None
+    assert owner("GET", "/users/me").status_code == 403
 
 
 def test_a_token_without_a_time_changes_nothing_on_a_record(
