@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import Result
+from shared.integrations.outcomes import PermanentError, Result
 from tests.simulators import Saved, mail_treatment
 from tests.worker.test_mail import control, objects, sets
 from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
@@ -152,3 +152,25 @@ def test_closing_by_return_again_changes_nothing(
     stalwart.journal.clear()
     assert close_mail(work("stalwart"), by_return).result is Result.OK
     assert sets(stalwart) == []
+
+
+def test_a_domain_that_fails_while_another_is_opened_is_opened_later_as_it_was(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    both = ("acme.test", "b.test")
+    ensure_mail(work("stalwart", domains=both), by_return)
+    failing, _ = objects(stalwart, "Domain")
+    account(stalwart, failing["id"])
+    before = objects(stalwart, "Account")
+    control(stalwart, "update", kind="Domain", id_=failing["id"], patch={"description": "hello"})
+    close_mail(work("stalwart", domains=both), by_return)
+    with pytest.raises(PermanentError, match="taken"):
+        ensure_mail(work("stalwart", domains=both), by_return)
+    assert mail_treatment(stalwart) == {"acme.test": "bounced", "b.test": "delivered"}
+    assert locked(stalwart) == ["ann@acme.test"]
+    marker = {"description": failing["description"]}
+    control(stalwart, "update", kind="Domain", id_=failing["id"], patch=marker)
+    assert ensure_mail(work("stalwart", domains=both), by_return).result is Result.OK
+    assert mail_treatment(stalwart) == dict.fromkeys(both, "delivered")
+    assert objects(stalwart, "Account") == before
+    assert (saved["stalwartReturning"], saved["stalwartLocked"]) == ([], [])

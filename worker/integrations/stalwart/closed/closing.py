@@ -12,7 +12,7 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_stop import accept_mail_again, stop_mail
-from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
+from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import MAX_NAMED, StepContext, run_all
@@ -64,11 +64,16 @@ def open_mail(
     domains: Sequence[MailDomain],
     kept: Collection[str],
 ) -> None:
-    """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed."""
-    accept_mail_again(step, stalwart, record, domains, kept)
-    locked = record.recorded(LOCKED)
-    if not locked or not domains:
+    """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed.
+
+    What we closed in another domain of the tenant, such as one that fails now, stays on record to be opened later.
+    """
+    accept_mail_again(step, stalwart, record, domains)
+    locked, returning = record.recorded(LOCKED), record.recorded(RETURNING)
+    if not domains or not (locked or returning):
         return
+    # read after mail was accepted again, which changes permissions too
+    accounts = _accounts(stalwart, domains)
     run_all(
         partial(
             step.change,
@@ -76,11 +81,16 @@ def open_mail(
             partial(stalwart.contents.restore, account, [SIGN_IN]),
             None,
         )
-        for domain in domains
-        for account in stalwart.contents.accounts(domain.id)
+        for held in accounts.values()
+        for account in held
         if account.id in locked and not account.may(SIGN_IN)
     )
-    record.keep(LOCKED, [one for one in locked if f"account {one}" in kept])
+    closed = set(kept)
+    if not {one.name for one in domains}.issuperset(step.tenant.domains):
+        # accounts on record may be in a domain that is not open yet
+        closed |= (returning | {f"account {id_}" for id_ in locked}) - _objects(accounts)
+    record.keep(LOCKED, [id_ for id_ in locked if f"account {id_}" in closed])
+    record.keep(RETURNING, closed)
 
 
 def close_domains(
@@ -124,9 +134,7 @@ def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRec
     for sentence in sentences:
         step.remove(sentence, lambda: None)
     record_closed_domains(step, found)
-    ids_of = [account.id for held in accounts.values() for account in held]
-    objects = frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
-    return ClosedDomains(objects, _describe(sentences, notes))
+    return ClosedDomains(_objects(accounts), _describe(sentences, notes))
 
 
 def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
@@ -212,6 +220,12 @@ def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, acc
 
 def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
     return {domain.id: stalwart.contents.accounts(domain.id) for domain in domains}
+
+
+def _objects(accounts: Accounts) -> frozenset[str]:
+    """Return the domains and their accounts as the record names them."""
+    ids = [account.id for held in accounts.values() for account in held]
+    return frozenset((*(f"domain {id_}" for id_ in accounts), *(f"account {id_}" for id_ in ids)))
 
 
 def _left(step: StepContext, field: str) -> list[dict[str, str]]:

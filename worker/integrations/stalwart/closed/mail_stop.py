@@ -62,18 +62,12 @@ def stop_mail(
 
 
 def accept_mail_again(
-    step: StepContext,
-    stalwart: StalwartClient,
-    record: ClosedRecord,
-    domains: Sequence[MailDomain],
-    kept: Collection[str],
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]
 ) -> None:
-    """Accept new mail to these domains again, however it was stopped. `kept`: objects that stay closed."""
+    """Accept new mail to these domains again, however it was stopped."""
     _accept(step, stalwart, record, domains)
     stopped = record.recorded(RETURNING)
-    if stopped and domains:
-        run_all([partial(_restore, step, stalwart, domain, stopped) for domain in domains])
-        record.keep(RETURNING, kept)
+    run_all([partial(_restore, step, stalwart, domain, stopped) for domain in domains])
 
 
 # -- refused at SMTP time

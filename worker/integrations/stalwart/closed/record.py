@@ -32,8 +32,10 @@ class ClosedRecord:
 
     def keep(self, field: str, objects: Collection[str]) -> None:
         """Remove all other objects from the record, after they were opened again."""
-        self._recorded[field] &= set(objects)
-        self._save(field)
+        kept = self._recorded[field] & set(objects)
+        if kept != self._recorded[field]:
+            self._recorded[field] = kept
+            self._save(field)
 
     def _save(self, field: str) -> bool:
         return self._step.save(**{field: sorted(self._recorded[field])})
