@@ -30,4 +30,13 @@ def _new_fields(row: Document) -> Document:
     return {name: document[name] for name in ("roles", "partnerRole", "platformRole")}
 
 
-MIGRATIONS = (Migration(1, "roles of users by tenant", _roles_of_users),)
+def _refused_names(database: Database[Document], keep_lock: KeepLock) -> None:
+    """Copy the names in `stalwartOpening` to `stalwartRefused`. The mapper reads and writes both fields."""
+    found = {"stalwartOpening.0": {"$exists": True}, "stalwartRefused": {"$exists": False}}
+    database["tenants"].update_many(found, [{"$set": {"stalwartRefused": "$stalwartOpening"}}])
+
+
+MIGRATIONS = (
+    Migration(1, "roles of users by tenant", _roles_of_users),
+    Migration(2, "names of refused mail domains", _refused_names),
+)

@@ -89,3 +89,5 @@ SCANNED = tuple(name for name, one in INTEGRATIONS.items() if one.marked)
 
 #: the tenant's fields with remote ids and state, of all integrations
 REMOTE_FIELDS = tuple(field for one in INTEGRATIONS.values() for field in one.fields)
+#: former names of stored lists: both are read and written for one release, as old and new workers run together
+FORMER_FIELDS = {"stalwartRefused": "stalwartOpening"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from shared.db.documents import Document
 from shared.db.mapping import mapper, nested
-from shared.integrations.catalog import INTEGRATIONS, REMOTE_FIELDS
+from shared.integrations.catalog import FORMER_FIELDS, INTEGRATIONS, REMOTE_FIELDS
 from shared.tenants.model import Drift, Tenant
 
 INDEXES = [
@@ -38,8 +41,18 @@ INDEXES = [
     ],
 ]
 
+
+def _remote(row: Document) -> dict[str, Any]:
+    """Return the remote fields; a list that an older build keeps under its former name is added to the present one."""
+    found = {field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None}
+    for field, former in FORMER_FIELDS.items():
+        if row.get(former):
+            found[field] = sorted({*found.get(field, ()), *row[former]})
+    return found
+
+
 tenant_of = mapper(
     Tenant,
-    remote=lambda row: {field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None},
+    remote=_remote,
     drift=nested("drift", mapper(Drift, checked_at="lookedAt")),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.db.documents import Document, literals, seconds_from_now
-from shared.integrations.catalog import REMOTE_FIELDS
+from shared.integrations.catalog import FORMER_FIELDS, REMOTE_FIELDS
 from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import unconfigured_fields
 from shared.tenants.transitions import TRANSITIONS
@@ -54,6 +54,7 @@ def remote_fields(fields: Mapping[str, Any]) -> Document:
     if stray:
         raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
     put = literals(fields)
+    put |= {former: put[field] for field, former in FORMER_FIELDS.items() if field in put}
     if "dnsRecords" in put:
         is_known = {"$eq": ["$dnsRecords", put["dnsRecords"]]}
         put["dnsRecordsAt"] = {"$cond": [is_known, "$dnsRecordsAt", _NOW_AS_TEXT]}
@@ -105,7 +106,7 @@ def _success(action: Action) -> Document:
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:
-        fields |= dict.fromkeys(REMOTE_FIELDS, "$$REMOVE")
+        fields |= dict.fromkeys((*REMOTE_FIELDS, *FORMER_FIELDS.values()), "$$REMOVE")
         # slug, name and domains stay, because they stay reserved; personal data is removed
         fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None, "search": _SEARCH_WITHOUT_ADDRESS}
     return fields

@@ -15,6 +15,7 @@ import requests
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from shared.tenants.model import Status
 from tests.simulators import API_TOKEN, OTHER_ID, Saved, fault, mail_treatment
 from tests.worker.test_mail import control, objects
 from worker.http.deadline import within
@@ -217,6 +218,18 @@ def test_a_resume_accepts_mail_though_a_person_destroyed_the_key(
     ensure_mail(work("stalwart"), mail)
     assert accepted(stalwart, "postmaster@acme.test")
     assert saved["stalwartRefused"] == []
+
+
+def test_a_resume_accepts_mail_though_an_older_build_recorded_no_names_and_the_key_was_destroyed(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    del saved["stalwartRefused"]
+    (key,) = objects(stalwart, "MemoryLookupKey")
+    control(stalwart, "destroy", kind="MemoryLookupKey", id_=key["id"])
+    ensure_mail(work("stalwart", status=Status.SUSPENDED), mail)
+    assert accepted(stalwart, "postmaster@acme.test")
 
 
 def test_with_mail_received_a_suspended_domain_accepts_mail_and_a_removed_one_refuses(

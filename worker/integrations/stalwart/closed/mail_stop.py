@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
+from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, RETURNING, ClosedRecord
@@ -74,9 +75,10 @@ def accept_mail_again(
 
 
 def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
-    held = stalwart.rule.keys()
+    held, refused = stalwart.rule.keys(), record.recorded(REFUSED_NAMES)
+    is_loaded = False
     for domain in domains:
-        names = [name for name in domain.names if name in held or name in record.recorded(REFUSED_NAMES)]
+        names = [name for name in domain.names if name in held or name in refused]
         if not names:
             continue
         # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
@@ -84,6 +86,11 @@ def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, d
         ids = [id_ for name in names for id_ in held.get(name, ())]
         step.change(f"accept mail to {domain.name} again", partial(stalwart.rule.remove_keys, ids), None)
         record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
+        is_loaded = True
+    is_resume = step.tenant.status in (Status.SUSPENDED, Status.DELETED)
+    if is_resume and domains and not refused and not is_loaded and stalwart.rule.may_open():
+        # an older build recorded no names, and a key that a person destroyed applies until the server reloads
+        step.change("have Stalwart load its lookup keys again", partial(stalwart.rule.remove_keys, ()), None)
 
 
 def _refuse(
