@@ -134,7 +134,9 @@ class TenantRepository:
         return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
-        return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
+        """Return whether the partner has tenants that are not purged: a purged tenant can get no other partner."""
+        condition = {"partnerId": partner_id, "purgedAt": None}
+        return self._rows.find_one(condition, {"_id": 1}, session=session) is not None
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes. With an operation, also raise the generation. Raises DomainTaken."""

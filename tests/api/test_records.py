@@ -132,6 +132,17 @@ def test_a_renamed_partner_keeps_its_slug_and_is_removed_only_without_tenants_an
     assert root("DELETE", address).status_code == 204
 
 
+def test_a_partner_whose_tenants_are_all_purged_can_be_removed(rights: RightsFixture, store: Repositories) -> None:
+    root, address = rights.people["admin"], f"/partners/{rights.ids['partner']}"
+    root("PATCH", f"/users/{rights.ids['reseller']}", json={"partnerId": None})
+    for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
+        operation = root(method, path).json()["operation"]
+        assert root("DELETE", address).json()["code"] == "partner_in_use"
+        finish(store, operation["id"], *(step["name"] for step in operation["steps"]))
+    assert root("DELETE", address).status_code == 204
+    assert root("GET", "/tenants/acme").json()["partnerId"] == rights.ids["partner"]
+
+
 def test_a_partner_is_not_removed_while_its_tenant_is_created(root: Client) -> None:
     for attempt in range(6):
         slug = f"reseller{attempt}"
