@@ -14,7 +14,7 @@ from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask, Response, request, session
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -117,6 +117,9 @@ class Provider:
 
     def logout_claims(self, logout_token: str) -> dict[str, Any] | None:
         """Verify a logout token (OpenID Connect Back-Channel Logout 2.6); return its claims, None if it is invalid."""
+        # anybody may send one: the provider's keys are fetched only for what may be a token
+        if not _is_signed(logout_token):
+            return None
         with _translated_errors():
             for force in (False, True):
                 claims = self._decode(logout_token, KeySet.import_key_set(self._client.fetch_jwk_set(force=force)))
@@ -165,6 +168,14 @@ def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
             configure(self, ca_certs, retries=1, methods=RETRYABLE_AT_ISSUER)
 
     return Session
+
+
+def _is_signed(token: str) -> bool:
+    """Return whether a token has a readable header with an accepted algorithm; its signature is not verified."""
+    try:
+        return jws.extract_compact(token.encode()).headers().get("alg") in ALGORITHMS
+    except (JoseError, ValueError):
+        return False
 
 
 @contextmanager

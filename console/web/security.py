@@ -58,9 +58,9 @@ def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
     for endpoint in SIGN_IN:
         limited = limiter.shared_limit(settings.sign_in_limit, "sign-in")
         app.view_functions[endpoint] = cast(Any, limited(app.view_functions[endpoint]))
-    # the provider ends many sessions from one address: only its unreadable or forged tokens count
-    refused = limiter.limit(settings.sign_in_limit, deduct_when=lambda response: response.status_code == 400)
-    app.view_functions[BACK_CHANNEL] = cast(Any, refused(app.view_functions[BACK_CHANNEL]))
+    # the provider ends many sessions from one address: tokens count that are invalid or cannot be verified now
+    failed = limiter.limit(settings.sign_in_limit, deduct_when=lambda response: response.status_code != 200)
+    app.view_functions[BACK_CHANNEL] = cast(Any, failed(app.view_functions[BACK_CHANNEL]))
 
 
 def policy(issuer: str) -> str:

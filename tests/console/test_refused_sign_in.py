@@ -18,6 +18,7 @@ from playwright.sync_api import APIRequestContext
 from console.app import create_app
 from console.auth.provider import LOGOUT_EVENT
 from console.settings import ConsoleSettings
+from sandbox.processes import free_port
 from tests.console.conftest import ConsoleFixture, People
 from tests.console.test_sign_in import age_tokens, cookie, is_signed_in, with_cookie
 from tests.simulators import fault
@@ -150,3 +151,19 @@ def test_logouts_of_the_provider_are_not_limited_but_forged_ones_are(
     assert [post("192.0.2.21", aud="another") for _ in range(4)] == [400, 400, 400, 429]
     begun = client.get("/auth/sign-in", headers={"X-Forwarded-For": "192.0.2.21"})
     assert begun.status_code == 302
+
+
+def test_logouts_are_limited_while_the_provider_is_down_and_unreadable_ones_ask_it_nothing(
+    console: ConsoleFixture, console_settings: MakeSettings
+) -> None:
+    dead = f"http://127.0.0.1:{free_port()}/application/o/dezky-console/"
+    settings = console_settings(api_url=console.api_url, issuer=dead, sign_in_limit="3 per minute", trusted_proxies=1)
+    client = create_app(settings).test_client()
+
+    def post(address: str, token: str) -> int:
+        form, headers = {"logout_token": token}, {"X-Forwarded-For": address}
+        return client.post("/auth/back-channel", data=form, headers=headers).status_code
+
+    signed = logout_token(console)
+    assert [post("192.0.2.22", signed) for _ in range(6)] == [503, 503, 503, 429, 429, 429]
+    assert [post("192.0.2.23", "a.b.c") for _ in range(4)] == [400, 400, 400, 429]
