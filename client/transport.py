@@ -7,10 +7,11 @@ from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from client.errors import Unreachable, UntrustedCertificate
@@ -41,6 +42,15 @@ class InvalidCertificateFile(ValueError):
     """The file of certificate authorities cannot be read, or holds no certificate."""
 
 
+class RetryUnlessSlow(Retry):
+    """Retries after closed connections, not after read time-outs; urllib3's `read` counts both."""
+
+    def increment(self, *args: Any, **options: Any) -> Self:
+        if isinstance(error := options.get("error"), ReadTimeoutError):
+            raise error
+        return super().increment(*args, **options)
+
+
 class TrustingAdapter(HTTPAdapter):
     """Trusts the system's certificate authorities, those of `certifi`, and those of one more file."""
 
@@ -68,14 +78,14 @@ def open_session(
     ca_certs: Path | None = None,
     *,
     retries: int = DEFAULT_RETRIES,
-    read_retries: int | None = None,
+    repeat_slow: bool = True,
     user_agent: str = "dezky-platform-client",
 ) -> requests.Session:
     """Open a session that trusts one more file of authorities. Raises InvalidCertificateFile.
 
-    `read_retries`: at most so many of the retries after a response that did not arrive in time.
+    `repeat_slow`: whether a request is retried after a response that did not arrive in time.
     """
-    return configure(requests.Session(), ca_certs, retries=retries, read_retries=read_retries, user_agent=user_agent)
+    return configure(requests.Session(), ca_certs, retries=retries, repeat_slow=repeat_slow, user_agent=user_agent)
 
 
 def configure(
@@ -83,14 +93,13 @@ def configure(
     ca_certs: Path | None,
     *,
     retries: int,
-    read_retries: int | None = None,
+    repeat_slow: bool = True,
     methods: frozenset[str] = RETRYABLE,
     user_agent: str | None = None,
 ) -> requests.Session:
     """Make a session ignore the environment (proxies, .netrc, CA variables) and refuse cookies."""
-    policy = Retry(
+    policy = (Retry if repeat_slow else RetryUnlessSlow)(
         total=retries,
-        read=read_retries,
         other=0,
         backoff_factor=0.5,
         allowed_methods=methods,

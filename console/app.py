@@ -52,7 +52,7 @@ def create_app(settings: ConsoleSettings) -> Flask:
     sign_ins = SignIns(redis, vault, timedelta(hours=settings.session_hours), timedelta(hours=settings.idle_hours))
     provider = Provider(app, settings, PendingSignIns(redis, vault))
     sessions = Sessions(sign_ins, provider)
-    http = open_session(settings.ca_certs, retries=1, read_retries=0, user_agent="dezky-console")
+    http = open_session(settings.ca_certs, retries=1, repeat_slow=False, user_agent="dezky-console")
     api = Connection(settings.api_url, http, RequestTokens(sessions), API_SECONDS)
     people = People(sign_ins, api)
     app.extensions.update({API: api, PEOPLE: people})

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from client import ApiError, NotSignedIn, Platform, Unauthorized, Unreachable
 from client.sign_in.issuer import Issuer as SignInIssuer
 from client.sign_in.issuer import OAuthClient
 from client.sign_in.tokens import ClientCredentials
+from client.transport import open_session
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import Issuer
 from tests.platformctl.conftest import Workers
@@ -171,6 +175,37 @@ def test_an_unreachable_api_is_reported_with_the_key_to_repeat_a_post() -> None:
     with pytest.raises(Unreachable) as lost:
         platform.partners.create({"slug": "northwind", "name": "Northwind"}, key="order-1")
     assert lost.value.idempotency_key == "order-1"
+
+
+def test_a_request_is_repeated_when_the_api_closes_an_idle_connection_but_not_when_it_is_slow() -> None:
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        """Answer one request of each of two connections, close both at the next one, and stay silent on a third."""
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+                connection.recv(65536)
+        while True:
+            try:
+                accepted.append(listening.accept()[0])
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        with open_session(retries=1, repeat_slow=False) as http:
+            assert [http.get(url, timeout=5).text for _ in range(2)] == ["ok", "ok"]
+            with pytest.raises(requests.ReadTimeout):
+                http.get(url, timeout=0.5)
+        listening.shutdown(socket.SHUT_RDWR)
+        server.join(5)
+    assert len(accepted) == 1
+    accepted[0].close()
 
 
 def test_a_record_keeps_fields_that_the_client_does_not_know(platform: Platform) -> None:
