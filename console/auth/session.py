@@ -12,7 +12,7 @@ from redis.exceptions import LockError
 
 from client.errors import NotSignedIn
 from console.auth.provider import Provider, ProviderUnreachable, SignInRefused
-from console.auth.sign_ins import SignIn, SignIns
+from console.auth.sign_ins import WAIT_SECONDS, SignIn, SignIns
 from console.marks import is_public
 
 log = structlog.get_logger(__name__)
@@ -38,12 +38,24 @@ class Sessions:
             return None
         if not is_by_script():
             self._sign_ins.keep_alive(found)
-        return self.renew(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
-
-    def renew(self, sign_in: SignIn) -> SignIn | None:
-        """Renew the tokens unless another request has done so; return None if the sign-in has ended."""
+        left = found.tokens.expires_at - time.time()
+        if left > MARGIN_SECONDS:
+            return found
         try:
-            with self._sign_ins.renewal(sign_in):
+            # a token that is still valid need not wait until another request has renewed it
+            return self.renew(found, wait_seconds=0 if left > 0 else WAIT_SECONDS)
+        except ProviderUnreachable:
+            if found.tokens.expires_at > time.time():
+                return found
+            raise
+
+    def renew(self, sign_in: SignIn, wait_seconds: float = WAIT_SECONDS) -> SignIn | None:
+        """Renew the tokens unless another request has done so; return None if the sign-in has ended.
+
+        Raises ProviderUnreachable, also if another request renews them for longer than `wait_seconds`.
+        """
+        try:
+            with self._sign_ins.renewal(sign_in, wait_seconds):
                 latest = self._sign_ins.find(sign_in.id)
                 if latest is None or latest.tokens.access != sign_in.tokens.access:
                     return latest
@@ -58,10 +70,6 @@ class Sessions:
             log.info("session.ended_by_provider")
             self._sign_ins.end(sign_in)
             return None
-        except ProviderUnreachable:
-            if sign_in.tokens.expires_at > time.time():
-                return sign_in
-            raise
         return fresh if self._sign_ins.save(fresh) else None
 
 

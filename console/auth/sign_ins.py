@@ -18,7 +18,7 @@ from console.auth.vault import Vault
 PREFIX = "console:"
 #: how long one request may hold the lock of a renewal: longer than the provider's discovery and renewal can take
 LOCK_SECONDS = 60
-#: how long another request waits for the lock
+#: how long another request waits for the lock when its access token has expired
 WAIT_SECONDS = 20
 STATE_PREFIX = f"{PREFIX}state:"
 
@@ -107,10 +107,10 @@ class SignIns:
         record: dict[str, Any] | None = json.loads(opened) if opened is not None else None
         return record
 
-    def renewal(self, sign_in: SignIn) -> AbstractContextManager[object]:
+    def renewal(self, sign_in: SignIn, wait_seconds: float = WAIT_SECONDS) -> AbstractContextManager[object]:
         """Return the lock under which one request renews the tokens: a refresh token can be used once."""
         name = f"{_key(sign_in.id)}:renewal"
-        lock: AbstractContextManager[object] = self._redis.lock(name, LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
+        lock: AbstractContextManager[object] = self._redis.lock(name, LOCK_SECONDS, blocking_timeout=wait_seconds)
         return lock
 
     def _seal(self, sign_in: SignIn) -> bytes:

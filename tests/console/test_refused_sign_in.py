@@ -167,3 +167,17 @@ def test_logouts_are_limited_while_the_provider_is_down_and_unreadable_ones_ask_
     signed = logout_token(console)
     assert [post("192.0.2.22", signed) for _ in range(6)] == [503, 503, 503, 429, 429, 429]
     assert [post("192.0.2.23", "a.b.c") for _ in range(4)] == [400, 400, 400, 429]
+
+
+def test_a_page_with_a_valid_token_does_not_wait_for_the_renewal_of_another_page(
+    people: People, console: ConsoleFixture
+) -> None:
+    page = people.signed_in("admin")
+    age_tokens(console, page, seconds_left=20)
+    sign_ins = console.sign_ins()
+    found = sign_ins.find(console.sign_in_id(cookie(page)))
+    assert found is not None
+    with sign_ins.renewal(found):
+        started = time.monotonic()
+        assert is_signed_in(console, with_cookie(cookie(page)))
+        assert time.monotonic() - started < 10

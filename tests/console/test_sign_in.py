@@ -53,12 +53,12 @@ def is_signed_in(console: ConsoleFixture, session: requests.Session) -> bool:
     return answer.status_code == 200
 
 
-def age_tokens(console: ConsoleFixture, page: Page) -> None:
-    """Expire the access token of this session."""
+def age_tokens(console: ConsoleFixture, page: Page, seconds_left: float = -1) -> None:
+    """Let the access token of this session expire, by default a second ago."""
     sign_ins = console.sign_ins()
     found = sign_ins.find(console.sign_in_id(cookie(page)))
     assert found is not None
-    assert sign_ins.save(replace(found, tokens=replace(found.tokens, expires_at=time.time() - 1)))
+    assert sign_ins.save(replace(found, tokens=replace(found.tokens, expires_at=time.time() + seconds_left)))
 
 
 def test_a_link_leads_to_sign_in_and_then_to_where_it_points(people: People, console: ConsoleFixture) -> None:
