@@ -15,7 +15,7 @@ pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 TEST_SECONDS = 5
 #: tenants that the form offers at most
-MAX_TENANTS = 200
+MAX_TENANTS = 2000
 FIELDS = (Field("url"), Field("actions", "lines"))
 
 
@@ -31,7 +31,8 @@ def new() -> tuple[str, int]:
     if made is not None:
         # only this response has the secret: it is shown here and stored nowhere
         return render_template("webhooks/secret.html", webhook=made.data), 201
-    return render_template("webhooks/new.html", form=form, tenants=get("/tenants", limit=MAX_TENANTS)), form.status
+    tenants = list(api().records("/tenants", {}, MAX_TENANTS))
+    return render_template("webhooks/new.html", form=form, tenants=tenants), form.status
 
 
 @pages.get("/<webhook_id>")

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import requests
+from bson import ObjectId
 from playwright.sync_api import expect
+from pymongo import MongoClient
 
 from tests.browser import SECONDS
 from tests.console.conftest import ConsoleFixture, People
 from tests.simulators import fault
 
 SOON = 25 * SECONDS
+#: records of the API's largest page
+PAGE = 200
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +75,23 @@ def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confir
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Removed.")).to_be_visible()
+
+
+def test_a_new_webhook_can_be_of_any_tenant_although_the_api_lists_them_in_pages(
+    people: People, console: ConsoleFixture, cleaner: MongoClient[dict[str, Any]], worker_database: str
+) -> None:
+    oldest = console.tenant("oldest")
+    tenants = cleaner[f"{worker_database}_console"]["tenants"]
+    stored = tenants.find_one({"slug": "oldest"})
+    assert stored is not None
+    later = {**stored, "createdAt": datetime.now(UTC), "domains": []}
+    rows = [{**later, "_id": ObjectId(), "slug": f"later-{number}"} for number in range(PAGE)]
+    tenants.insert_many(rows)
+    try:
+        offered = people.page("admin", "/webhooks/new").get_by_label("Of")
+        expect(offered.locator(f"option[value='{oldest['_id']}']")).to_have_count(1)
+    finally:
+        tenants.delete_many({"_id": {"$in": [row["_id"] for row in rows]}})
 
 
 def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, console: ConsoleFixture) -> None:
