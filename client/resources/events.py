@@ -21,7 +21,7 @@ class Events(Listing[Event]):
         super().__init__(connection, "/events")
 
     def follow(
-        self, last: int = 50, *, interrupted: Callable[[PlatformError], None] | None = None, **filters: Any
+        self, /, last: int = 50, *, interrupted: Callable[[PlatformError], None] | None = None, **filters: Any
     ) -> Iterator[Event]:
         """Iterate without end over the `last` events and then every new one, oldest first.
 

@@ -29,7 +29,7 @@ class Operations(ReadOnlyRecords[Operation]):
         """Run one failed step again."""
         return self._post(operation, "steps", step, "retry", key=key)
 
-    def summary(self, **filters: Any) -> Response[Summary]:
+    def summary(self, /, **filters: Any) -> Response[Summary]:
         """Read counts, outcomes and durations per hour."""
         return self._connection.get(f"{self._path}/summary", filters)
 

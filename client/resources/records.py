@@ -22,11 +22,11 @@ class Listing(Generic[T]):
         self._connection = connection
         self._path = path
 
-    def list(self, limit: int | None = None, **filters: Any) -> Iterator[T]:
+    def list(self, /, limit: int | None = None, **filters: Any) -> Iterator[T]:
         """Iterate over all records, or `limit` of them, newest first; pages are read as they are needed."""
         return self._connection.records(self._path, _params(filters), limit)
 
-    def page(self, limit: int = DEFAULT_PAGE, cursor: str | None = None, **filters: Any) -> Page[T]:
+    def page(self, /, limit: int = DEFAULT_PAGE, cursor: str | None = None, **filters: Any) -> Page[T]:
         """Read one page."""
         return self._connection.page(self._path, _params(filters), limit, cursor)
 

@@ -25,7 +25,7 @@ class Webhooks(Records[Webhook, NewWebhook, WebhookChanges]):
         """Give it a new secret. `grace`: seconds in which the old one signs too."""
         return self._post(webhook, "rotate-secret", key=key, grace=grace)
 
-    def deliveries(self, webhook: str, limit: int | None = None, **filters: Any) -> Iterator[Delivery]:
+    def deliveries(self, /, webhook: str, limit: int | None = None, **filters: Any) -> Iterator[Delivery]:
         """Iterate over deliveries, newest first. Filter: status."""
         return self._connection.records(self._at(webhook, "deliveries"), filters, limit)
 

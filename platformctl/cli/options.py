@@ -17,6 +17,8 @@ from platformctl.session import Session
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_LIMIT = 50
+#: parameters of the client beside its filters
+NOT_FILTERS = frozenset({"limit", "cursor", "last", "interrupted"})
 DEFAULT_WAIT = 900.0
 
 
@@ -50,9 +52,9 @@ def selected(help: str) -> Callable[[F], F]:
 
 
 def filters_of(options: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:
-    """Return the filters of a list from its options and selector. Raises click.UsageError for `limit` and `cursor`."""
-    if "limit" in selector or "cursor" in selector:
-        raise click.UsageError("limit and cursor are not filters; use --limit N or --all.")
+    """Return the filters of a list from its options and selector. Raises click.UsageError for NOT_FILTERS."""
+    if found := sorted(NOT_FILTERS & selector.keys()):
+        raise click.UsageError(f"{', '.join(found)}: not a filter; use --limit N or --all.")
     return merge(options, selector)
 
 

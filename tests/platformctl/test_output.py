@@ -74,12 +74,21 @@ def test_selectors_are_the_apis_filters(cli: Cli) -> None:
         "tenants list -l limit=5",
         "events -l limit=5",
         "events -l cursor=1 --follow",
+        "events -l last=3 --follow",
+        "events -l interrupted=1 --follow",
         "bulk retry acme -l tenants=globex",
     ],
 )
-def test_a_filter_given_twice_and_a_limit_in_a_selector_are_usage_errors(cli: Cli, line: str) -> None:
+def test_a_filter_given_twice_and_a_parameter_in_a_selector_are_usage_errors(cli: Cli, line: str) -> None:
     refused = cli(*line.split())
     assert (refused.exit_code, type(refused.exception)) == (2, SystemExit), refused.output
+
+
+@pytest.mark.parametrize("line", ["tenants list -l self=1", "operations list -l self=1", "events -l self=1 --follow"])
+def test_any_unknown_filter_is_refused_by_the_api(cli: Cli, line: str) -> None:
+    refused = cli(*line.split())
+    assert (refused.exit_code, type(refused.exception)) == (3, SystemExit), refused.output
+    assert "self" in refused.stderr
 
 
 @pytest.mark.parametrize(
