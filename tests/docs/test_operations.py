@@ -62,7 +62,8 @@ def test_the_table_of_reasons_is_the_catalogue() -> None:
 
 def test_every_log_event_for_a_fault_of_ours_is_documented_and_found_by_the_chaos_run() -> None:
     text = "\n".join(path.read_text() for folder in PROCESSES for path in sorted((ROOT / folder).rglob("*.py")))
-    events = set(re.findall(r'log\.exception\(\s*"([a-z_.]+\.bug)"', text))
+    # a start that failed is no fault of ours
+    events = set(re.findall(r'log\.exception\(\s*"([a-z_.]+)"', text)) - {"prepare.failed"}
     shown = {name for name in re.findall(r"`([a-z_.]+)`", RUNBOOK.read_text()) if name.endswith(".bug")}
     assert events == shown
     lines = [f'{{"event": "{event}", "level": "error"}}' for event in sorted(events)]

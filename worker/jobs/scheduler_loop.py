@@ -76,7 +76,7 @@ class SchedulerLoop:
             return 0
         except Exception:
             JOB_FAILURES.labels(name).inc()
-            log.exception("scheduler.job_failed", job=name)
+            log.exception("scheduler.bug", job=name)
             return None
         JOB_SECONDS.labels(name).observe(perf_counter() - began)
         JOB_LAST_RUN.labels(name).set_to_current_time()
