@@ -264,6 +264,40 @@ def test_accounts_of_a_removed_domain_are_locked_and_unlocked_when_it_returns(
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
 
 
+def test_a_domain_that_a_person_renamed_is_suspended_and_resumed_as_the_tenants_own(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    on_record = saved["stalwartDomains"]
+    rename = {"kind": "Domain", "id_": saved["stalwartDomainId"], "patch": {"name": "other.test"}}
+    # before the suspension, and again during it
+    control(stalwart, "update", **rename)
+    close_mail(work("stalwart"), mail)
+    assert (saved["stalwartDomains"], saved.get("stalwartClosedDomains")) == (on_record, None)
+    assert mail_treatment(stalwart) == {"other.test": "refused"}
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    control(stalwart, "update", **rename)
+    for changes in (["set name of the mail domain other.test", "accept mail to acme.test again"], [], []):
+        step = work("stalwart")
+        assert ensure_mail(step, mail).notes == {}
+        assert step.changes == changes
+    assert (mail_treatment(stalwart), objects(stalwart, "MemoryLookupKey")) == ({"acme.test": "delivered"}, [])
+    assert (saved["stalwartDomains"], saved["stalwartRefused"]) == (on_record, [])
+
+
+def test_the_key_of_an_alias_that_was_removed_during_a_suspension_is_removed(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
+    control(stalwart, "update", **domain, patch={"aliases": {"acme-group.test": True}})
+    close_mail(work("stalwart"), mail)
+    control(stalwart, "update", **domain, patch={"aliases": {}})
+    ensure_mail(work("stalwart"), mail)
+    assert (objects(stalwart, "MemoryLookupKey"), saved["stalwartRefused"]) == ([], [])
+
+
 def test_a_removed_domain_is_verified_once_and_a_reconcile_reports_open_sessions(
     stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:

@@ -37,14 +37,14 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
         return skipped("no_domains", **closed.notes)
     waiting = _waiting_domains(step, stalwart)
     if not step.ready_domains:
-        open_mail(step, stalwart, record, waiting, closed.objects)
+        open_mail(step, stalwart, record, waiting, closed)
         _note_records(step, {}, step.waiting_domains)
         return skipped("domains_unverified", **closed.notes, **_waiting_notes(step))
     owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
     faults = DomainFaults()
     domains = _ensure_domains(step, stalwart, owner, faults)
-    open_mail(step, stalwart, record, [*domains, *waiting], closed.objects)
+    open_mail(step, stalwart, record, [*domains, *waiting], closed)
     published = {}
     for domain in domains:
         with faults.of(domain.name):

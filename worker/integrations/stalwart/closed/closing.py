@@ -27,9 +27,10 @@ OPEN_SESSIONS = (
 
 @dataclass(frozen=True)
 class ClosedDomains:
-    """Domains that left the tenant. `objects`: they and their accounts, which stay closed; `notes`: on new ones."""
+    """Domains that left the tenant and stay closed. `objects`: they and their accounts; `notes`: on new ones."""
 
     objects: frozenset[str]
+    names: frozenset[str]
     notes: Mapping[str, str]
 
 
@@ -37,7 +38,8 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """Block sign-in to all accounts of the tenant's domains; refuse or receive their mail, as SUSPENDED_MAIL says."""
     every = stalwart.list_domains()
     domains = closable_domains(step, every)
-    left = [one for one in domains if one.name not in step.tenant.domains]
+    current = _current_ids(step)
+    left = [one for one in domains if one.name not in step.tenant.domains and one.id not in current]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
     record_closed_domains(step, left)
@@ -62,13 +64,13 @@ def open_mail(
     stalwart: StalwartClient,
     record: ClosedRecord,
     domains: Sequence[MailDomain],
-    kept: Collection[str],
+    left: ClosedDomains,
 ) -> None:
-    """Allow mail and sign-in for these domains again, as far as we closed them. `kept` stays closed.
+    """Allow mail and sign-in for these domains again, as far as we closed them. `left` stays closed.
 
     What we closed in another domain of the tenant, such as one that fails now, stays on record to be opened later.
     """
-    accept_mail_again(step, stalwart, record, domains)
+    accept_mail_again(step, stalwart, record, domains, left.names)
     locked, returning = record.recorded(LOCKED), record.recorded(RETURNING)
     if not domains or not (locked or returning):
         return
@@ -85,7 +87,7 @@ def open_mail(
         for account in held
         if account.id in locked and not account.may(SIGN_IN)
     )
-    closed = set(kept)
+    closed = set(left.objects)
     if not {one.name for one in domains}.issuperset(step.tenant.domains):
         # accounts on record may be in a domain that is not open yet
         closed |= (returning | {f"account {id_}" for id_ in locked}) - _objects(accounts)
@@ -123,7 +125,8 @@ def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRec
     """
     leaving = _left(step, "stalwartDomains")
     before = _left(step, "stalwartClosedDomains")
-    ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before))
+    current = _current_ids(step)
+    ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before) if entry["id"] not in current)
     found = stalwart.find_domains(list(ids))
     domains = closable_domains(step, found)
     accounts = _accounts(stalwart, domains)
@@ -134,7 +137,8 @@ def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRec
     for sentence in sentences:
         step.remove(sentence, lambda: None)
     record_closed_domains(step, found)
-    return ClosedDomains(_objects(accounts), _describe(sentences, notes))
+    names = frozenset(name for one in domains for name in one.names)
+    return ClosedDomains(_objects(accounts), names, _describe(sentences, notes))
 
 
 def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
@@ -230,6 +234,11 @@ def _objects(accounts: Accounts) -> frozenset[str]:
 
 def _left(step: StepContext, field: str) -> list[dict[str, str]]:
     return [entry for entry in _on_record(step, field) if entry["domain"] not in step.tenant.domains]
+
+
+def _current_ids(step: StepContext) -> set[str]:
+    """Return the ids on record of the tenant's present domains, also of those that a person renamed in Stalwart."""
+    return {entry["id"] for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains}
 
 
 def _ids_on_record(step: StepContext) -> set[str]:

@@ -63,10 +63,15 @@ def stop_mail(
 
 
 def accept_mail_again(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]
+    step: StepContext,
+    stalwart: StalwartClient,
+    record: ClosedRecord,
+    domains: Sequence[MailDomain],
+    left: Collection[str],
 ) -> None:
-    """Accept new mail to these domains again, however it was stopped."""
+    """Accept new mail to these domains again, however it was stopped. `left`: names of domains that stay closed."""
     _accept(step, stalwart, record, domains)
+    _remove_unused_keys(step, stalwart, record, left)
     stopped = record.recorded(RETURNING)
     run_all([partial(_restore, step, stalwart, domain, stopped) for domain in domains])
 
@@ -91,6 +96,23 @@ def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, d
     if is_resume and domains and not refused and not is_loaded and stalwart.rule.may_open():
         # an older build recorded no names, and a key that a person destroyed applies until the server reloads
         step.change("have Stalwart load its lookup keys again", partial(stalwart.rule.remove_keys, ()), None)
+
+
+def _remove_unused_keys(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, left: Collection[str]
+) -> None:
+    """Remove keys that we wrote under names that no domain has now, as a person renamed it or removed an alias."""
+    unknown = record.recorded(REFUSED_NAMES) - set(left)
+    if not unknown:
+        return
+    unused = unknown.difference(name for domain in stalwart.list_domains() for name in domain.names)
+    if not unused:
+        return
+    held = stalwart.rule.keys()
+    ids = [id_ for name in sorted(unused) for id_ in held.get(name, ())]
+    sentence = f"remove the lookup keys of the former names {', '.join(sorted(unused))}"
+    step.change(sentence, partial(stalwart.rule.remove_keys, ids), None)
+    record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - unused)
 
 
 def _refuse(
