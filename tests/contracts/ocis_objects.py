@@ -31,11 +31,15 @@ class Spaces:
         return self.server(method, path, **options)
 
     def create(self, **fields: Any) -> str:
-        body = {"name": unique("contract"), "driveType": "project", **fields}
-        answer = self("POST", f"{V1}/drives", json=body)
+        answer = self.try_create(**fields)
         assert answer.status_code == 201, answer.text
-        self._made.append(answer.json()["id"])
         return self._made[-1]
+
+    def try_create(self, **fields: Any) -> requests.Response:
+        answer = self("POST", f"{V1}/drives", json={"name": unique("contract"), "driveType": "project", **fields})
+        if answer.status_code == 201:
+            self._made.append(answer.json()["id"])
+        return answer
 
     def get(self, space: str) -> requests.Response:
         return self("GET", f"{V1}/drives/{space}")

@@ -5,11 +5,13 @@ OCIS_TEST_CLIENT_ID (OCIS' own provider), OCIS_TEST_ACCOUNT and OCIS_TEST_APP_PA
 e-mail address and with the entitlement of Space Admin). OCIS_MEMBER_TEST_ACCOUNT, OCIS_MEMBER_TEST_APP_PASSWORD and
 OCIS_MEMBER_TEST_GROUP: a person with an e-mail address who has never signed in to OCIS, in a group that OCIS knows.
 OCIS_FRESH_TEST_ACCOUNT and OCIS_FRESH_TEST_APP_PASSWORD: one without an address who has never signed in either.
+OCIS_CREATOR_TEST_ACCOUNT and OCIS_CREATOR_TEST_APP_PASSWORD: as the service account, but it has never signed in.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +39,7 @@ class SignIn:
     account: tuple[str, str]
     member: tuple[str, str, str] | None
     fresh: tuple[str, str] | None
+    creator: tuple[str, str] | None
 
     def token(self, scope: str = USUAL, account: tuple[str, str] | None = None) -> str:
         name, password = account or self.account
@@ -62,7 +65,7 @@ def sign_in(ocis_product: str) -> Iterator[SignIn]:
         pytest.skip("the identity provider of this server is not named")
     url, client, account, password = given
     member = _given(f"{ocis_product}_MEMBER_TEST_", (*PERSON, "GROUP"))
-    fresh = _given(f"{ocis_product}_FRESH_TEST_", PERSON)
+    fresh, creator = (_given(f"{ocis_product}_{one}_TEST_", PERSON) for one in ("FRESH", "CREATOR"))
     yield SignIn(  # noqa: PT022 - the simulated one has a teardown
         real,
         url,
@@ -70,6 +73,7 @@ def sign_in(ocis_product: str) -> Iterator[SignIn]:
         (account, password),
         (member[0], member[1], member[2]) if member else None,
         (fresh[0], fresh[1]) if fresh else None,
+        (creator[0], creator[1]) if creator else None,
     )
 
 
@@ -83,12 +87,14 @@ def _simulated(is_opencloud: bool) -> Iterator[SignIn]:
     authentik = AuthentikSimulator(api_token="x", admin_group="admins", clients=(OidcClient("ocis", "ocis", "secret"),))
     with authentik.running():
         authentik.ensure_person("machine", "of-machine", "Machine", "", (), [f"{prefix}SpaceAdmin"])
+        authentik.ensure_person("creator", "of-creator", "Creator", "", (), [f"{prefix}SpaceAdmin"])
         authentik.ensure_person("fresh", "of-fresh", "Fresh", "", (), [f"{prefix}User"])
         for name in ("anna", "bert"):
             address, groups = f"{name}@acme.test", ["tenant-acme"]
             authentik.ensure_person(name, f"of-{name}", name.title(), address, groups, [f"{prefix}User"])
         issuer = f"{authentik.url}/application/o/ocis/"
-        with OcisSimulator(issuer=issuer, opencloud=is_opencloud).running() as ocis:
+        delays = {"creator": 0.3}
+        with OcisSimulator(issuer=issuer, opencloud=is_opencloud, role_delays=delays).running() as ocis:
             token_url = f"{authentik.url}/application/o/token/"
             made = SignIn(
                 Server(ocis.url),
@@ -97,6 +103,7 @@ def _simulated(is_opencloud: bool) -> Iterator[SignIn]:
                 ("machine", "of-machine"),
                 ("anna", "of-anna", "tenant-acme"),
                 ("fresh", "of-fresh"),
+                ("creator", "of-creator"),
             )
             # a colleague's sign-in brings the group
             assert made.get(made.token(f"{USUAL} email", ("bert", "of-bert"))).status_code == 200
@@ -152,6 +159,24 @@ def test_a_fresh_account_with_an_empty_mail_is_an_empty_500_with_the_scope_email
         pytest.skip("no fresh account is named")
     answer = sign_in.get(sign_in.token(f"{USUAL} email", sign_in.fresh))
     assert (answer.status_code, answer.content) == (500, b"")
+
+
+def test_the_first_creates_of_a_fresh_account_may_fail_and_soon_none_does(sign_in: SignIn) -> None:
+    """Seen: "POST /drives by a fresh autoprovisioned account: 201 for some, **empty 500** for most, **403 notAllowed**
+    for some, all within the first second or two; then all 201"."""
+    if sign_in.creator is None:
+        pytest.skip("no service account that has never signed in is named")
+    creator = Spaces(sign_in.ocis.caller(token=sign_in.token(account=sign_in.creator)))
+    deadline = time.monotonic() + 10
+    while (answer := creator.try_create()).status_code != 201:
+        if answer.status_code == 500:
+            assert answer.content == b""
+        else:
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "notAllowed")
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [creator.try_create().status_code for _ in range(3)] == [201] * 3
+    creator.clean()
 
 
 def test_an_app_token_is_a_password_for_basic_credentials_and_expires(sign_in: SignIn) -> None:

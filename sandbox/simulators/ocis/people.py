@@ -33,6 +33,9 @@ class Person:
     role: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     groups_read: datetime | None = None
+    #: when the role of a new account is assigned, and how often it tried to create a space before
+    role_at: datetime | None = None
+    early_creates: int = 0
     #: the address of the first sign-in
     mail: str | None = None
     #: groups that the running request has only just added

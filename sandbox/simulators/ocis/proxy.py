@@ -25,6 +25,7 @@ class Proxy:
     """Create accounts at their first valid token. A cached token stays valid until it expires, even without the IdP.
 
     `basic_users`: name to (app token without expiry, role). `role_prefix`: `ocis`, or `opencloud`.
+    `role_delays`: seconds by username until a new account has its role.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Proxy:
         issuer: str,
         jwks_url: str | None,
         basic_users: Mapping[str, tuple[str, str]],
-        role_prefix: str = "ocis",
+        role_prefix: str,
+        role_delays: Mapping[str, float],
     ) -> None:
         self._people = people
         self._clock = clock
@@ -43,6 +45,7 @@ class Proxy:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._basic_users = basic_users
+        self._role_delays = role_delays
         self._known: dict[str, tuple[str, float]] = {}
 
     def allow_token(self, token: str, username: str, role: str, seconds: float = 3600) -> None:
@@ -80,6 +83,9 @@ class Proxy:
             # groups that were added by an earlier request become effective now
             self._people.people[known[0]].new_groups = frozenset()
         return self._people.people[known[0]]
+
+    def waits_for_role(self, person: Person) -> bool:
+        return person.role_at is not None and self._clock.now() < person.role_at
 
     def _by_password(self, value: str) -> Person:
         try:
@@ -119,9 +125,11 @@ class Proxy:
         username, roles = claims.get("preferred_username"), self._roles(claims)
         if not username or not roles:
             raise GraphError(500)
-        person = self._people.people.get(str(username))
-        self._require_mail(claims.get("email"), person)
+        known = self._people.people.get(str(username))
+        self._require_mail(claims.get("email"), known)
         person = self._people.person(str(username), roles[0])
+        if known is None:
+            person.role_at = self._clock.now() + timedelta(seconds=self._role_delays.get(person.username, 0))
         person.role, person.mail = roles[0], claims.get("email") or person.mail
         self._people.read_groups(person, claims.get("groups", []))
         return person.username, float(claims["exp"])

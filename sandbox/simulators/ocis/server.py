@@ -25,7 +25,8 @@ class OcisSimulator(Simulator):
     `proxy_page` (the front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a
     twin appears before our create), `mfa`.
 
-    `opencloud`: behave as OpenCloud does. `read_only_directory`: no groups can be created.
+    `opencloud`: behave as OpenCloud does. `read_only_directory`: no groups can be created. `role_delays`: seconds by
+    username until the account has its role after its first sign-in; creates of spaces fail by turns meanwhile.
     """
 
     product = "ocis"
@@ -45,6 +46,7 @@ class OcisSimulator(Simulator):
         max_quota: int = 0,
         opencloud: bool = False,
         read_only_directory: bool = False,
+        role_delays: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self._clock = Clock()
@@ -52,7 +54,9 @@ class OcisSimulator(Simulator):
         self.people = People(self._clock)
         self.storage = Storage(self.people, max_quota, opencloud=opencloud)
         role_prefix = "opencloud" if opencloud else "ocis"
-        self.proxy = Proxy(self.people, self._clock, issuer, jwks_url, self._basic_users, role_prefix)
+        self.proxy = Proxy(
+            self.people, self._clock, issuer, jwks_url, self._basic_users, role_prefix, role_delays or {}
+        )
         outages = Outages(self.faults)
         guard = Guard(self.proxy, outages)
         for table in (
