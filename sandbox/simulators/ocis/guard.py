@@ -78,7 +78,7 @@ class Guard:
         return replace(person, role=NO_ROLE) if is_pending else person
 
     def _waits_for_role(self, person: Person, request: web.Request) -> bool:
-        """Tell whether a new account has no role yet. Every other create is an empty 500 then, and the rest a 403."""
+        """Return whether a new account has no role yet. Creates of spaces are then an empty 500 and a 403 by turns."""
         if not self._proxy.waits_for_role(person):
             return False
         if (request.method, request.path) == ("POST", f"{V1}/drives"):
