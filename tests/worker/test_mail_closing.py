@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.parts import open_drift_detector, open_starter
@@ -294,5 +295,20 @@ def test_a_mail_tenant_that_still_exists_is_not_reported_as_removed(
     fault(stalwart, contains="x:Tenant/set", count=1, **rule)
     with pytest.raises(TemporaryError):
         remove_mail(work("stalwart"), mail)
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert stalwart.snapshot()["Tenant"] == []
+
+
+def test_a_purge_that_ends_before_a_renamed_mail_tenant_is_removed_is_completed_by_the_next_attempt(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "update", kind="Tenant", id_=saved["stalwartTenantId"], patch={"name": "Acme"})
+    fault(stalwart, kind="status", status=503, contains="x:Tenant/set.*destroy")
+    with pytest.raises(TemporaryError):
+        remove_mail(work("stalwart"), mail)
+    assert (stalwart.snapshot()["Domain"], len(stalwart.snapshot()["Tenant"])) == ([], 1)
+    requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
     assert remove_mail(work("stalwart"), mail).result is Result.OK
     assert stalwart.snapshot()["Tenant"] == []

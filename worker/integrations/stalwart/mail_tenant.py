@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
@@ -16,7 +17,7 @@ NAMED_AFTER_A_TENANT = re.compile(r"(^|\s)[0-9a-f]{24}$")
 
 def ensure_mail_tenant(step: StepContext, stalwart: StalwartClient) -> str:
     """Ensure that it exists once with the plan's quotas, put it on record, and return its id."""
-    name = f"{step.tenant.name} {step.tenant.id}"
+    name = _name(step)
     limits = {"maxAccounts": step.plan.mailboxes or None, "maxDiskQuota": step.plan.mail_bytes or None}
     quotas = {key: limit for key, limit in limits.items() if limit}
     found = _our_tenant(step, stalwart) or step.change(
@@ -32,6 +33,15 @@ def ensure_mail_tenant(step: StepContext, stalwart: StalwartClient) -> str:
             None,
         )
     return found.id
+
+
+def restore_names(step: StepContext, stalwart: StalwartClient, tenants: Sequence[MailTenant]) -> None:
+    """Give renamed mail tenants their name back before their domains are removed, which prove that they are ours."""
+    name = _name(step)
+    for one in tenants:
+        if one.name.split()[-1:] != [step.tenant.id]:
+            give = partial(stalwart.update_tenant, one.id, name, {})
+            step.change(f"give the mail tenant {one.name} its name back", give, None)
 
 
 def over_quota(step: StepContext, stalwart: StalwartClient, tenant_id: str | None) -> dict[str, str]:
@@ -64,6 +74,10 @@ def mail_tenants(
         told = f"The mail tenant on record is named {renamed.name} and holds no domain of the tenant."
         raise PermanentError("taken", f"{told} Put {step.tenant.id} at the end of its name if it is the tenant's.")
     return [*named, renamed]
+
+
+def _name(step: StepContext) -> str:
+    return f"{step.tenant.name} {step.tenant.id}"
 
 
 def _our_tenant(step: StepContext, stalwart: StalwartClient) -> MailTenant | None:

@@ -9,7 +9,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import domains_of, require_markers
 from worker.integrations.stalwart.contents import Account
-from worker.integrations.stalwart.mail_tenant import mail_tenants
+from worker.integrations.stalwart.mail_tenant import mail_tenants, restore_names
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.step_context import ChangeRecorder, StepContext
@@ -29,6 +29,8 @@ def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     domains = domains_of(step, every)
     tenants = _mail_tenants(step, stalwart, domains)
     accounts = {domain.id: _removable(stalwart, domain) for domain in domains}
+    # by their names the next attempt knows them, if this one ends between the domains and them
+    restore_names(step, stalwart, tenants)
     for domain in domains:
         _empty(step, stalwart, domain, accounts[domain.id])
     for domain in domains:  # only after all were emptied: an account may have an alias in another domain
