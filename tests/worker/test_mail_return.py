@@ -174,3 +174,39 @@ def test_a_domain_that_fails_while_another_is_opened_is_opened_later_as_it_was(
     assert mail_treatment(stalwart) == dict.fromkeys(both, "delivered")
     assert objects(stalwart, "Account") == before
     assert (saved["stalwartReturning"], saved["stalwartLocked"]) == ([], [])
+
+
+def test_a_reconcile_reads_accounts_and_lists_of_the_server_once_for_all_removed_domains(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
+) -> None:
+    removed = ("b.test", "c.test", "d.test")
+    ensure_mail(work("stalwart", domains=("acme.test", *removed)), by_return)
+    counts = []
+    for domains in (("acme.test", *removed[1:]), ("acme.test",)):
+        ensure_mail(work("stalwart", domains=domains), by_return)
+        stalwart.journal.clear()
+        ensure_mail(work("stalwart", domains=domains), by_return)
+        bodies = [one["body"] for one in stalwart.journal]
+        counts.append((sum("x:MailingList/query" in one for one in bodies), sum('y", {}' in one for one in bodies)))
+    assert counts[0] == counts[1]
+    assert min(counts[0]) > 0
+
+
+def test_an_account_with_aliases_in_several_returning_domains_takes_no_mail_in_any(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
+) -> None:
+    both = ("acme.test", "b.test")
+    ensure_mail(work("stalwart", domains=both), by_return)
+    first, second = (one["id"] for one in objects(stalwart, "Domain"))
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    aliases = {str(number): {"name": "anna", "domainId": id_} for number, id_ in enumerate((first, second))}
+    account(stalwart, outside, "anna", aliases=aliases)
+    team = {"name": "team", "domainId": first, "recipients": {"anna@outside.test": True}}
+    aliases = {"0": {"name": "all", "domainId": first}, "1": {"name": "all", "domainId": second}}
+    control(stalwart, "create", kind="MailingList", given={**team, "aliases": aliases})
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList")}
+    close_mail(work("stalwart", domains=both), by_return)
+    names = ("anna@acme.test", "anna@b.test", "team@acme.test", "all@acme.test", "all@b.test")
+    assert not any(accepted(stalwart, name) for name in names)
+    ensure_mail(work("stalwart", domains=both), by_return)
+    assert {kind: objects(stalwart, kind) for kind in before} == before

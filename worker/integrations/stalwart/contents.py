@@ -51,12 +51,12 @@ class MailingList:
 
 @dataclass(frozen=True)
 class AliasHolder:
-    """An account or mailing list of another domain with aliases in the domain `inside`. `aliases`: all, by index."""
+    """An account or mailing list with aliases in other domains, which are `inside`. `aliases`: all, by index."""
 
     kind: str
     id: str
     address: str
-    inside: str
+    inside: frozenset[str]
     aliases: Mapping[str, Any]
 
     @property
@@ -68,7 +68,7 @@ class AliasHolder:
         return any(name.endswith(HIDDEN) for name in self._names())
 
     def _names(self) -> list[str]:
-        return [text_of(one, "name") for one in self.aliases.values() if one.get("domainId") == self.inside]
+        return [text_of(one, "name") for one in self.aliases.values() if one.get("domainId") in self.inside]
 
 
 class DomainContents:
@@ -85,21 +85,24 @@ class DomainContents:
         found = [_account(one, own) for one in every if one.get("domainId") == domain_id]
         return sorted(found, key=lambda account: account.kind == "Group")
 
-    def lists(self, domain_id: str) -> list[MailingList]:
-        """Return the domain's mailing lists. The server cannot filter them by domain."""
+    def lists(self, domain_ids: Collection[str]) -> list[MailingList]:
+        """Return the domains' mailing lists. The server cannot filter them by domain."""
         every = self._jmap.find_all("MailingList", {}, _LIST)
-        return [_mailing_list(one) for one in every if one.get("domainId") == domain_id]
+        return [_mailing_list(one) for one in every if one.get("domainId") in domain_ids]
 
-    def alias_holders(self, domain_id: str) -> list[AliasHolder]:
-        """Return the accounts and lists of other domains with an alias in this one; our own account is left out."""
+    def alias_holders(self, domain_ids: Collection[str]) -> list[AliasHolder]:
+        """Return the accounts and lists with an alias in one of these domains that is not their own domain.
+
+        Our own account is left out.
+        """
         own = ("Account", self._facts.own_account())
         found = [(kind, one) for kind in ("Account", "MailingList") for one in self._jmap.find_all(kind, {}, _LIST)]
         return [
-            AliasHolder(kind, one["id"], str(one.get("emailAddress") or one.get("name")), domain_id, aliases)
+            AliasHolder(kind, one["id"], str(one.get("emailAddress") or one.get("name")), inside, aliases)
             for kind, one in found
-            if one.get("domainId") != domain_id and (kind, one["id"]) != own
+            if (kind, one["id"]) != own
             for aliases in [map_of(one, "aliases")]
-            if any(alias.get("domainId") == domain_id for alias in aliases.values())
+            if (inside := _domains_of(aliases).intersection(domain_ids) - {one.get("domainId")})
         ]
 
     def keys(self, domain_id: str) -> list[str]:
@@ -134,7 +137,7 @@ class DomainContents:
         self._rename_list(found, _shown)
 
     def hide_aliases(self, holder: AliasHolder) -> None:
-        """Move the aliases in one domain to unguessable addresses; the holder's other addresses stay."""
+        """Move the aliases in the domains `inside` to unguessable addresses; the holder's other addresses stay."""
         self._rename_aliases(holder, _hidden)
 
     def show_aliases(self, holder: AliasHolder) -> None:
@@ -164,7 +167,7 @@ class DomainContents:
 
     def _rename_aliases(self, holder: AliasHolder, renamed: Callable[[str], str]) -> None:
         aliases = {
-            key: {**alias, "name": renamed(str(alias.get("name")))} if alias.get("domainId") == holder.inside else alias
+            key: {**alias, "name": renamed(str(alias.get("name")))} if alias.get("domainId") in holder.inside else alias
             for key, alias in holder.aliases.items()
         }
         self._jmap.update(holder.kind, holder.id, {"aliases": aliases})
@@ -186,6 +189,10 @@ def _account(one: Object, own: str) -> Account:
 def _mailing_list(one: Object) -> MailingList:
     name = text_of(one, "name")
     return MailingList(one["id"], name, str(one.get("emailAddress") or name), map_of(one, "aliases"))
+
+
+def _domains_of(aliases: Object) -> frozenset[str]:
+    return frozenset(str(one.get("domainId")) for one in aliases.values())
 
 
 def _addresses(one: Object) -> set[tuple[Any, Any]]:

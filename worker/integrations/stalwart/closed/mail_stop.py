@@ -1,9 +1,7 @@
 """Stop new mail to domains, by the better of two ways, and accept it again.
 
 Refuse: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used if our account has
-the permissions and no other rule rewrites recipients. Return: every account and group loses the permission to receive,
-so that RCPT is answered 250 and the sender gets a failure notice; lists and catch-all addresses, which would still
-expand, are moved to unguessable addresses, and so are aliases in the domain of accounts and lists of other domains.
+the permissions and no other rule rewrites recipients. Return: see `mail_return`.
 """
 
 from __future__ import annotations
@@ -15,12 +13,12 @@ from functools import partial
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
 from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.closed.mail_return import receive_again, return_mail
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, RETURNING, ClosedRecord
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
-from worker.integrations.stalwart.contents import RECEIVE, Account
-from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
-from worker.integrations.step_context import StepContext, run_all
+from worker.integrations.stalwart.models import POSTMASTER, MailDomain
+from worker.integrations.step_context import StepContext
 
 #: maximum time until the server applies a key, in seconds
 TIMEOUT = 2.0
@@ -52,7 +50,7 @@ def stop_mail(
             if problem.reason == BREAKER_REASON:
                 raise
             why = f"Stalwart could not apply the rule: {problem.detail}"
-    _return(step, stalwart, record, domains)
+    return_mail(step, stalwart, record, domains)
     if step.is_dry_run:
         return {}
     return {
@@ -72,11 +70,7 @@ def accept_mail_again(
     """Accept new mail to these domains again, however it was stopped. `left`: names of domains that stay closed."""
     _accept(step, stalwart, record, domains)
     _remove_unused_keys(step, stalwart, record, left)
-    stopped = record.recorded(RETURNING)
-    run_all([partial(_restore, step, stalwart, domain, stopped) for domain in domains])
-
-
-# -- refused at SMTP time
+    receive_again(step, stalwart, record, domains)
 
 
 def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
@@ -164,71 +158,3 @@ def _proven_by_smtp(stalwart: StalwartClient, names: Sequence[str]) -> str:
                 f"mail to {name} is refused.",
             )
     return f"; SMTP answered {REFUSED} for a recipient of each"
-
-
-# -- returned after it was accepted
-
-
-def _return(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
-    # read again: some have lost the permission to sign in since
-    receiving = [
-        account
-        for domain in domains
-        for account in stalwart.contents.accounts(domain.id)
-        if not account.is_ours and account.may(RECEIVE)
-    ]
-    # record first, so that it can be undone
-    record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
-    run_all(
-        [
-            *(partial(_stop_account, step, stalwart, account) for account in receiving),
-            *(partial(_hide, step, stalwart, domain) for domain in domains),
-        ]
-    )
-
-
-def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
-    stop = partial(stalwart.contents.restrict, account, [RECEIVE])
-    step.change(f"return mail to {account.address}", stop, None)
-
-
-def _hide(step: StepContext, stalwart: StalwartClient, domain: MailDomain) -> None:
-    for found in stalwart.contents.lists(domain.id):
-        if not found.is_hidden:
-            hide = partial(stalwart.contents.hide_list, found)
-            step.change(f"move the mailing list {found.address} out of reach", hide, None)
-    for holder in stalwart.contents.alias_holders(domain.id):
-        if not holder.is_hidden:
-            hide = partial(stalwart.contents.hide_aliases, holder)
-            step.change(f"move aliases of {holder.address} in {domain.name} out of reach", hide, None)
-    if domain.catch_all and not domain.is_catch_all_hidden:
-        local, _, place = domain.catch_all.rpartition("@")
-        hide = partial(stalwart.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
-        step.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
-
-
-def _restore(step: StepContext, stalwart: StalwartClient, domain: MailDomain, stopped: Collection[str]) -> None:
-    if f"domain {domain.id}" not in stopped:
-        return
-    run_all(
-        partial(
-            step.change,
-            f"let {account.address} receive mail again",
-            partial(stalwart.contents.restore, account, [RECEIVE]),
-            None,
-        )
-        for account in stalwart.contents.accounts(domain.id)
-        if f"account {account.id}" in stopped and not account.may(RECEIVE)
-    )
-    for found in stalwart.contents.lists(domain.id):
-        if found.is_hidden:
-            show = partial(stalwart.contents.show_list, found)
-            step.change(f"let mail reach the mailing list {found.address} again", show, None)
-    for holder in stalwart.contents.alias_holders(domain.id):
-        if holder.has_hidden:
-            show = partial(stalwart.contents.show_aliases, holder)
-            step.change(f"let mail reach aliases of {holder.address} in {domain.name} again", show, None)
-    if domain.is_catch_all_hidden and domain.catch_all:
-        local, _, place = domain.catch_all.rpartition("@")
-        show = partial(stalwart.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
-        step.change(f"let mail reach the catch-all address of {domain.name} again", show, None)
