@@ -14,7 +14,7 @@ from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.erasure_repository import Erased, ErasureRepository
+from shared.events.erasure_repository import Erased, ErasureRepository, Traces
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
@@ -134,22 +134,27 @@ class UserService:
         Raises NotFound, Forbidden, StaleVersion.
         """
 
+        policy.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
+        traces, version = self._erasure.find_traces(user_id), None
+        if traces is None or self._users.find(user_id) is not None:
+            user = self._changeable(user_id, actor, expected)
+            traces, version = (traces or Traces()) | Traces({user.email}, {*user.tenant_ids}), user.version
+        erased = self._erasure.erase_elsewhere(user_id, traces)
+
         def work(session: Transaction) -> Erased:
-            policy.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
-            addresses = self._erasure.addresses_in_events(user_id, session)
-            tenant_ids: tuple[str, ...] = ()
-            if addresses is None or self._users.find(user_id, session) is not None:
-                user = self._changeable(user_id, actor, expected, session)
-                self._users.delete(user, session)
-                addresses, tenant_ids = (addresses or frozenset()) | {user.email}, user.tenant_ids
-            erased = self._erasure.erase(user_id, addresses, tenant_ids, session)
+            # last: after an interruption, the record and the events about it still say what to erase
+            if version is not None and self._users.find(user_id, session) is not None:
+                self._users.delete(self._changeable(user_id, actor, (version,), session), session)
+            about = self._erasure.erase_events_about(user_id, session)
             after = {"_id": user_id, "erased": True}
             self._events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
-            return erased
+            return replace(erased, events=erased.events + about)
 
         return self._connection.transaction(work)
 
-    def _changeable(self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction) -> User:
+    def _changeable(
+        self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction | None = None
+    ) -> User:
         known = self._visible(user_id, actor, session)
         rights, tenants = known.user.rights, list(known.tenants.values())
         policy.require(policy.may_change_user(actor, rights, rights, tenants), BEYOND_OWN_RIGHTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,13 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction
+from shared.db.documents import Document, Transaction, translate_errors
 
 #: replaces an address in a sentence
 ERASED = "(erased)"
+
+#: events that one call reads: no index has the addresses, and a call has a time limit
+SPAN = 20_000
 
 _USER_EVENT: Document = {"action": {"$regex": r"^user\."}}
 _TENANT_EVENT: Document = {"action": {"$regex": r"^tenant\."}}
@@ -22,75 +25,116 @@ _SIDES = ("before", "after")
 
 
 @dataclass(frozen=True)
+class Traces:
+    """A user's addresses and tenants, former ones too: they tell where the user's personal data may be."""
+
+    addresses: Set[str] = frozenset()
+    tenant_ids: Set[str] = frozenset()
+
+    def __or__(self, other: Traces) -> Traces:
+        return Traces(self.addresses | other.addresses, self.tenant_ids | other.tenant_ids)
+
+
+@dataclass(frozen=True)
 class Erased:
-    """Number of changed events, and slugs of tenants that still name the person as owner or billing contact."""
+    """Number of changed events, and data that remains.
+
+    `owned_tenants`, `billed_tenants`: slugs of tenants that still name the person as owner or billing contact.
+    `shared_addresses`: addresses of the person that somebody else has now, so they were not erased elsewhere.
+    """
 
     events: int
     owned_tenants: tuple[str, ...]
     billed_tenants: tuple[str, ...]
+    shared_addresses: tuple[str, ...] = ()
 
 
 class ErasureRepository:
     def __init__(self, database: Database[Document]) -> None:
+        self._counters = database["counters"]
         self._events = database["events"]
         self._operations = database["operations"]
         self._tenants = database["tenants"]
         self._tombstones = database["tombstones"]
+        self._users = database["users"]
 
-    def addresses_in_events(self, user_id: str, session: Transaction) -> frozenset[str] | None:
-        """Return the user's addresses, former ones too, in events about them; None when there is no such event."""
-        rows = list(self._events.find(_about(user_id), {"before.email": 1, "after.email": 1}, session=session))
+    def find_traces(self, user_id: str) -> Traces | None:
+        """Return the traces in events about the user; None when there is no such event."""
+        fields = {f"{side}.{field}": 1 for side in _SIDES for field in ("email", "tenantIds")}
+        with translate_errors():
+            rows = list(self._events.find(_about(user_id), fields))
         sides = [row.get(side) or {} for row in rows for side in _SIDES]
-        return frozenset(side["email"] for side in sides if side.get("email")) if rows else None
+        addresses = frozenset(side["email"] for side in sides if side.get("email"))
+        tenant_ids = frozenset(one for side in sides for one in side.get("tenantIds") or ())
+        return Traces(addresses, tenant_ids) if rows else None
 
-    def erase(self, user_id: str, addresses: Iterable[str], tenant_ids: Iterable[str], session: Transaction) -> Erased:
-        """Erase the user's data, and their addresses wherever they are. `tenant_ids`: tenants they belonged to."""
+    def erase_events_about(self, user_id: str, session: Transaction) -> int:
+        """Erase the data in events about the user, and return how many changed. The traces are lost with it."""
         erased = {"_id": user_id, "erased": True}
-        about = self._events.update_many(
-            _about(user_id), {"$set": {"before": erased, "after": erased}}, session=session
-        )
-        known = sorted({address.lower() for address in addresses if address})
-        if not known:
-            return Erased(about.modified_count, (), ())
-        exact = re.compile(f"^(?:{_any_of(known)})$", re.IGNORECASE)
-        within = re.compile(rf"(?<![\w.+-])(?:{_any_of(known)})(?![\w-]|\.\w)", re.IGNORECASE)
-        owned = {"search": {"$in": known}, "owner.email": exact}
-        billed = {"billingInfo.email": exact}
-        touched = {*tenant_ids, *self._tenants_in_events(exact, session)}
-        touched |= {
-            str(row["_id"]) for row in self._tenants.find({"$or": [owned, billed]}, {"_id": 1}, session=session)
-        }
-        changed = self._erase_in_tenant_events(exact, session)
-        self._erase_in_sentences(touched, within, session)
-        return Erased(about.modified_count + changed, self._slugs(owned, session), self._slugs(billed, session))
+        changes = {"$set": {"before": erased, "after": erased}}
+        return self._events.update_many(_about(user_id), changes, session=session).modified_count
 
-    def _tenants_in_events(self, address: re.Pattern[str], session: Transaction) -> list[str]:
-        fields = [f"{side}.owner.email" for side in _SIDES]
+    def erase_elsewhere(self, user_id: str, traces: Traces) -> Erased:
+        """Erase the user's addresses in tenants' events, operations, tombstones and drift.
+
+        It reads all events of tenants, so it runs in no transaction; it may be repeated. An address that somebody else
+        has now is left, because the text does not tell who was meant.
+        """
+        with translate_errors():
+            mine = sorted({address.lower() for address in traces.addresses if address})
+            shared = self._addresses_of_others(user_id, mine)
+            known = [address for address in mine if address not in shared]
+            if not known:
+                return Erased(0, (), (), tuple(sorted(shared)))
+            exact = _exact(known)
+            within = re.compile(rf"(?<![\w.+-])(?:{_any_of(known)})(?![\w-]|\.\w)", re.IGNORECASE)
+            owned = {"search": {"$in": known}, "owner.email": exact}
+            billed = {"billingInfo.email": exact}
+            naming = list(self._tenant_events(exact))
+            touched = {*traces.tenant_ids, *(row["tenantId"] for row in naming)}
+            touched |= {str(row["_id"]) for row in self._tenants.find({"$or": [owned, billed]}, {"_id": 1})}
+            self._erase_in_sentences(touched, within)
+            # last: a repeated call finds the tenants by these events
+            for row in naming:
+                self._events.update_one({"_id": row["_id"]}, {"$set": _erased_fields(row, exact)})
+            return Erased(len(naming), self._slugs(owned), self._slugs(billed), tuple(sorted(shared)))
+
+    def _addresses_of_others(self, user_id: str, addresses: list[str]) -> set[str]:
+        """Return the addresses of other user records, and those of tenants' owners who have another user record."""
+        if not addresses:
+            return set()
+        exact, other = _exact(addresses), {"_id": {"$ne": ObjectId(user_id)}}
+        found = {row["email"].lower() for row in self._users.find({"email": exact, **other}, {"email": 1})}
+        owned = {"search": {"$in": addresses}, "owner.email": exact, "ownerSubject": {"$type": "string"}}
+        for row in self._tenants.find(owned, {"owner.email": 1, "ownerSubject": 1}):
+            if self._users.find_one({"authentikSubjectId": row["ownerSubject"], **other}, {"_id": 1}):
+                found.add(row["owner"]["email"].lower())
+        return found
+
+    def _tenant_events(self, address: re.Pattern[str]) -> Iterator[Document]:
+        """Yield the tenants' events that have the address as owner or billing contact, one span of numbers a call."""
+        fields = [f"{side}.{field}.email" for side in _SIDES for field in ("owner", "billingInfo")]
         condition = {**_TENANT_EVENT, "$or": [{field: address} for field in fields]}
-        return [row["tenantId"] for row in self._events.find(condition, {"tenantId": 1}, session=session)]
+        projection = {"tenantId": 1, **dict.fromkeys(fields, 1)}
+        yield from self._events.find({"unnumbered": True, **condition}, projection)
+        # read after the unnumbered events: those that get a number meanwhile were among them
+        last = (self._counters.find_one({"_id": "events"}) or {"last": 0})["last"]
+        for first in range(0, last, SPAN):
+            span = {"number": {"$gt": first, "$lte": first + SPAN}}
+            yield from self._events.find({**span, **condition}, projection)
 
-    def _erase_in_tenant_events(self, address: re.Pattern[str], session: Transaction) -> int:
-        changed = 0
-        for side in _SIDES:
-            for field, erased in ((f"{side}.owner", {"erased": True}), (f"{side}.billingInfo.email", ERASED)):
-                stored = field if field.endswith("email") else f"{field}.email"
-                done = self._events.update_many(
-                    {**_TENANT_EVENT, stored: address}, {"$set": {field: erased}}, session=session
-                )
-                changed += done.modified_count
-        return changed
-
-    def _erase_in_sentences(self, tenant_ids: set[str], address: re.Pattern[str], session: Transaction) -> None:
+    def _erase_in_sentences(self, tenant_ids: set[str], address: re.Pattern[str]) -> None:
         """Replace the address in the sentences of steps about changes in an integration."""
         texts = ("steps.changes", "steps.message", "steps.notes.accounts")
-        operations = {"tenantId": {"$in": list(tenant_ids)}, "$or": [{text: address} for text in texts]}
+        for tenant_id in tenant_ids:
+            operations = {"tenantId": tenant_id, "$or": [{text: address} for text in texts]}
+            _replace(self._operations, operations, "steps", address)
         keys = {"_id": {"$in": [ObjectId(one) for one in tenant_ids]}}
-        _replace(self._operations, operations, "steps", address, session)
-        _replace(self._tombstones, keys, "removals", address, session)
-        _replace(self._tenants, {**keys, "drift.changes": {"$exists": True}}, "drift", address, session)
+        _replace(self._tombstones, keys, "removals", address)
+        _replace(self._tenants, {**keys, "drift.changes": {"$exists": True}}, "drift", address)
 
-    def _slugs(self, condition: Document, session: Transaction) -> tuple[str, ...]:
-        return tuple(str(row["slug"]) for row in self._tenants.find(condition, {"slug": 1}, session=session))
+    def _slugs(self, condition: Document) -> tuple[str, ...]:
+        return tuple(str(row["slug"]) for row in self._tenants.find(condition, {"slug": 1}))
 
 
 def _about(user_id: str) -> Document:
@@ -103,13 +147,29 @@ def _any_of(texts: list[str]) -> str:
     return "|".join(map(re.escape, texts))
 
 
-def _replace(
-    rows: Collection[Document], condition: Document, field: str, address: re.Pattern[str], session: Transaction
-) -> None:
-    for row in list(rows.find(condition, {field: 1}, session=session)):
-        erased = _without(row.get(field), address)
-        if erased != row.get(field):
-            rows.update_one({"_id": row["_id"]}, {"$set": {field: erased}}, session=session)
+def _exact(addresses: list[str]) -> re.Pattern[str]:
+    return re.compile(f"^(?:{_any_of(addresses)})$", re.IGNORECASE)
+
+
+def _erased_fields(event: Document, address: re.Pattern[str]) -> Document:
+    """Return the event's fields that have the address, with the values that replace them."""
+    fields: Document = {}
+    for side in _SIDES:
+        for field, name, erased in (("owner", "owner", {"erased": True}), ("billingInfo", "billingInfo.email", ERASED)):
+            value = (event.get(side) or {}).get(field) or {}
+            if address.match(value.get("email") or ""):
+                fields[f"{side}.{name}"] = erased
+    return fields
+
+
+def _replace(rows: Collection[Document], condition: Document, field: str, address: re.Pattern[str]) -> None:
+    for found in list(rows.find(condition, {field: 1})):
+        row: Document | None = found
+        while row and (erased := _without(row.get(field), address)) != row.get(field):
+            key = {"_id": row["_id"]}
+            done = rows.update_one({**key, field: row[field]}, {"$set": {field: erased}})
+            # a worker may have written the same field meanwhile
+            row = None if done.matched_count else rows.find_one(key, {field: 1})
 
 
 def _without(value: Any, address: re.Pattern[str]) -> Any:

@@ -132,6 +132,13 @@ def test_a_renamed_partner_keeps_its_slug_and_is_removed_only_without_tenants_an
     assert root("DELETE", address).status_code == 204
 
 
+def test_an_erasure_names_an_address_that_somebody_else_has_now(root: Client) -> None:
+    first = root("POST", "/users", json=new_user()).json()
+    root("POST", "/users", json=new_user(authentikSubjectId="s2"))
+    kept = root("DELETE", f"/users/{first['_id']}?erase=true").json()["kept"]
+    assert kept[-1] == "The address a@acme.test outside events about this user: it is another user's now."
+
+
 def test_a_partner_whose_tenants_are_all_purged_can_be_removed(rights: RightsFixture, store: Repositories) -> None:
     root, address = rights.people["admin"], f"/partners/{rights.ids['partner']}"
     root("PATCH", f"/users/{rights.ids['reseller']}", json={"partnerId": None})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from bson import ObjectId
 
 from shared.accounts.user import NewUser, UserQuery
 from shared.application.services import Services
 from shared.application.store import Repositories
-from shared.core.errors import NotFound
+from shared.core.errors import NotFound, StoreUnavailable
+from shared.events import erasure_repository
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Owner
 from shared.tenants.views import TenantView
@@ -21,6 +23,14 @@ ADA = "ada@people.test"
 
 def stored(store: Repositories, *collections: str) -> str:
     return str([list(store.connection.database[name].find()) for name in collections])
+
+
+def name_in_operation(platform: PlatformFixture, slug: str, address: str) -> None:
+    """Name the address in a sentence of the tenant's operation, as a step does for a member's account."""
+    changed = platform.rows["operations"].update_one(
+        {"tenantSlug": slug}, {"$set": {"steps.0.changes": [f"create an account for {address}"]}}
+    )
+    assert changed.modified_count == 1
 
 
 def test_erasing_a_person_removes_their_name_and_keeps_the_events(
@@ -114,3 +124,63 @@ def test_the_event_log_shows_who_was_and_who_is_the_owner(services: Services, ad
     services.tenants.change("acme", {"owner": {"email": "bo@people.test"}}, admin, None)
     changed = next(one for one in services.events.newest(admin, None, None, 9).items if one.action == "tenant.changed")
     assert (changed.before["owner"]["email"], changed.after["owner"]["email"]) == (ADA, "bo@people.test")  # type: ignore[index]
+
+
+def test_a_former_member_of_a_tenant_is_erased_from_its_operations(platform: PlatformFixture) -> None:
+    plane, admin, store = platform.plane, platform.admin, platform.store
+    for slug in ("acme", "beta"):
+        platform.grown(slug)
+        name_in_operation(platform, slug, ADA)
+    tenant_ids = tuple(platform.tenant(slug).id for slug in ("acme", "beta"))
+    user = plane.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": tenant_ids}, admin)
+    plane.users.change(user.id, {"tenant_ids": tenant_ids[:1]}, admin, None)
+    plane.users.delete(user.id, admin, None)
+    plane.users.erase(user.id, admin, None)
+    assert ADA not in stored(store, "operations")
+
+
+def test_an_address_that_somebody_else_has_now_is_kept_and_named(platform: PlatformFixture) -> None:
+    plane, admin, store = platform.plane, platform.admin, platform.store
+    former, later = "info@people.test", "ada@new.test"
+    ada = plane.users.create(NewUser("subject-x", former.title(), "Ada"), {}, admin)
+    plane.users.change(ada.id, {"email": later}, admin, None)
+    new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(former, "Bo"))
+    platform.finish(plane.tenants.create(new, admin))
+    (bo,) = plane.users.page(admin, UserQuery(prefix="info@"), None).items
+    # their record may have another address than the tenant's
+    for address in (former, "bo@people.test"):
+        platform.rows["users"].update_one({"_id": ObjectId(bo.id)}, {"$set": {"email": address}})
+        erased = plane.users.erase(ada.id, admin, None)
+        assert (erased.shared_addresses, erased.owned_tenants) == ((former,), ())
+        assert former in stored(store, "operations")
+        assert "'Bo'" in stored(store, "events")
+        assert later not in stored(store, "events")
+        ada = plane.users.create(NewUser("subject-x", former, "Ada"), {}, admin)
+
+
+def test_an_erasure_reads_the_event_log_in_parts_and_misses_no_event(
+    services: Services, store: Repositories, admin: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure_repository, "SPAN", 2)
+    user = services.users.create(NewUser("subject-x", ADA, "Ada"), {}, admin)
+    for number in range(4):
+        services.tenants.create(NewTenant(f"acme{number}", "Acme", "starter", (), owner=Owner(ADA, "Ada")), admin)
+        if number < 3:
+            services.events.newest(admin, None, None, 1)  # numbers the events so far
+    assert store.events.has_unnumbered()
+    assert services.users.erase(user.id, admin, None).events == 5
+    assert ADA not in stored(store, "events")
+
+
+def test_an_interrupted_erasure_is_completed_by_the_next(services: Services, store: Repositories, admin: Actor) -> None:
+    user = services.users.create(NewUser("subject-x", ADA, "Ada"), {}, admin)
+    services.tenants.create(NewTenant("acme", "Acme", "starter", (), owner=Owner(ADA, "Ada")), admin)
+    with store.connection.client.start_session() as other, other.start_transaction():
+        # the record cannot be deleted while another transaction changes it
+        store.users.save(user, other)
+        with pytest.raises(StoreUnavailable):
+            services.users.erase(user.id, admin, None)
+        assert store.users.find(user.id) is not None
+        other.abort_transaction()
+    assert services.users.erase(user.id, admin, None).owned_tenants == ("acme",)
+    assert ADA not in stored(store, "events", "users")

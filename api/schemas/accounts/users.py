@@ -114,6 +114,10 @@ def _remaining_data(erased: Erased) -> list[str]:
             f"The billing contact of tenant {slug}: change it in the tenant's billingInfo."
             for slug in erased.billed_tenants
         ),
+        *(
+            f"The address {address} outside events about this user: it is another user's now."
+            for address in erased.shared_addresses
+        ),
     ]
 
 
