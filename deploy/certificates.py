@@ -85,7 +85,7 @@ def _make_server(folder: Path, domain: str) -> None:
 
 
 def _set_modes(folder: Path) -> None:
-    """Set owner and modes, whoever put the files there and with whatever umask."""
+    """Set owner and modes of all files, also of those that a person has put there."""
     for name in ("server.key", "root.pem"):
         if not (folder / name).exists():
             sys.exit(

@@ -139,9 +139,10 @@ def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
 
 
 def may_control_operation(actor: Actor, tenant: Tenant, action: Action) -> bool:
-    """Return whether the actor may cancel an operation of the tenant and retry its steps: who may request its action.
+    """Return whether the actor may cancel an operation of the tenant and retry its steps.
 
-    Whoever manages a tenant may do so for its provision too, which somebody else may have requested.
+    The actor needs the right to request the operation's action. An administrator of the tenant may also control
+    its provision.
     """
     if action is Action.PURGE:
         return may_purge_tenant(actor)

@@ -127,16 +127,15 @@ class TenantRepository:
         if scope.everything:
             return None
         resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
+        if not scope.tenant_ids:
+            return resold
         with translate_errors():
-            own = (
-                [str(row["_id"]) for row in self._rows.find(own_filter(scope), {"_id": 1})] if scope.tenant_ids else []
-            )
+            own = [str(row["_id"]) for row in self._rows.find(own_filter(scope), {"_id": 1})]
         return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         """Return whether the partner has tenants that are not purged: a purged tenant can get no other partner."""
-        condition = {"partnerId": partner_id, "purgedAt": None}
-        return self._rows.find_one(condition, {"_id": 1}, session=session) is not None
+        return self._rows.find_one({"partnerId": partner_id, "purgedAt": None}, {"_id": 1}, session=session) is not None
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes. With an operation, also raise the generation. Raises DomainTaken."""
@@ -243,8 +242,7 @@ class TenantRepository:
     def _guarded(self, tenant_id: str, generation: int, fields: Document, expr: Document | None = None) -> bool:
         condition = {"_id": ObjectId(tenant_id), "generation": generation} | ({"$expr": expr} if expr else {})
         with translate_errors():
-            done = self._rows.update_one(condition, versioned_update(fields))
-        return done.matched_count == 1
+            return self._rows.update_one(condition, versioned_update(fields)).matched_count == 1
 
 
 def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:

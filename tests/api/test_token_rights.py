@@ -96,13 +96,19 @@ def test_an_older_token_does_not_restore_a_role_that_an_administrator_revoked(
     assert later("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
 
-def test_an_older_token_does_not_restore_a_platform_administrator(
-    root: Client, issuer: Issuer, with_token: Callable[..., Client]
-) -> None:
+def _second_admin(issuer: Issuer, with_token: Callable[..., Client]) -> tuple[Client, dict[str, Any]]:
+    """Sign in another platform administrator; return their client and their user record."""
     issuer.person("second", ADMINS)
     second = with_token("second", "operator", APPLIED, ADMINS)
     me = second("GET", "/users/me").json()
     assert me["platformAdmin"] is True
+    return second, me
+
+
+def test_an_older_token_does_not_restore_a_platform_administrator(
+    root: Client, issuer: Issuer, with_token: Callable[..., Client]
+) -> None:
+    second, me = _second_admin(issuer, with_token)
     assert root("PATCH", f"/users/{me['_id']}", json={"platformAdmin": False}).status_code == 200
     assert second("GET", "/users/me").json()["platformAdmin"] is False
     assert second("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
@@ -138,10 +144,7 @@ def test_a_token_from_before_its_record_was_deleted_does_not_create_the_record_a
 def test_a_token_from_before_a_deletion_grants_nothing_to_a_record_that_somebody_created_since(
     root: Client, issuer: Issuer, with_token: Callable[..., Client]
 ) -> None:
-    issuer.person("second", ADMINS)
-    second = with_token("second", "operator", APPLIED, ADMINS)
-    me = second("GET", "/users/me").json()
-    assert me["platformAdmin"] is True
+    second, me = _second_admin(issuer, with_token)
     assert root("DELETE", f"/users/{me['_id']}").status_code == 204
     body = {name: me[name] for name in ("authentikSubjectId", "email", "name")}
     assert root("POST", "/users", json=body).status_code == 201
