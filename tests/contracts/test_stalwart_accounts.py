@@ -229,6 +229,19 @@ def test_a_tenants_administrator_is_cut_to_a_user_only_by_the_community_build(jm
     assert ("sysDomainUpdate" in permissions(jmap, f"boss@{name}", STRONG)) == (edition == "oss")
 
 
+def test_an_administrator_in_a_tenant_has_no_rights_over_the_server(jmap: Jmap) -> None:
+    tenant = jmap.create("Tenant", name=unique("tenant"))
+    name, domain = jmap.domain(memberTenantId=tenant)
+    jmap.user(domain, "boss", memberTenantId=tenant, roles={"@type": "Admin"}, credentials=password(STRONG))
+    assert "sysTenantCreate" not in permissions(jmap, f"boss@{name}", STRONG)
+
+
+def test_a_task_that_counts_a_tenants_bytes_again_is_accepted(jmap: Jmap) -> None:
+    tenant = jmap.create("Tenant", name=unique("tenant"))
+    body = {"@type": "TenantMaintenance", "tenantId": tenant, "maintenanceType": "recalculateQuota"}
+    jmap.create("Task", **body, status={"@type": "Pending"})
+
+
 def test_object_quotas_do_not_bind_a_tenants_administrator_without_a_licence(jmap: Jmap) -> None:
     """Seen: oss: a tenant admin made a 4th account under maxAccounts 1."""
     if jmap.server("GET", "/api/account").json()["edition"] != "oss":

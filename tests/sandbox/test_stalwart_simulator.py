@@ -116,6 +116,31 @@ def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(simulator: 
     assert inside.refusal("Domain", name="c.test")["type"] == "overQuota"
 
 
+@pytest.mark.parametrize(("edition", "stored"), [("community", 800), ("enterprise", 400)])
+def test_a_tenants_disk_quota_binds_with_a_licence_and_an_account_that_moves_in_brings_its_bytes_by_a_task(
+    simulator: StalwartSimulator, jmap: Jmap, edition: str, stored: int
+) -> None:
+    control(simulator, "set_edition", edition=edition)
+    tenant = jmap.create("Tenant", name="Acme", quotas={"maxDiskQuota": 500})
+    domain = jmap.create("Domain", name=ACME, memberTenantId=tenant, dkimManagement={"@type": "Manual"})
+    account = jmap.create("Account", **user(domain))
+    simulator.mail.deliver("", f"anna@{ACME}", 400)
+    assert jmap.change("Account", account, memberTenantId=tenant) is None
+    assert jmap.get("Tenant", tenant, "usedDiskQuota")["usedDiskQuota"] == 0
+    task = {"@type": "TenantMaintenance", "tenantId": tenant, "maintenanceType": "recalculateQuota"}
+    jmap.create("Task", **task)
+    control(simulator, "run_tasks")
+    assert jmap.get("Tenant", tenant, "usedDiskQuota")["usedDiskQuota"] == 400
+    simulator.mail.deliver("", f"anna@{ACME}", 400)
+    assert jmap.get("Account", account, "usedDiskQuota")["usedDiskQuota"] == stored
+
+
+@pytest.mark.parametrize("type_", ["DkimManagement", "TenantMaintenance"])
+def test_a_task_needs_the_permission_of_its_type(simulator: StalwartSimulator, jmap: Jmap, type_: str) -> None:
+    control(simulator, "add_key", key="API_narrow", permissions=["authenticate", "sysTaskCreate"])
+    assert by_key(simulator, "API_narrow").refusal("Task", **{"@type": type_})["type"] == "forbidden"
+
+
 def test_an_account_cannot_grant_permissions_that_it_lacks(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     granted = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]

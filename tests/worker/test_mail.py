@@ -136,7 +136,7 @@ def test_a_plan_below_the_used_mailboxes_is_reported_and_no_mailbox_is_lost(
         account["usedDiskQuota"] = 600
     small = ensure_mail(replace(work("stalwart"), plan=Plan(mailboxes=1, mail_bytes=1000)), mail)
     assert small.notes["over_quota"] == (
-        "there are 2 mailboxes, the plan allows 1; 1200 bytes are used, the plan allows 1000"
+        "there are 2 mailboxes, the plan allows 1; 1800 bytes are used, the plan allows 1000"
     )
     assert len(objects(stalwart, "Account")) == 3
     assert "over_quota" not in ensure_mail(work("stalwart"), mail).notes

@@ -16,7 +16,7 @@ from worker.integrations.billing_account import Account
 
 T = TypeVar("T")
 
-#: removals that a message lists by name
+#: names that a message lists at most
 MAX_NAMED = 10
 #: an attempt starts no further action with less time left than this, in seconds
 MIN_SECONDS_LEFT = 1.0
@@ -110,7 +110,7 @@ class StepContext:
         if self.max_removals is None or len(self.announced) <= self.max_removals:
             return
         if not self.is_dry_run:
-            raise PermanentError("too_many_removals", f"{_bound(self)} It would {_enumerate(self.announced)}.")
+            raise PermanentError("too_many_removals", f"{_bound(self)} It would {enumerate_names(self.announced)}.")
         self.changes.append(f"stop here without an approval: {_bound(self)}")
 
     def remove(self, sentence: str, act: Callable[[], object]) -> None:
@@ -145,9 +145,10 @@ def _bound(step: StepContext) -> str:
     return f"That would be {len(step.announced)}, and one run may remove {step.max_removals}."
 
 
-def _enumerate(sentences: Sequence[str]) -> str:
-    rest = (f"{len(sentences) - MAX_NAMED} more",) if len(sentences) > MAX_NAMED else ()
-    return ", ".join((*sentences[:MAX_NAMED], *rest))
+def enumerate_names(names: Sequence[str]) -> str:
+    """Join names or sentences for a message, at most MAX_NAMED of them."""
+    rest = (f"{len(names) - MAX_NAMED} more",) if len(names) > MAX_NAMED else ()
+    return ", ".join((*names[:MAX_NAMED], *rest))
 
 
 #: a step: takes its context and its integration's client

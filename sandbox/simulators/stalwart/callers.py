@@ -20,7 +20,7 @@ RECOVERY = "d333333"
 USER_PERMISSIONS = frozenset({"authenticate", "emailSend", "emailReceive", "imapAuthenticate", "jmapEmailGet"})
 _VERBS = ("Get", "Query", "Create", "Update", "Destroy")
 ALL_PERMISSIONS = frozenset(
-    {"authenticate", "impersonate", "unlimitedRequests", "taskDkimManagement"}
+    {"authenticate", "impersonate", "unlimitedRequests", "taskDkimManagement", "taskTenantMaintenance"}
     | USER_PERMISSIONS
     | {f"action{name}" for name in ACTIONS}
     | {f"sys{kind}{verb}" for kind in KINDS for verb in _VERBS}
@@ -147,7 +147,11 @@ def key_permissions(held: frozenset[str], given: Object) -> frozenset[str]:
 def permissions_of(registry: Registry, account: Object) -> frozenset[str]:
     """Return the permissions of an account, from its roles and its own ones."""
     roles, own = account.get("roles") or {"@type": "User"}, account["permissions"]
-    by_roles = {"Admin": ALL_PERMISSIONS, "Custom": frozenset[str]()}.get(roles["@type"], USER_PERMISSIONS)
+    # the same role is the system's without a tenant, and the tenant's in one
+    admin = (
+        DEFAULT_ROLES["Tenant Administrator"] | USER_PERMISSIONS if account.get("memberTenantId") else ALL_PERMISSIONS
+    )
+    by_roles = {"Admin": admin, "Custom": frozenset[str]()}.get(roles["@type"], USER_PERMISSIONS)
     for id_ in roles.get("roleIds", {}):
         by_roles |= _of_role(registry, id_)
     start = frozenset[str]() if own["@type"] == "Replace" else by_roles

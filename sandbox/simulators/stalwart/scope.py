@@ -49,7 +49,7 @@ class Scope:
 
     def create(self, kind: str, given: Object, account: str | None = None) -> Object:
         """Store a new object. `account`: owner of a new key. Raises SetError."""
-        self._check_action(kind, given)
+        self._check_type(kind, given)
         self._refuse_tenant(given)
         if self.caller.tenant is not None:
             given = {**given, TENANT: self.caller.tenant}
@@ -69,9 +69,10 @@ class Scope:
         made.update(secret=new_key_secret(), owner=account)
         return made
 
-    def _check_action(self, kind: str, given: Object) -> None:
-        name = f"action{given.get('@type')}"
-        if kind == "Action" and name in ALL_PERMISSIONS and name not in self.caller.permissions:
+    def _check_type(self, kind: str, given: Object) -> None:
+        """Refuse an action or a task of a type that the caller has no permission for."""
+        name = f"{kind.lower()}{given.get('@type')}"
+        if kind in ("Action", "Task") and name in ALL_PERMISSIONS and name not in self.caller.permissions:
             raise SetError("forbidden", description="You do not have enough permissions to perform this action.")
 
     def update(self, kind: str, id_: str, patch: Object) -> None:

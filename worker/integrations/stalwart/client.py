@@ -10,6 +10,7 @@ from requests.auth import AuthBase
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.json_client import BearerToken, JsonClient, user_and_password
+from worker.integrations.stalwart.accounts import Accounts
 from worker.integrations.stalwart.closed.recipient_rule import RecipientRule
 from worker.integrations.stalwart.closed.smtp_probe import PORTS, SmtpProbe
 from worker.integrations.stalwart.contents import DomainContents
@@ -41,6 +42,7 @@ class StalwartClient:
         self._jmap = jmap
         self._tenants = tenants
         self._facts = ServerFacts(jmap)
+        self.accounts = Accounts(jmap, self._facts)
         self.contents = DomainContents(jmap, self._facts)
         self.rule = RecipientRule(jmap, self._facts)
         self.probe = probe
@@ -81,13 +83,6 @@ class StalwartClient:
     def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int | None]) -> None:
         """Set name and quotas. A quota of None is removed; those not given stay."""
         self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
-
-    def usage(self, tenant_id: str) -> tuple[int, int]:
-        """Return how many mailboxes a tenant has, and how many bytes are in them."""
-        condition = {"memberTenantId": tenant_id, "@type": "User"}
-        found = self._jmap.find_all("Account", condition, ["id", "@type", "memberTenantId", "usedDiskQuota"])
-        sizes = [one.get("usedDiskQuota") for one in found if one.get("memberTenantId") == tenant_id]
-        return len(sizes), sum(size for size in sizes if isinstance(size, int))
 
     # -- domains
 

@@ -1,4 +1,4 @@
-"""Read and change the contents of a mail domain: accounts, groups, mailing lists, DKIM keys."""
+"""Read and change the contents of a mail domain besides its accounts: mailing lists, aliases, DKIM keys."""
 
 from __future__ import annotations
 
@@ -12,27 +12,7 @@ from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.protocol.server_facts import ServerFacts
 
-SIGN_IN = "authenticate"
-RECEIVE = "emailReceive"
-_ACCOUNT = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
 _LIST = ["id", "name", "domainId", "emailAddress", "aliases"]
-
-
-@dataclass(frozen=True)
-class Account:
-    """A mailbox (`User`) or a group address (`Group`). `is_ours`: our credentials belong to it; it is never touched."""
-
-    id: str
-    kind: str
-    address: str
-    permissions: Mapping[str, Any]
-    is_ours: bool
-
-    def may(self, permission: str) -> bool:
-        """Return whether the account has a permission, by its own permissions."""
-        if self.permissions.get("@type", "Inherit") == "Replace":
-            return bool((self.permissions.get("enabledPermissions") or {}).get(permission))
-        return not (self.permissions.get("disabledPermissions") or {}).get(permission)
 
 
 @dataclass(frozen=True)
@@ -78,13 +58,6 @@ class DomainContents:
         self._jmap = jmap
         self._facts = facts
 
-    def accounts(self, domain_id: str) -> list[Account]:
-        """Return users first, then groups: the order in which they can be removed."""
-        every = self._jmap.find_all("Account", {"domainId": domain_id}, _ACCOUNT)
-        own = self._facts.own_account() if every else ""
-        found = [_account(one, own) for one in every if one.get("domainId") == domain_id]
-        return sorted(found, key=lambda account: account.kind == "Group")
-
     def lists(self, domain_ids: Collection[str]) -> list[MailingList]:
         """Return the domains' mailing lists. The server cannot filter them by domain."""
         every = self._jmap.find_all("MailingList", {}, _LIST)
@@ -119,14 +92,6 @@ class DomainContents:
     def mail_tenants(self) -> list[tuple[str, str]]:
         """Return (id, name) of every mail tenant of the server."""
         return [(one["id"], text_of(one, "name")) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
-
-    def restrict(self, account: Account, permissions: Collection[str]) -> None:
-        """Take permissions from an account, and leave all others as they are."""
-        self._jmap.update("Account", account.id, _without(account.permissions, permissions))
-
-    def restore(self, account: Account, permissions: Collection[str]) -> None:
-        """Restore removed permissions."""
-        self._jmap.update("Account", account.id, _with(account.permissions, permissions))
 
     def hide_list(self, found: MailingList) -> None:
         """Move a list and its aliases to unguessable addresses. Recipients stay."""
@@ -181,11 +146,6 @@ def _shown(name: str) -> str:
     return name.removesuffix(HIDDEN)
 
 
-def _account(one: Object, own: str) -> Account:
-    address = str(one.get("emailAddress") or one.get("name"))
-    return Account(one["id"], str(one.get("@type")), address, map_of(one, "permissions"), one["id"] == own)
-
-
 def _mailing_list(one: Object) -> MailingList:
     name = text_of(one, "name")
     return MailingList(one["id"], name, str(one.get("emailAddress") or name), map_of(one, "aliases"))
@@ -199,21 +159,3 @@ def _addresses(one: Object) -> set[tuple[Any, Any]]:
     """Return (local part, domain id) of each address of an account or list."""
     every = (one, *map_of(one, "aliases").values())
     return {(address.get("name"), address.get("domainId")) for address in every}
-
-
-def _without(permissions: Mapping[str, Any], names: Collection[str]) -> Object:
-    kind = permissions.get("@type", "Inherit")
-    if kind == "Replace":
-        return {f"permissions/enabledPermissions/{name}": None for name in names}
-    if kind == "Merge":
-        return {f"permissions/disabledPermissions/{name}": True for name in names}
-    return {"permissions": {"@type": "Merge", "disabledPermissions": dict.fromkeys(names, True)}}
-
-
-def _with(permissions: Mapping[str, Any], names: Collection[str]) -> Object:
-    if permissions.get("@type") == "Replace":
-        return {f"permissions/enabledPermissions/{name}": True for name in names}
-    others = set(permissions.get("disabledPermissions") or {}) - set(names)
-    if not others and not permissions.get("enabledPermissions"):
-        return {"permissions": {"@type": "Inherit"}}
-    return {f"permissions/disabledPermissions/{name}": None for name in names}

@@ -44,19 +44,6 @@ def restore_names(step: StepContext, stalwart: StalwartClient, tenants: Sequence
             step.change(f"give the mail tenant {one.name} its name back", give, None)
 
 
-def over_quota(step: StepContext, stalwart: StalwartClient, tenant_id: str | None) -> dict[str, str]:
-    """Return a note when more is used than the plan allows. Nothing is removed for that: Stalwart takes no more in."""
-    if not tenant_id or step.is_first:
-        return {}
-    mailboxes, used = stalwart.usage(tenant_id)
-    excesses = []
-    if 0 < step.plan.mailboxes < mailboxes:
-        excesses.append(f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}")
-    if 0 < step.plan.mail_bytes < used:
-        excesses.append(f"{used} bytes are used, the plan allows {step.plan.mail_bytes}")
-    return {"over_quota": "; ".join(excesses)} if excesses else {}
-
-
 def mail_tenants(
     step: StepContext, stalwart: StalwartClient, domains: Callable[[], Sequence[MailDomain]]
 ) -> list[MailTenant]:

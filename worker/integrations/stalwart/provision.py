@@ -15,13 +15,11 @@ from worker.integrations.stalwart.closed.closing import closable_domains, close_
 from worker.integrations.stalwart.closed.record import ClosedRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
-from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant, over_quota
+from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
+from worker.integrations.stalwart.membership import ensure_members
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.stalwart.protocol.answers import KeyTaken
-from worker.integrations.step_context import StepContext
-
-#: waiting domains that an operation's notes name at most
-MAX_NAMED = 10
+from worker.integrations.step_context import StepContext, enumerate_names
 
 
 def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
@@ -50,15 +48,15 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
         with faults.of(domain.name):
             published[domain.name] = _complete_setup(step, stalwart, domain, owner, since)
     _note_records(step, published, [*step.waiting_domains, *faults.found])
+    members = ensure_members(step, stalwart, domains, owner)
     faults.raise_found()
-    return ok(**closed.notes, **_waiting_notes(step), **over_quota(step, stalwart, owner))
+    return ok(**closed.notes, **_waiting_notes(step), **members)
 
 
 def _waiting_notes(step: StepContext) -> dict[str, str]:
     """Return a note that names the domains that wait for their proof, if there are any."""
     waiting = step.waiting_domains
-    rest = (f"{len(waiting) - MAX_NAMED} more",) if len(waiting) > MAX_NAMED else ()
-    return {"waiting_for_proof": ", ".join((*waiting[:MAX_NAMED], *rest))} if waiting else {}
+    return {"waiting_for_proof": enumerate_names(waiting)} if waiting else {}
 
 
 def _waiting_domains(step: StepContext, stalwart: StalwartClient) -> list[MailDomain]:

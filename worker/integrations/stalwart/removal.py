@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok
+from worker.integrations.stalwart.accounts import Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import domains_of, require_markers
-from worker.integrations.stalwart.contents import Account
 from worker.integrations.stalwart.mail_tenant import mail_tenants, restore_names
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
@@ -64,7 +64,7 @@ def _mail_tenants(step: StepContext, stalwart: StalwartClient, domains: Sequence
 
 def _removable(stalwart: StalwartClient, domain: MailDomain) -> list[Account]:
     """Return the accounts of a domain. Raises PermanentError("in_use") when one of them is the platform's own."""
-    accounts = stalwart.contents.accounts(domain.id)
+    accounts = stalwart.accounts.in_domain(domain.id)
     for account in accounts:
         if account.is_ours:
             raise PermanentError(

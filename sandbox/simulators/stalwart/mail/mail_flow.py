@@ -68,9 +68,22 @@ class MailFlow:
             for member in holder["recipients"]:
                 self.deliver(sender, member, size)
         elif kind == "Account" and self.receives(holder):
-            holder["usedDiskQuota"] += size
+            self._store(holder, size)
         elif sender:
             self.deliver("", sender, BOUNCE_SIZE)
+
+    def _store(self, account: Object, size: int) -> None:
+        """Store a message, unless a licensed server finds the tenant over its quota: then it waits in the queue.
+
+        A tenant's bytes are counted as its accounts receive mail, so an account that moves in brings none.
+        """
+        tenant = self.registry.objects["Tenant"].get(str(account["memberTenantId"]))
+        if tenant is not None:
+            limit = tenant["quotas"].get("maxDiskQuota")
+            if self.registry.edition == "enterprise" and limit is not None and tenant["usedDiskQuota"] + size > limit:
+                return
+            tenant["usedDiskQuota"] += size
+        account["usedDiskQuota"] += size
 
     def receives(self, account: Object) -> bool:
         """Return whether mail is delivered to an account; groups receive mail unless that is disabled."""

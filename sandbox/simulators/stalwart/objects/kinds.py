@@ -180,9 +180,12 @@ OIDC_DIRECTORY: Table = {
     "memberTenantId": id_of("Tenant"),
 }
 
-DKIM_TASK: Table = {
-    "domainId": id_of("Domain", required=True, fixed=True),
-    "status": one_of("Pending", Pending="due", Retry="due", Failed="failureReason failedAt"),
+_TASK_STATUS = one_of("Pending", Pending="due", Retry="due", Failed="failureReason failedAt")
+DKIM_TASK: Table = {"domainId": id_of("Domain", required=True, fixed=True), "status": _TASK_STATUS}
+TENANT_TASK: Table = {
+    "tenantId": id_of("Tenant", required=True, fixed=True),
+    "maintenanceType": text(required=True, choices="recalculateQuota"),
+    "status": _TASK_STATUS,
 }
 
 RCPT_STAGE: Table = {
@@ -190,11 +193,7 @@ RCPT_STAGE: Table = {
     "rewrite": expression(),
     "script": expression(),
 }
-LOOKUP_KEY: Table = {
-    "namespace": text(required=True),
-    "key": text(required=True),
-    "isGlobPattern": flag(False),
-}
+LOOKUP_KEY: Table = {"namespace": text(required=True), "key": text(required=True), "isGlobPattern": flag(False)}
 BLOCKED_IP: Table = {
     "address": text(required=True),
     "reason": text("manual"),
@@ -231,7 +230,7 @@ KINDS: dict[str, Kind] = {
     "Role": Kind({"": ROLE}, ("text", "memberTenantId")),
     "OAuthClient": Kind({"": OAUTH_CLIENT}, ("clientId", "text", "memberTenantId")),
     "Directory": Kind({"Oidc": OIDC_DIRECTORY}, ("memberTenantId",), snowflake=True),
-    "Task": Kind({"DkimManagement": DKIM_TASK}, ("@type", "status"), snowflake=True),
+    "Task": Kind({"DkimManagement": DKIM_TASK, "TenantMaintenance": TENANT_TASK}, ("@type", "status"), snowflake=True),
     "SystemSettings": Kind(
         {"": {"defaultHostname": text("localhost"), "defaultDomainId": id_of("Domain")}},
         singleton=True,

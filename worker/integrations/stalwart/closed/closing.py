@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
+from worker.integrations.stalwart.accounts import SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_stop import accept_mail_again, stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord
-from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import MAX_NAMED, StepContext, run_all
+from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 Accounts = Mapping[str, Sequence[Account]]
 Domains = Sequence[MailDomain]
@@ -80,7 +80,7 @@ def open_mail(
         partial(
             step.change,
             f"let {account.address} sign in again",
-            partial(stalwart.contents.restore, account, [SIGN_IN]),
+            partial(stalwart.accounts.restore, account, [SIGN_IN]),
             None,
         )
         for held in accounts.values()
@@ -145,7 +145,7 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
     """Return a note on the domains that were closed just now."""
     if not sentences or "mail" not in notes:
         return {}
-    names = ", ".join(one.rpartition(" ")[2] for one in sentences[:MAX_NAMED])
+    names = enumerate_names([one.rpartition(" ")[2] for one in sentences])
     text = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
@@ -215,7 +215,7 @@ def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, acc
         partial(
             step.change,
             f"keep {account.address} from signing in",
-            partial(stalwart.contents.restrict, account, [SIGN_IN]),
+            partial(stalwart.accounts.restrict, account, [SIGN_IN]),
             None,
         )
         for account in open_now
@@ -223,7 +223,7 @@ def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, acc
 
 
 def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
-    return {domain.id: stalwart.contents.accounts(domain.id) for domain in domains}
+    return {domain.id: stalwart.accounts.in_domain(domain.id) for domain in domains}
 
 
 def _objects(accounts: Accounts) -> frozenset[str]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
-from worker.integrations.stalwart.contents import RECEIVE, Account, AliasHolder
+from worker.integrations.stalwart.contents import AliasHolder
 from worker.integrations.stalwart.models import HIDDEN, MailDomain
 from worker.integrations.step_context import StepContext, run_all
 
@@ -25,7 +26,7 @@ def return_mail(step: StepContext, stalwart: StalwartClient, record: ClosedRecor
     receiving = [
         account
         for domain in domains
-        for account in stalwart.contents.accounts(domain.id)
+        for account in stalwart.accounts.in_domain(domain.id)
         if not account.is_ours and account.may(RECEIVE)
     ]
     # record first, so that it can be undone
@@ -50,7 +51,7 @@ def receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRec
     accounts = [
         account
         for domain in returning
-        for account in stalwart.contents.accounts(domain.id)
+        for account in stalwart.accounts.in_domain(domain.id)
         if f"account {account.id}" in stopped and not account.may(RECEIVE)
     ]
     run_all(
@@ -67,12 +68,12 @@ def receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRec
 
 
 def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
-    stop = partial(stalwart.contents.restrict, account, [RECEIVE])
+    stop = partial(stalwart.accounts.restrict, account, [RECEIVE])
     step.change(f"return mail to {account.address}", stop, None)
 
 
 def _restore_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
-    restore = partial(stalwart.contents.restore, account, [RECEIVE])
+    restore = partial(stalwart.accounts.restore, account, [RECEIVE])
     step.change(f"let {account.address} receive mail again", restore, None)
 
 

@@ -17,6 +17,16 @@ _UNKNOWN = frozenset({"unknownMethod", "unsupportedFilter", "unsupportedSort"})
 _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
 
 
+class ReferenceRefused(TemporaryError):
+    """An object that it refers to was deleted between two calls, or belongs to another mail tenant.
+
+    Start again with a read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("upstream_error", "An object that it refers to does not exist.")
+
+
 class KeyTaken(PermanentError):
     """A unique key is held by another object: `kind` and `id` name the holder."""
 
@@ -78,8 +88,7 @@ def object_fault(error: Object | None) -> Fault:
     if type_ == "notFound":
         return NotFound()
     if type_ == "invalidForeignKey":
-        # its target was deleted between two calls, or belongs to another tenant: start again with a read
-        return TemporaryError("upstream_error", "An object that it refers to does not exist.")
+        return ReferenceRefused()
     if type_ == "rateLimit":
         return TemporaryError("throttled", "Too many objects of this kind were made lately.")
     return PermanentError(_REASONS.get(type_, "invalid"), f"Stalwart refused the object as {type_}{_words(error)}.")

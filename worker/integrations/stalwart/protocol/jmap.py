@@ -108,9 +108,15 @@ class Jmap:
             return str(answer["created"][new]["id"])
         raise object_fault(answer.get("notCreated", {}).get(new))
 
-    def update(self, kind: str, id_: str, patch: Object) -> None:
-        """Apply a patch with JSON-pointer keys. Raises NotFound."""
-        (answer,) = self._request([(f"x:{kind}/set", {"update": {id_: patch}})], repeatable=True)
+    def update(self, kind: str, id_: str, patch: Object, then: Sequence[tuple[str, Object]] = ()) -> None:
+        """Apply a patch with JSON-pointer keys. Raises NotFound.
+
+        `then`: kinds and bodies of objects to create after it in the same request; they may be created twice, or not.
+        """
+        first = (f"x:{kind}/set", {"update": {id_: patch}})
+        later = [(f"x:{one}/set", {"create": {"new": made}}) for one, made in then]
+        responses = self._requests.responses([first, *later], repeatable=True, shareable=True)
+        answer = checked_answer(first[0], responses[0])
         if id_ not in answer.get("updated", {}):
             raise object_fault(answer.get("notUpdated", {}).get(id_))
 
