@@ -312,3 +312,40 @@ def test_a_purge_that_ends_before_a_renamed_mail_tenant_is_removed_is_completed_
     requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
     assert remove_mail(work("stalwart"), mail).result is Result.OK
     assert stalwart.snapshot()["Tenant"] == []
+
+
+def test_a_domain_that_returns_and_fails_in_its_reconcile_is_closed_by_the_next_suspension(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
+    """Its ownership marker was overwritten, so only the record tells that it is the tenant's."""
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    ensure_mail(work("stalwart", domains=DOMAINS[:1]), mail)
+    returned = next(one for one in stalwart.snapshot()["Domain"] if one["name"] == DOMAINS[1])
+    describe(stalwart, returned, "Our own")
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="taken"):
+            ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    control(stalwart, "create", kind="Account", given={"@type": "User", "name": "late", "domainId": returned["id"]})
+    outcome = close_mail(work("stalwart", domains=DOMAINS), mail)
+    assert DOMAINS[1] in outcome.notes["marker_missing"]
+    (late,) = [one for one in stalwart.snapshot()["Account"] if one["name"] == "late"]
+    assert late["permissions"] == {"@type": "Merge", "disabledPermissions": {"authenticate": True}}
+    describe(stalwart, returned, returned["description"])
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    assert mail_treatment(stalwart) == dict.fromkeys(DOMAINS, "delivered")
+
+
+def test_a_domain_that_returns_without_a_proof_stays_closed_until_it_has_one(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    ensure_mail(work("stalwart", domains=DOMAINS[:1]), mail)
+    for _ in range(2):
+        ensure_mail(replace(work("stalwart", domains=DOMAINS), proven=frozenset(DOMAINS[:1])), mail)
+        assert mail_treatment(stalwart) == {DOMAINS[0]: "delivered", DOMAINS[1]: "refused"}
+    assert [entry["domain"] for entry in saved["stalwartClosedDomains"]] == [DOMAINS[1]]
+    ensure_mail(replace(work("stalwart", domains=DOMAINS), proven=frozenset(DOMAINS)), mail)
+    assert mail_treatment(stalwart) == dict.fromkeys(DOMAINS, "delivered")
+    assert saved["stalwartClosedDomains"] == []

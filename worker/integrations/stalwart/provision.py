@@ -12,7 +12,7 @@ from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import closable_domains, close_removed, domains_of, open_mail
-from worker.integrations.stalwart.closed.record import ClosedRecord
+from worker.integrations.stalwart.closed.record import ClosedRecord, DomainRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
@@ -29,11 +29,12 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     fails does not stop the others; the step fails after them.
     """
     record = ClosedRecord(step)
-    closed = close_removed(step, stalwart, record)
+    on_record = DomainRecord(step)
+    closed = close_removed(step, stalwart, record, on_record)
     if not step.tenant.domains:
         _note_records(step, {}, ())
         return skipped("no_domains", **closed.notes)
-    waiting = _waiting_domains(step, stalwart)
+    waiting = _waiting_domains(step, stalwart, on_record)
     if not step.ready_domains:
         open_mail(step, stalwart, record, waiting, closed)
         _note_records(step, {}, step.waiting_domains)
@@ -41,7 +42,7 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
     faults = DomainFaults()
-    domains = _ensure_domains(step, stalwart, owner, faults)
+    domains = _ensure_domains(step, stalwart, owner, on_record, faults)
     open_mail(step, stalwart, record, [*domains, *waiting], closed)
     published = {}
     for domain in domains:
@@ -59,9 +60,9 @@ def _waiting_notes(step: StepContext) -> dict[str, str]:
     return {"waiting_for_proof": enumerate_names(waiting)} if waiting else {}
 
 
-def _waiting_domains(step: StepContext, stalwart: StalwartClient) -> list[MailDomain]:
+def _waiting_domains(step: StepContext, stalwart: StalwartClient, on_record: DomainRecord) -> list[MailDomain]:
     """Return the domains that were set up and wait for a proof now: they accept mail again after a suspension."""
-    ids = [entry["id"] for entry in _on_record(step) if entry["domain"] in step.waiting_domains]
+    ids = [entry["id"] for entry in on_record.set_up if entry["domain"] in step.waiting_domains]
     return closable_domains(step, stalwart.find_domains(ids))
 
 
@@ -69,27 +70,22 @@ def _waiting_domains(step: StepContext, stalwart: StalwartClient) -> list[MailDo
 
 
 def _ensure_domains(
-    step: StepContext, stalwart: StalwartClient, owner: str | None, faults: DomainFaults
+    step: StepContext, stalwart: StalwartClient, owner: str | None, on_record: DomainRecord, faults: DomainFaults
 ) -> list[MailDomain]:
     domains: list[MailDomain] = []
     for name in step.ready_domains:
         with faults.of(name):
-            domains.append(_ensure_domain(step, stalwart, name, owner))
-            # save after each domain, so that an interrupted attempt has recorded the domains that it created
-            _save_domains(step, domains)
+            domains.append(_ensure_domain(step, stalwart, name, owner, on_record))
+            # after each domain, so that an interrupted attempt has recorded the domains that it created
+            on_record.add(domains[-1])
     return domains
 
 
-def _save_domains(step: StepContext, made: list[MailDomain]) -> None:
-    """Save the tenant's domains in its order: those ensured now, and those that were on record before."""
-    known = {entry["domain"]: entry["id"] for entry in _on_record(step)} | {one.name: one.id for one in made}
-    entries = [{"domain": name, "id": known[name]} for name in step.tenant.domains if name in known]
-    step.save(stalwartDomainId=entries[0]["id"], stalwartDomains=entries)
-
-
-def _ensure_domain(step: StepContext, stalwart: StalwartClient, name: str, owner: str | None) -> MailDomain:
+def _ensure_domain(
+    step: StepContext, stalwart: StalwartClient, name: str, owner: str | None, on_record: DomainRecord
+) -> MailDomain:
     # names are unique: the first attempt need not read, since a failed create names the holder
-    seen = None if step.is_first else _known_domain(step, stalwart, name)
+    seen = None if step.is_first else _known_domain(step, stalwart, name, on_record)
     domain = seen or step.change(
         f"create the mail domain {name} with its postmaster",
         lambda: _created_domain(step, stalwart, name, owner),
@@ -101,10 +97,9 @@ def _ensure_domain(step: StepContext, stalwart: StalwartClient, name: str, owner
     return replace(domain, name=name)
 
 
-def _known_domain(step: StepContext, stalwart: StalwartClient, name: str) -> MailDomain | None:
+def _known_domain(step: StepContext, stalwart: StalwartClient, name: str, on_record: DomainRecord) -> MailDomain | None:
     """Return the domain on record, which a person may have renamed, or the one of this name."""
-    entries = [*_on_record(step), *(step.remote("stalwartClosedDomains") or [])]
-    ids = [entry["id"] for entry in entries if entry["domain"] == name]
+    ids = [entry["id"] for entry in (*on_record.set_up, *on_record.closed) if entry["domain"] == name]
     recorded = closable_domains(step, stalwart.find_domains(ids))
     return _ours(step, recorded[0] if recorded else stalwart.find_domain(name))
 
@@ -160,10 +155,6 @@ def _ours(step: StepContext, domain: MailDomain | None) -> MailDomain | None:
 
 def _description(step: StepContext) -> str:
     return f"{step.tenant.name} {step.signer.text(step.tenant.id)}"
-
-
-def _on_record(step: StepContext) -> list[dict[str, str]]:
-    return list(step.remote("stalwartDomains") or [])
 
 
 # -- addresses and records

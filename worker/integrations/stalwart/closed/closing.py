@@ -13,7 +13,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
 from worker.integrations.stalwart.accounts import SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_stop import accept_mail_again, stop_mail
-from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
@@ -38,11 +38,12 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """Block sign-in to all accounts of the tenant's domains; refuse or receive their mail, as SUSPENDED_MAIL says."""
     every = stalwart.list_domains()
     domains = closable_domains(step, every)
-    current = _current_ids(step)
+    on_record = DomainRecord(step)
+    current = on_record.current_ids
     left = [one for one in domains if one.name not in step.tenant.domains and one.id not in current]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
-    record_closed_domains(step, left)
+    on_record.set_closed(left)
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
     notes = close_domains(step, stalwart, record, _accounts(stalwart, domains), refusing)
@@ -118,14 +119,15 @@ def close_domains(
     return notes
 
 
-def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRecord) -> ClosedDomains:
+def close_removed(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, on_record: DomainRecord
+) -> ClosedDomains:
     """Close the domains that left the tenant, and accounts made in them since.
 
     Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not.
     """
-    leaving = _left(step, "stalwartDomains")
-    before = _left(step, "stalwartClosedDomains")
-    current = _current_ids(step)
+    leaving, before = on_record.left(on_record.set_up), on_record.left(on_record.closed)
+    current = on_record.current_ids
     ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before) if entry["id"] not in current)
     found = stalwart.find_domains(list(ids))
     domains = closable_domains(step, found)
@@ -136,7 +138,7 @@ def close_removed(step: StepContext, stalwart: StalwartClient, record: ClosedRec
     notes = close_domains(step, stalwart, record, accounts, domains, known) if domains else {}
     for sentence in sentences:
         step.remove(sentence, lambda: None)
-    record_closed_domains(step, found)
+    on_record.set_closed(found)
     names = frozenset(name for one in domains for name in one.names)
     return ClosedDomains(_objects(accounts), names, _describe(sentences, notes))
 
@@ -150,23 +152,13 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
-def record_closed_domains(step: StepContext, domains: Sequence[MailDomain]) -> None:
-    """Record the domains that left the tenant as closed, and remove them from the list of its domains."""
-    kept = [entry for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains]
-    closed = [{"domain": one.name, "id": one.id} for one in domains]
-    on_record = (_on_record(step, "stalwartDomains"), _on_record(step, "stalwartClosedDomains"))
-    if (kept, closed) != on_record:
-        first = kept[0]["id"] if kept else None
-        step.save(stalwartDomains=kept, stalwartDomainId=first, stalwartClosedDomains=closed)
-
-
 def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
     """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's.
 
     The marker on a domain that another tenant's record names is a copy.
     """
     marked = [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
-    on_record = _ids_on_record(step)
+    on_record = DomainRecord(step).ids
     return [one for one in marked if one.id in on_record or not step.is_recorded_for_another_tenant(one.id)]
 
 
@@ -175,7 +167,7 @@ def closable_domains(step: StepContext, every: Sequence[MailDomain]) -> list[Mai
 
     Closing can be undone, so the record is enough for it; a removal needs the marker.
     """
-    on_record, own = _ids_on_record(step), domains_of(step, every)
+    on_record, own = DomainRecord(step).ids, domains_of(step, every)
     return [one for one in every if one in own or (one.id in on_record and not _is_of_another(step, one))]
 
 
@@ -185,7 +177,7 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     A domain without the marker is not proven to be the tenant's, so the step must not report it as removed, and one
     with another tenant's marker not as closed. Raises PermanentError("taken").
     """
-    on_record = _ids_on_record(step)
+    on_record = DomainRecord(step).ids
     others = [
         (one, owner)
         for one in every
@@ -230,20 +222,3 @@ def _objects(accounts: Accounts) -> frozenset[str]:
     """Return the domains and their accounts as the record names them."""
     ids = [account.id for held in accounts.values() for account in held]
     return frozenset((*(f"domain {id_}" for id_ in accounts), *(f"account {id_}" for id_ in ids)))
-
-
-def _left(step: StepContext, field: str) -> list[dict[str, str]]:
-    return [entry for entry in _on_record(step, field) if entry["domain"] not in step.tenant.domains]
-
-
-def _current_ids(step: StepContext) -> set[str]:
-    """Return the ids on record of the tenant's present domains, also of those that a person renamed in Stalwart."""
-    return {entry["id"] for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains}
-
-
-def _ids_on_record(step: StepContext) -> set[str]:
-    return {entry["id"] for field in ("stalwartDomains", "stalwartClosedDomains") for entry in _on_record(step, field)}
-
-
-def _on_record(step: StepContext, field: str) -> list[dict[str, str]]:
-    return list(step.remote(field) or [])
