@@ -77,10 +77,6 @@ INTEGRATIONS: Mapping[str, Integration] = {
     BILLING: Integration(address="stripe_api_key", credentials=(("stripe_api_key",),), is_optional=True),
 }
 
-#: order in which a stage's steps are published: the slowest starts first, because the stage ends with it.
-#: Stalwart creates keys in the background for a second or more, OCIS needs three calls in a row, Authentik one
-SLOWEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
-
 #: integrations that have no step and no status until they are configured
 OPTIONAL = frozenset(name for name, one in INTEGRATIONS.items() if one.is_optional)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.integrations.catalog import ACCESS, SLOWEST_FIRST
+from shared.integrations.catalog import ACCESS, INTEGRATIONS
 from shared.workflows.model import WORKFLOWS, Action, integration_of
 
 #: runs any step; publishers of the previous release use it for all steps
@@ -11,7 +11,7 @@ FINALIZE = "dezky.finalize"
 
 #: queue of messages that belong to no integration
 CONTROL_QUEUE = "control"
-QUEUES = (*SLOWEST_FIRST, CONTROL_QUEUE)
+QUEUES = (*INTEGRATIONS, CONTROL_QUEUE)
 
 
 def task_name(step: str, action: Action) -> str:

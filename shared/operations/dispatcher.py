@@ -10,7 +10,6 @@ import structlog
 from celery import Celery
 
 from shared.config.broker_url import BrokerAddress
-from shared.integrations.catalog import SLOWEST_FIRST
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark
@@ -26,8 +25,6 @@ SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
 
 #: a queue of this length is full: its messages are late, not lost, and publishing them again would lengthen it
 FULL_QUEUE = 100
-
-_PUBLISH_ORDER = {integration: place for place, integration in enumerate(SLOWEST_FIRST)}
 
 
 class Dispatcher:
@@ -128,9 +125,7 @@ def _call(operation: Operation, step: StepRecord) -> TaskCall:
 
 
 def _steps_to_publish(operation: Operation, excluded_queues: Collection[str]) -> list[StepRecord]:
-    queued = [(_queue_of(step, operation), step) for step in operation.steps_of_dispatch()]
-    queued.sort(key=lambda pair: _PUBLISH_ORDER.get(pair[0], len(_PUBLISH_ORDER)))
-    return [step for queue, step in queued if queue not in excluded_queues]
+    return [step for step in operation.steps_of_dispatch() if _queue_of(step, operation) not in excluded_queues]
 
 
 def _facts(operation: Operation, steps: Sequence[StepRecord]) -> dict[str, object]:

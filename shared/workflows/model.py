@@ -38,6 +38,7 @@ _OCIS = Step(OCIS, OCIS)
 _BILLING = Step(BILLING, BILLING)
 _ACCESS = Step(ACCESS, AUTHENTIK)
 
+#: published in this order: Authentik's step comes first, because OCIS' step invites the group that it creates
 _ENSURE_OBJECTS = (_AUTHENTIK, _STALWART, _OCIS, _BILLING)
 #: access is granted last, when everything that people can open is ready
 _ENSURE: Workflow = (_ENSURE_OBJECTS, (Step(ACCESS, AUTHENTIK, for_owner=True),))

@@ -107,10 +107,12 @@ def test_sending_is_one_message_for_each_step_and_leaves_nothing_else_in_the_bro
     assert broker.llen(CONTROL_QUEUE) == 0
 
 
-def test_the_step_that_takes_longest_is_sent_first(create: Callable[..., TenantView], broker: redis.Redis) -> None:
+def test_the_step_that_another_one_waits_for_is_sent_first(
+    create: Callable[..., TenantView], broker: redis.Redis
+) -> None:
     create("acme")
     places = {step: waiting(broker, step)[0]["headers"]["group_index"] for step in STEPS}
-    assert sorted(places, key=places.__getitem__) == ["stalwart", "ocis", "authentik"]
+    assert sorted(places, key=places.__getitem__) == ["authentik", "stalwart", "ocis"]
 
 
 def test_sending_costs_three_commands_and_keeps_one_connection(

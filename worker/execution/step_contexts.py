@@ -79,17 +79,12 @@ class StepContexts:
         )
 
     def _group_state(self, tenant: Tenant, operation: Operation) -> GroupState:
-        """Read the group's current state. Without Authentik there is nothing to compare with: the name counts."""
+        """Return the group's current state. Without Authentik there is nothing to compare with: the name counts."""
         if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
             return GroupState.RECORDED
+        state = _group_state_in(operation)
         # its step may have ended since this attempt began
-        latest = self._tenants.find_by_id(tenant.id)
-        if latest is not None and latest.remote.get("authentikGroupId"):
-            return GroupState.RECORDED
-        current = self._operations.find(operation.id)
-        steps = current.steps if current is not None else ()
-        is_open = any(step.name == AUTHENTIK and step.is_open for step in steps)
-        return GroupState.AWAITED if is_open else GroupState.ABSENT
+        return _group_state_in(self._operations.find(operation.id)) if state is GroupState.AWAITED else state
 
     def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
         """Return the domains that mail may be set up for; None when no domain needs a proof."""
@@ -103,3 +98,10 @@ class StepContexts:
         """Return the limit of removals; None for an action that removes by definition, or with an approval."""
         is_allowed = operation.allow_removals or operation.action in EXEMPT_FROM_REMOVAL_LIMIT
         return None if is_allowed else self._settings.removals_per_run
+
+
+def _group_state_in(operation: Operation | None) -> GroupState:
+    if operation is not None and operation.found.get("authentikGroupId"):
+        return GroupState.RECORDED
+    is_open = operation is not None and any(step.name == AUTHENTIK and step.is_open for step in operation.steps)
+    return GroupState.AWAITED if is_open else GroupState.ABSENT

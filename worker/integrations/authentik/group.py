@@ -27,7 +27,8 @@ def ensure_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
             lambda: _create_or_find(tenant, authentik),
             Group("", tenant.group_name, {OUR_KEY: group_marker(tenant)}),
         )
-    step.save(authentikGroupId=group.id)
+    # recorded with the outcome: until then the next attempt finds the group by its name, which is unique
+    step.found.update(authentikGroupId=group.id)
     _align(step, group, authentik)
     return ok()
 
