@@ -210,3 +210,27 @@ def test_an_account_with_aliases_in_several_returning_domains_takes_no_mail_in_a
     assert not any(accepted(stalwart, name) for name in names)
     ensure_mail(work("stalwart", domains=both), by_return)
     assert {kind: objects(stalwart, kind) for kind in before} == before
+
+
+@pytest.mark.parametrize(("own", "other"), [("acme.test", "old.test"), ("old.test", "acme.test")])
+def test_a_list_with_addresses_in_an_opened_and_in_a_closed_domain_takes_no_mail_for_the_closed_one(
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory, own: str, other: str
+) -> None:
+    both = ("acme.test", "old.test")
+    ensure_mail(work("stalwart", domains=both), by_return)
+    ids = {one["name"]: one["id"] for one in objects(stalwart, "Domain")}
+    aliases = {"0": {"name": "all", "domainId": ids[other]}}
+    given = {"name": "team", "domainId": ids[own], "recipients": {"friend@elsewhere.test": True}, "aliases": aliases}
+    control(stalwart, "create", kind="MailingList", given=given)
+    before = objects(stalwart, "MailingList")
+    ensure_mail(work("stalwart"), by_return)
+    close_mail(work("stalwart"), by_return)
+    ensure_mail(work("stalwart"), by_return)
+    # a list of a closed domain takes no mail at all, as it goes on expanding to people outside
+    taken = [name for name in ("team@acme.test", "all@acme.test", "all@old.test") if accepted(stalwart, name)]
+    assert taken == (["team@acme.test"] if own == "acme.test" else [])
+    stalwart.journal.clear()
+    ensure_mail(work("stalwart"), by_return)
+    assert sets(stalwart) == []
+    ensure_mail(work("stalwart", domains=both), by_return)
+    assert objects(stalwart, "MailingList") == before

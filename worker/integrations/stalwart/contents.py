@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,43 +12,47 @@ from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.protocol.server_facts import ServerFacts
 
-_LIST = ["id", "name", "domainId", "emailAddress", "aliases"]
+_ADDRESSES = ["id", "name", "domainId", "emailAddress", "aliases"]
 
 
 @dataclass(frozen=True)
-class MailingList:
-    """A mailing list. `aliases`: as stored, by index."""
+class AddressHolder:
+    """A mailing list or account with its addresses. `aliases`: as stored, by index.
 
-    id: str
-    name: str
-    address: str
-    aliases: Mapping[str, Any]
-
-    @property
-    def is_hidden(self) -> bool:
-        return self.name.endswith(HIDDEN)
-
-
-@dataclass(frozen=True)
-class AliasHolder:
-    """An account or mailing list with aliases in other domains, which are `inside`. `aliases`: all, by index."""
+    A list has a hidden name while its domain takes no mail; an account then lacks a permission instead.
+    """
 
     kind: str
     id: str
+    domain_id: str
+    name: str
     address: str
-    inside: frozenset[str]
-    aliases: Mapping[str, Any]
+    aliases: Mapping[str, Object]
 
     @property
-    def is_hidden(self) -> bool:
-        return all(name.endswith(HIDDEN) for name in self._names())
+    def is_list(self) -> bool:
+        return self.kind == "MailingList"
 
-    @property
-    def has_hidden(self) -> bool:
-        return any(name.endswith(HIDDEN) for name in self._names())
+    def alias_domains(self) -> frozenset[str]:
+        """Return the ids of the domains of its aliases."""
+        return frozenset(str(one.get("domainId")) for one in self.aliases.values())
 
-    def _names(self) -> list[str]:
-        return [text_of(one, "name") for one in self.aliases.values() if one.get("domainId") in self.inside]
+    def rearrangement(self, changing: Collection[str], closed: Collection[str]) -> Object:
+        """Return the patch that hides addresses in those of the `changing` domains that are closed, and shows others.
+
+        A list in a closed domain takes no mail at all. Its addresses in other `closed` domains stay hidden.
+        """
+        is_changing = self.is_list and self.domain_id in changing
+        is_closed = self.is_list and (self.domain_id in closed if is_changing else self.name.endswith(HIDDEN))
+        aliases = dict(self.aliases)
+        for key, alias in self.aliases.items():
+            domain = alias.get("domainId")
+            if is_changing or (domain in changing and (self.is_list or domain != self.domain_id)):
+                name = _renamed(text_of(alias, "name"), is_hidden=is_closed or domain in closed)
+                aliases[key] = {**alias, "name": name}
+        patch: Object = {"aliases": aliases} if aliases != self.aliases else {}
+        name = _renamed(self.name, is_hidden=is_closed) if is_changing else self.name
+        return patch | ({"name": name} if name != self.name else {})
 
 
 class DomainContents:
@@ -58,25 +62,15 @@ class DomainContents:
         self._jmap = jmap
         self._facts = facts
 
-    def lists(self, domain_ids: Collection[str]) -> list[MailingList]:
-        """Return the domains' mailing lists. The server cannot filter them by domain."""
-        every = self._jmap.find_all("MailingList", {}, _LIST)
-        return [_mailing_list(one) for one in every if one.get("domainId") in domain_ids]
+    def lists(self, domain_id: str) -> list[AddressHolder]:
+        """Return the domain's mailing lists. The server cannot filter them by domain."""
+        return [one for one in self._holders("MailingList") if one.domain_id == domain_id]
 
-    def alias_holders(self, domain_ids: Collection[str]) -> list[AliasHolder]:
-        """Return the accounts and lists with an alias in one of these domains that is not their own domain.
-
-        Our own account is left out.
-        """
-        own = ("Account", self._facts.own_account())
-        found = [(kind, one) for kind in ("Account", "MailingList") for one in self._jmap.find_all(kind, {}, _LIST)]
-        return [
-            AliasHolder(kind, one["id"], str(one.get("emailAddress") or one.get("name")), inside, aliases)
-            for kind, one in found
-            if (kind, one["id"]) != own
-            for aliases in [map_of(one, "aliases")]
-            if (inside := _domains_of(aliases).intersection(domain_ids) - {one.get("domainId")})
-        ]
+    def address_holders(self) -> list[AddressHolder]:
+        """Return all mailing lists of the server, and all its accounts with aliases but our own."""
+        own = self._facts.own_account()
+        accounts = [one for one in self._holders("Account") if one.aliases and one.id != own]
+        return [*self._holders("MailingList"), *accounts]
 
     def keys(self, domain_id: str) -> list[str]:
         every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
@@ -93,21 +87,9 @@ class DomainContents:
         """Return (id, name) of every mail tenant of the server."""
         return [(one["id"], text_of(one, "name")) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
 
-    def hide_list(self, found: MailingList) -> None:
-        """Move a list and its aliases to unguessable addresses. Recipients stay."""
-        self._rename_list(found, _hidden)
-
-    def show_list(self, found: MailingList) -> None:
-        """Move it back. Raises KeyTaken when its address was given to something else meanwhile."""
-        self._rename_list(found, _shown)
-
-    def hide_aliases(self, holder: AliasHolder) -> None:
-        """Move the aliases in the domains `inside` to unguessable addresses; the holder's other addresses stay."""
-        self._rename_aliases(holder, _hidden)
-
-    def show_aliases(self, holder: AliasHolder) -> None:
-        """Move them back. Raises KeyTaken as `show_list` does."""
-        self._rename_aliases(holder, _shown)
+    def change_addresses(self, holder: AddressHolder, patch: Object) -> None:
+        """Change name and aliases. Raises KeyTaken when an address was given to something else meanwhile."""
+        self._jmap.update(holder.kind, holder.id, patch)
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
         """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""
@@ -126,33 +108,19 @@ class DomainContents:
         manual = {"@type": "Manual"}
         self._jmap.update("Domain", domain_id, {"dkimManagement": manual, "dnsManagement": manual})
 
-    def _rename_list(self, found: MailingList, renamed: Callable[[str], str]) -> None:
-        aliases = {key: {**alias, "name": renamed(str(alias.get("name")))} for key, alias in found.aliases.items()}
-        self._jmap.update("MailingList", found.id, {"name": renamed(found.name), "aliases": aliases})
-
-    def _rename_aliases(self, holder: AliasHolder, renamed: Callable[[str], str]) -> None:
-        aliases = {
-            key: {**alias, "name": renamed(str(alias.get("name")))} if alias.get("domainId") in holder.inside else alias
-            for key, alias in holder.aliases.items()
-        }
-        self._jmap.update(holder.kind, holder.id, {"aliases": aliases})
+    def _holders(self, kind: str) -> list[AddressHolder]:
+        return [_address_holder(kind, one) for one in self._jmap.find_all(kind, {}, _ADDRESSES)]
 
 
-def _hidden(name: str) -> str:
-    return name if name.endswith(HIDDEN) else f"{name}{HIDDEN}"
+def _renamed(name: str, *, is_hidden: bool) -> str:
+    shown = name.removesuffix(HIDDEN)
+    return f"{shown}{HIDDEN}" if is_hidden else shown
 
 
-def _shown(name: str) -> str:
-    return name.removesuffix(HIDDEN)
-
-
-def _mailing_list(one: Object) -> MailingList:
+def _address_holder(kind: str, one: Object) -> AddressHolder:
     name = text_of(one, "name")
-    return MailingList(one["id"], name, str(one.get("emailAddress") or name), map_of(one, "aliases"))
-
-
-def _domains_of(aliases: Object) -> frozenset[str]:
-    return frozenset(str(one.get("domainId")) for one in aliases.values())
+    address = str(one.get("emailAddress") or name)
+    return AddressHolder(kind, one["id"], str(one.get("domainId")), name, address, map_of(one, "aliases"))
 
 
 def _addresses(one: Object) -> set[tuple[Any, Any]]:

@@ -80,7 +80,7 @@ def _empty(recorder: ChangeRecorder, stalwart: StalwartClient, domain: MailDomai
     recorder.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
     for account in [one for one in accounts if one.kind != "Group"]:
         recorder.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
-    for found in contents.lists([domain.id]):
+    for found in contents.lists(domain.id):
         remove = partial(contents.remove, "MailingList", found.id)
         recorder.change(f"remove the mailing list {found.address}", remove, None)
     for account in [one for one in accounts if one.kind == "Group"]:

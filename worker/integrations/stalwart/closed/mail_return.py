@@ -7,13 +7,13 @@ in the domains of accounts and lists of other domains. These are read once for a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
-from worker.integrations.stalwart.contents import AliasHolder
+from worker.integrations.stalwart.contents import AddressHolder
 from worker.integrations.stalwart.models import HIDDEN, MailDomain
 from worker.integrations.step_context import StepContext, run_all
 
@@ -34,10 +34,8 @@ def return_mail(step: StepContext, stalwart: StalwartClient, record: ClosedRecor
     run_all(
         [
             *(partial(_stop_account, step, stalwart, account) for account in receiving),
-            partial(_hide_lists, step, stalwart, domains),
-            # read after the lists were moved: a list may have aliases in several domains
-            partial(_hide_aliases, step, stalwart, domains),
-            *(partial(_hide_catch_all, step, stalwart, domain) for domain in domains),
+            partial(_change_addresses, step, stalwart, domains, [one.id for one in domains]),
+            *(partial(_change_catch_all, step, stalwart, domain, is_hidden=True) for domain in domains),
         ]
     )
 
@@ -54,17 +52,15 @@ def receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRec
         for account in stalwart.accounts.in_domain(domain.id)
         if f"account {account.id}" in stopped and not account.may(RECEIVE)
     ]
+    still_closed = stopped - {f"domain {one.id}" for one in returning}
+    closed = [one.removeprefix("domain ") for one in still_closed if one.startswith("domain ")]
     run_all(
         [
             *(partial(_restore_account, step, stalwart, account) for account in accounts),
-            partial(_show_lists, step, stalwart, returning),
-            partial(_show_aliases, step, stalwart, returning),
-            *(partial(_show_catch_all, step, stalwart, domain) for domain in returning),
+            partial(_change_addresses, step, stalwart, returning, closed),
+            *(partial(_change_catch_all, step, stalwart, domain, is_hidden=False) for domain in returning),
         ]
     )
-
-
-# -- accounts
 
 
 def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
@@ -77,63 +73,35 @@ def _restore_account(step: StepContext, stalwart: StalwartClient, account: Accou
     step.change(f"let {account.address} receive mail again", restore, None)
 
 
-# -- lists, aliases and catch-all addresses
-
-
-def _hide_lists(step: StepContext, stalwart: StalwartClient, domains: Domains) -> None:
-    hide = stalwart.contents.hide_list
+def _change_addresses(step: StepContext, stalwart: StalwartClient, changing: Domains, closed: Collection[str]) -> None:
+    """Hide the lists and aliases of the `changing` domains, or show them if these are not `closed`."""
+    ids = {one.id for one in changing}
     run_all(
-        partial(step.change, f"move the mailing list {one.address} out of reach", partial(hide, one), None)
-        for one in stalwart.contents.lists(_ids(domains))
-        if not one.is_hidden
+        partial(
+            step.change,
+            _sentence(_describe(holder, changing), is_hidden=ids.issubset(closed)),
+            partial(stalwart.contents.change_addresses, holder, patch),
+            None,
+        )
+        for holder in stalwart.contents.address_holders()
+        if (patch := holder.rearrangement(ids, closed))
     )
 
 
-def _show_lists(step: StepContext, stalwart: StalwartClient, domains: Domains) -> None:
-    show = stalwart.contents.show_list
-    run_all(
-        partial(step.change, f"let mail reach the mailing list {one.address} again", partial(show, one), None)
-        for one in stalwart.contents.lists(_ids(domains))
-        if one.is_hidden
-    )
-
-
-def _hide_aliases(step: StepContext, stalwart: StalwartClient, domains: Domains) -> None:
-    hide = stalwart.contents.hide_aliases
-    run_all(
-        partial(step.change, f"move {_aliases(one, domains)} out of reach", partial(hide, one), None)
-        for one in stalwart.contents.alias_holders(_ids(domains))
-        if not one.is_hidden
-    )
-
-
-def _show_aliases(step: StepContext, stalwart: StalwartClient, domains: Domains) -> None:
-    show = stalwart.contents.show_aliases
-    run_all(
-        partial(step.change, f"let mail reach {_aliases(one, domains)} again", partial(show, one), None)
-        for one in stalwart.contents.alias_holders(_ids(domains))
-        if one.has_hidden
-    )
-
-
-def _hide_catch_all(step: StepContext, stalwart: StalwartClient, domain: MailDomain) -> None:
-    if domain.catch_all and not domain.is_catch_all_hidden:
+def _change_catch_all(step: StepContext, stalwart: StalwartClient, domain: MailDomain, *, is_hidden: bool) -> None:
+    if domain.catch_all and domain.is_catch_all_hidden != is_hidden:
         local, _, place = domain.catch_all.rpartition("@")
-        hide = partial(stalwart.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
-        step.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
+        local = f"{local}{HIDDEN}" if is_hidden else local.removesuffix(HIDDEN)
+        change = partial(stalwart.set_catch_all, domain.id, f"{local}@{place}")
+        step.change(_sentence(f"the catch-all address of {domain.name}", is_hidden=is_hidden), change, None)
 
 
-def _show_catch_all(step: StepContext, stalwart: StalwartClient, domain: MailDomain) -> None:
-    if domain.is_catch_all_hidden and domain.catch_all:
-        local, _, place = domain.catch_all.rpartition("@")
-        show = partial(stalwart.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
-        step.change(f"let mail reach the catch-all address of {domain.name} again", show, None)
-
-
-def _ids(domains: Domains) -> list[str]:
-    return [one.id for one in domains]
-
-
-def _aliases(holder: AliasHolder, domains: Domains) -> str:
-    names = ", ".join(one.name for one in domains if one.id in holder.inside)
+def _describe(holder: AddressHolder, domains: Domains) -> str:
+    if holder.is_list and holder.domain_id in [one.id for one in domains]:
+        return f"the mailing list {holder.address}"
+    names = ", ".join(one.name for one in domains if one.id in holder.alias_domains())
     return f"aliases of {holder.address} in {names}"
+
+
+def _sentence(what: str, *, is_hidden: bool) -> str:
+    return f"move {what} out of reach" if is_hidden else f"let mail reach {what} again"
