@@ -9,6 +9,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError
 from worker.integrations.stalwart.accounts import Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import domains_of, require_markers
+from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord
 from worker.integrations.stalwart.mail_tenant import mail_tenants, restore_names
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
@@ -25,6 +26,8 @@ def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
 
     Our own account is never removed: a domain that holds it stops the removal before anything is removed.
     """
+    # a name on record may have a key, which would refuse the mail of the name's next owner
+    stalwart.rule.require_opening(ClosedRecord(step).recorded(REFUSED_NAMES))
     every = stalwart.list_domains()
     domains = domains_of(step, every)
     tenants = _mail_tenants(step, stalwart, domains)

@@ -12,7 +12,8 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
 from worker.integrations.stalwart.accounts import SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.mail_stop import accept_mail_again, stop_mail
+from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
+from worker.integrations.stalwart.closed.mail_stop import stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
@@ -71,12 +72,28 @@ def open_mail(
 
     What we closed in another domain of the tenant, such as one that fails now, stays on record to be opened later.
     """
-    accept_mail_again(step, stalwart, record, domains, left.names)
     locked, returning = record.recorded(LOCKED), record.recorded(RETURNING)
-    if not domains or not (locked or returning):
-        return
-    # read after mail was accepted again, which changes permissions too
-    accounts = _accounts(stalwart, domains)
+    accounts = _accounts(stalwart, domains) if locked or returning else {}
+    closed = set(left.objects)
+    if not {one.name for one in domains}.issuperset(step.tenant.domains):
+        # accounts on record may be in a domain that is not open yet
+        closed |= (returning | {f"account {id_}" for id_ in locked}) - _objects(accounts)
+    # first, so that no address that cannot be given back keeps the accounts locked
+    run_all(
+        [
+            partial(_unlock, step, stalwart, record, accounts, closed),
+            partial(accept_mail_again, step, stalwart, record, domains, left.names),
+        ]
+    )
+    if domains:
+        record.keep(RETURNING, closed)
+
+
+def _unlock(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, closed: Collection[str]
+) -> None:
+    """Let the accounts sign in again that we locked. `closed`: objects that stay on record."""
+    locked = record.recorded(LOCKED)
     run_all(
         partial(
             step.change,
@@ -88,12 +105,8 @@ def open_mail(
         for account in held
         if account.id in locked and not account.may(SIGN_IN)
     )
-    closed = set(left.objects)
-    if not {one.name for one in domains}.issuperset(step.tenant.domains):
-        # accounts on record may be in a domain that is not open yet
-        closed |= (returning | {f"account {id_}" for id_ in locked}) - _objects(accounts)
-    record.keep(LOCKED, [id_ for id_ in locked if f"account {id_}" in closed])
-    record.keep(RETURNING, closed)
+    if accounts:
+        record.keep(LOCKED, [id_ for id_ in locked if f"account {id_}" in closed])
 
 
 def close_domains(

@@ -1,4 +1,4 @@
-"""Stop new mail to domains, by the better of two ways, and accept it again.
+"""Stop new mail to domains, by the better of two ways.
 
 Refuse: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used if our account has
 the permissions and no other rule rewrites recipients. Return: see `mail_return`.
@@ -11,9 +11,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
-from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.mail_return import receive_again, return_mail
+from worker.integrations.stalwart.closed.mail_return import return_mail
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, RETURNING, ClosedRecord
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
@@ -58,55 +57,6 @@ def stop_mail(
         "mail_verified": "Stalwart accepted each change; SMTP cannot show it, as recipients are answered 250",
         "mail_not_refused_because": why,
     }
-
-
-def accept_mail_again(
-    step: StepContext,
-    stalwart: StalwartClient,
-    record: ClosedRecord,
-    domains: Sequence[MailDomain],
-    left: Collection[str],
-) -> None:
-    """Accept new mail to these domains again, however it was stopped. `left`: names of domains that stay closed."""
-    _accept(step, stalwart, record, domains)
-    _remove_unused_keys(step, stalwart, record, left)
-    receive_again(step, stalwart, record, domains)
-
-
-def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
-    held, refused = stalwart.rule.keys(), record.recorded(REFUSED_NAMES)
-    is_loaded = False
-    for domain in domains:
-        names = [name for name in domain.names if name in held or name in refused]
-        if not names:
-            continue
-        # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
-        record.add(REFUSED_NAMES, names)
-        ids = [id_ for name in names for id_ in held.get(name, ())]
-        step.change(f"accept mail to {domain.name} again", partial(stalwart.rule.remove_keys, ids), None)
-        record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
-        is_loaded = True
-    is_resume = step.tenant.status in (Status.SUSPENDED, Status.DELETED)
-    if is_resume and domains and not refused and not is_loaded and stalwart.rule.may_open():
-        # an older build recorded no names, and a key that a person destroyed applies until the server reloads
-        step.change("have Stalwart load its lookup keys again", partial(stalwart.rule.remove_keys, ()), None)
-
-
-def _remove_unused_keys(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, left: Collection[str]
-) -> None:
-    """Remove keys that we wrote under names that no domain has now, as a person renamed it or removed an alias."""
-    unknown = record.recorded(REFUSED_NAMES) - set(left)
-    if not unknown:
-        return
-    unused = unknown.difference(name for domain in stalwart.list_domains() for name in domain.names)
-    if not unused:
-        return
-    held = stalwart.rule.keys()
-    ids = [id_ for name in sorted(unused) for id_ in held.get(name, ())]
-    sentence = f"remove the lookup keys of the former names {', '.join(sorted(unused))}"
-    step.change(sentence, partial(stalwart.rule.remove_keys, ids), None)
-    record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - unused)
 
 
 def _refuse(

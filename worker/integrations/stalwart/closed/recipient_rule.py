@@ -6,10 +6,11 @@ The rule sends recipients of a domain with a key to an address without permissio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any
 
+from shared.integrations.outcomes import PermanentError
 from worker.integrations.stalwart.protocol.answers import map_of, text_of
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.stalwart.protocol.jmap import Jmap
@@ -60,7 +61,10 @@ class RecipientRule:
         self._jmap.update("MtaStageRcpt", "singleton", {"rewrite": RULE})
 
     def keys(self) -> dict[str, list[str]]:
-        """Return the ids of the keys by domain name; empty if we may not read them, since we then wrote none."""
+        """Return the ids of the keys by domain name; empty if we may not read them.
+
+        Call `require_opening` first where a key may have been written.
+        """
         if not self._facts.may(READING):
             return {}
         found: dict[str, list[str]] = {}
@@ -75,6 +79,20 @@ class RecipientRule:
     def may_open(self) -> bool:
         """Return whether our account may remove keys and reload the server, so that they no longer apply."""
         return self._facts.may(OPENING)
+
+    def require_opening(self, names: Collection[str]) -> None:
+        """Require that our account may remove the keys of names on record; we wrote them with the permissions.
+
+        Raises PermanentError("missing_permission"), and names what is missing.
+        """
+        if not names or self.may_open():
+            return
+        missing = self._facts.missing(OPENING)
+        if missing:
+            raise PermanentError(
+                "missing_permission",
+                f"Mail to {', '.join(sorted(names))} stays refused until the account has {', '.join(missing)}.",
+            )
 
     def remove_keys(self, ids: Iterable[str]) -> None:
         """Remove keys, and make the server load the change."""

@@ -45,6 +45,11 @@ class ServerFacts:
         """Return whether our account holds all of these permissions."""
         return permissions <= self._current().permissions
 
+    def missing(self, permissions: frozenset[str]) -> list[str]:
+        """Ask the server which of these permissions our account lacks: one may have been given since the last read."""
+        self.read_edition()
+        return sorted(permissions - self._current().permissions)
+
     def own_account(self) -> str:
         """Return the id of the account of our credentials. Raises TemporaryError when the session lacks it."""
         with self._lock:
