@@ -16,11 +16,10 @@ from worker.integrations.step_context import StepContext
 MakeWork = Callable[..., StepContext]
 
 
-def client(ocis: OcisSimulator, username: str = "provisioner") -> OcisClient:
+def client(ocis: OcisSimulator, username: str = "provisioner", *, role_pause: float = 0.02) -> OcisClient:
     """Return a client that signs in as one of the simulator's accounts."""
-    return OcisClient(
-        JsonClient(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0), role_pause=0.02
-    )
+    api = JsonClient(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0)
+    return OcisClient(api, role_pause=role_pause)
 
 
 def spaces(ocis: OcisSimulator) -> list[Space]:

@@ -11,6 +11,8 @@ from worker.integrations.step_context import StepContext
 
 #: reads of an empty list before it is accepted, because it is also the response while the storage is down
 EMPTY_READS = 6
+#: reads of a space by its id that find nothing before its absence is accepted
+ABSENT_READS = 3
 #: begins the description of an abandoned space; products hold it, so it never changes
 ABANDONED_TEXT = "Created without members and given up."
 
@@ -21,13 +23,35 @@ def find_on_record(step: StepContext, ocis: OcisClient) -> Space | None:
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
     space_id = step.remote("ocisSpaceId")
-    space = ocis.find_space(space_id) if space_id else None
+    space = find_by_id(ocis, space_id) if space_id else None
     return space if space is not None and _is_on_record(step, space) else None
+
+
+def find_by_id(ocis: OcisClient, space_id: str) -> Space | None:
+    """Return a space, or None after several reads between which the storage answered.
+
+    OCIS answers 404 while the storage is down too, and a list may lack the space: our account may be no member, and the
+    index may have lost it. Without our role it answers the same: call `require_role` before absence has consequences.
+    Raises TemporaryError("storage_down").
+    """
+    space = ocis.find_space(space_id)
+    for _ in range(ABSENT_READS - 1):
+        if space is None:
+            ocis.require_storage()
+            space = ocis.find_space(space_id)
+    if space is None:
+        ocis.require_storage()
+    return space
 
 
 def _is_on_record(step: StepContext, space: Space) -> bool:
     others = has_foreign_marker(step, space) and step.is_recorded_for_another_tenant(space.id)
-    return space.id == step.remote("ocisSpaceId") and not others
+    return space.id in recorded_ids(step) and not others
+
+
+def recorded_ids(step: StepContext) -> list[str]:
+    """Return the ids on record: of the tenant's space, and of one that an attempt created and did not finish."""
+    return [id_ for id_ in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) if id_]
 
 
 def _is_marked(step: StepContext, space: Space) -> bool:
@@ -45,9 +69,9 @@ def find_in_list(step: StepContext, ocis: OcisClient) -> Space | None:
 
 
 def list_of_tenant(step: StepContext, ocis: OcisClient) -> list[Space]:
-    """List the space on record and those with the tenant's marker, without those that another tenant's record names.
+    """List the spaces on record and those with the tenant's marker, without those that another tenant's record names.
 
-    The one on record may have lost its marker, and a 404 by its id proves no absence while the storage is failing.
+    One on record may have lost its marker, and a 404 by its id proves no absence while the storage is failing.
     Raises TemporaryError("storage_down") when an empty list proves nothing.
     """
     return [one for one in list_all(ocis) if _is_on_record(step, one) or _is_marked(step, one)]
@@ -57,19 +81,20 @@ def find_created(step: StepContext, ocis: OcisClient, new_id: str | None) -> tup
     """Return the space that an attempt created, and the tenant's other one, or None for each."""
     if not new_id:
         return None, None
-    found = {space.id: space for space in list_of_tenant(step, ocis) if not is_abandoned(space)}
+    found = {space.id: space for space in all_of_tenant(step, ocis) if not is_abandoned(space)}
     created = found.pop(new_id, None)
     return created, _only(list(found.values()))
 
 
 def all_of_tenant(step: StepContext, ocis: OcisClient) -> Iterator[Space]:
-    """Yield the space on record first, since a list that fails must not delay it, then all others of the tenant."""
-    on_record = find_on_record(step, ocis)
-    if on_record is not None:
-        yield on_record
-    for space in list_of_tenant(step, ocis):
-        if on_record is None or space.id != on_record.id:
+    """Yield the spaces on record first, since a list that fails must not delay them, then all others of the tenant."""
+    seen = set()
+    for space_id in recorded_ids(step):
+        space = find_by_id(ocis, space_id)
+        if space is not None and _is_on_record(step, space) and space.id not in seen:
+            seen.add(space.id)
             yield space
+    yield from (space for space in list_of_tenant(step, ocis) if space.id not in seen)
 
 
 def list_all(ocis: OcisClient) -> list[Space]:

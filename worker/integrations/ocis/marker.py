@@ -6,6 +6,7 @@ from shared.integrations.outcomes import NotFound, PermanentError
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
 from worker.integrations.ocis.client import OcisClient
+from worker.integrations.ocis.finding import find_by_id
 
 
 def repair_marker(tenant: Tenant, ocis: OcisClient, signer: MarkerSigner) -> str:
@@ -17,10 +18,9 @@ def repair_marker(tenant: Tenant, ocis: OcisClient, signer: MarkerSigner) -> str
     space_id = tenant.remote.get("ocisSpaceId")
     if space_id is None:
         raise NotFound("No space is on record for this tenant; reconcile it.")
-    ocis.require_storage()
-    space = ocis.find_space(space_id)
+    ocis.require_role()
+    space = find_by_id(ocis, space_id)
     if space is None:
-        ocis.require_role()
         raise NotFound("The space on record is not there any more; reconcile the tenant.")
     if signer.belongs_to_another(tenant.id, space.description):
         raise PermanentError("taken", f"The space {space.name} carries another tenant's marker.")

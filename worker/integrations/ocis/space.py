@@ -21,6 +21,7 @@ from worker.integrations.ocis.finding import (
     find_on_record,
     has_foreign_marker,
     is_abandoned,
+    recorded_ids,
 )
 from worker.integrations.ocis.members import PENDING, ensure_members, read_members, remove_group
 from worker.integrations.ocis.models import SPACE_ROLES, Space
@@ -60,22 +61,32 @@ def ensure_files(step: StepContext, ocis: OcisClient) -> Outcome:
 def close_files(step: StepContext, ocis: OcisClient) -> Outcome:
     """Disable the space: its data and members are kept, but not accessible.
 
-    It counts as absent only while our role shows all spaces.
+    It counts as absent only after a second look, made once our role is seen to show all spaces.
     """
-    found, copies = False, []
+    closed, copies = _close_found(step, ocis)
+    if step.remote("ocisSpaceId") not in closed:
+        # OCIS may have assigned the role only now, and hides spaces from an account without one
+        ocis.require_role()
+        again, copies = _close_found(step, ocis)
+        closed |= again
+    if closed:
+        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
+    if copies:
+        raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
+    return skipped("nothing_there")
+
+
+def _close_found(step: StepContext, ocis: OcisClient) -> tuple[set[str], list[Space]]:
+    """Disable the tenant's spaces that are shown; return their ids, and the copies that were left open."""
+    closed, copies = set(), []
     for space in all_of_tenant(step, ocis):
         if not _is_ours(step, space, ocis):
             copies.append(space)
             continue
-        found = True
         if not space.is_disabled:
             step.change(f"disable the space {space.name}", partial(ocis.disable_space, space.id), None)
-    if found:
-        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
-    if copies:
-        raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
-    ocis.require_role()
-    return skipped("nothing_there")
+        closed.add(space.id)
+    return closed, copies
 
 
 def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
@@ -83,6 +94,7 @@ def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
 
     It counts as absent only while the storage answers and our role shows all spaces.
     """
+    ocis.require_role()
     spaces = list(all_of_tenant(step, ocis))
     for space in spaces:
         _require_ours(step, space, ocis)
@@ -111,7 +123,7 @@ def _is_ours(step: StepContext, space: Space, ocis: OcisClient) -> bool:
 
     Our record names it, or our account is a member. Members that are not shown prove nothing.
     """
-    if space.id in (step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")) or is_abandoned(space):
+    if space.id in recorded_ids(step) or is_abandoned(space):
         return True
     return space.members is not None and ocis.account().permission in space.members
 
