@@ -10,7 +10,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result
 from tests.simulators import Saved, mail_treatment
 from tests.worker.test_mail import control, objects
-from tests.worker.test_mail_refusal import account, client, locked
+from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
 from tests.worker.test_mail_return import narrow
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
@@ -82,3 +82,64 @@ def test_a_purge_without_the_right_to_read_keys_removes_nothing(
     assert len(objects(stalwart, "Domain")) == 1
     assert remove_mail(work("stalwart"), mail).result is Result.OK
     assert objects(stalwart, "MemoryLookupKey") == []
+
+
+# -- addresses that something else has now
+
+
+@pytest.fixture
+def returning(stalwart: StalwartSimulator) -> StalwartClient:
+    """Return a client of a server that returns mail, as it has its own rule for recipients."""
+    control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    return client(stalwart)
+
+
+def test_a_list_whose_address_was_given_away_keeps_no_account_and_no_other_address_closed(
+    stalwart: StalwartSimulator, returning: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    both = ("acme.test", "b.test")
+    ensure_mail(work("stalwart", domains=both), returning)
+    first, second = (one["id"] for one in objects(stalwart, "Domain"))
+    for domain in (first, second):
+        account(stalwart, domain)
+    for name in ("sales", "team"):
+        given = {"name": name, "domainId": first, "recipients": {"ann@acme.test": True}}
+        control(stalwart, "create", kind="MailingList", given=given)
+    close_mail(work("stalwart", domains=both), returning)
+    thief = account(stalwart, first, "sales")
+    told = rf"taken: Could not let mail reach the mailing list sales@acme\.test .*Account {thief} \(sales@acme\.test\)"
+    for _ in range(2):
+        with pytest.raises(PermanentError, match=told):
+            ensure_mail(work("stalwart", domains=both), returning)
+        assert (locked(stalwart), saved["stalwartLocked"]) == ([], [])
+        assert mail_treatment(stalwart) == dict.fromkeys(both, "delivered")
+        assert accepted(stalwart, "team@acme.test")
+    control(stalwart, "update", kind="Account", id_=thief, patch={"name": "sales2"})
+    assert ensure_mail(work("stalwart", domains=both), returning).result is Result.OK
+    assert sorted(one["name"] for one in objects(stalwart, "MailingList")) == ["sales", "team"]
+    assert saved["stalwartReturning"] == []
+
+
+def test_an_alias_that_was_given_away_is_named_with_its_holder(
+    stalwart: StalwartSimulator, returning: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), returning)
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    aliases = {"0": {"name": "info", "domainId": saved["stalwartDomainId"]}}
+    account(stalwart, outside, "anna", aliases=aliases)
+    close_mail(work("stalwart"), returning)
+    account(stalwart, saved["stalwartDomainId"], "info")
+    with pytest.raises(PermanentError, match=r"aliases info@acme\.test of anna@outside\.test .*\(info@acme\.test\)"):
+        ensure_mail(work("stalwart"), returning)
+    assert mail_treatment(stalwart)["acme.test"] == "delivered"
+
+
+def test_a_refused_reload_of_the_keys_keeps_no_account_locked(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    account(stalwart, saved["stalwartDomainId"])
+    close_mail(work("stalwart"), mail)
+    with pytest.raises(PermanentError, match=r"missing_permission: .*acme\.test"):
+        ensure_mail(work("stalwart"), narrow(stalwart, "actionReloadLookupStores"))
+    assert (locked(stalwart), saved["stalwartRefused"]) == ([], ["acme.test"])

@@ -33,9 +33,19 @@ class AddressHolder:
     def is_list(self) -> bool:
         return self.kind == "MailingList"
 
-    def alias_domains(self) -> frozenset[str]:
-        """Return the ids of the domains of its aliases."""
-        return frozenset(str(one.get("domainId")) for one in self.aliases.values())
+    def aliases_in(self, domains: Mapping[str, str]) -> list[str]:
+        """Return its alias addresses in these domains, which are names by id, without what hides them."""
+        return [
+            f"{text_of(one, 'name').removesuffix(HIDDEN)}@{domains[one['domainId']]}"
+            for one in self.aliases.values()
+            if one.get("domainId") in domains
+        ]
+
+    @property
+    def shown_address(self) -> str:
+        """Return the address, also of a list that is hidden now."""
+        local, _, domain = self.address.rpartition("@")
+        return f"{local.removesuffix(HIDDEN)}@{domain}" if local else self.address
 
     def rearrangement(self, changing: Collection[str], closed: Collection[str]) -> Object:
         """Return the patch that hides addresses in those of the `changing` domains that are closed, and shows others.
@@ -90,6 +100,15 @@ class DomainContents:
     def change_addresses(self, holder: AddressHolder, patch: Object) -> None:
         """Change name and aliases. Raises KeyTaken when an address was given to something else meanwhile."""
         self._jmap.update(holder.kind, holder.id, patch)
+
+    def describe(self, kind: str, id_: str) -> str:
+        """Return kind, address and id of an account or list for a message."""
+        named = f"{kind} {id_}"
+        if kind not in ("Account", "MailingList"):
+            return named
+        (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "emailAddress"]}))
+        addresses = [str(one["emailAddress"]) for one in answer["list"] if one.get("emailAddress")]
+        return f"{named} ({addresses[0]})" if addresses else named
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
         """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""

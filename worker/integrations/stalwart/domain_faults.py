@@ -13,10 +13,11 @@ _OF_ALL = frozenset({BREAKER_REASON, "not_supported", "tls"})
 
 
 class DomainFaults:
-    """Faults by domain name."""
+    """Faults by domain name, and faults of single changes."""
 
     def __init__(self) -> None:
         self.found: dict[str, Fault] = {}
+        self._of_changes: list[Fault] = []
 
     @contextmanager
     def of(self, domain: str) -> Iterator[None]:
@@ -28,15 +29,27 @@ class DomainFaults:
                 raise
             self.found.setdefault(domain, fault)
 
+    @contextmanager
+    def of_change(self) -> Iterator[None]:
+        """Collect a permanent fault whose text names the object that it concerns; raise others."""
+        try:
+            yield
+        except PermanentError as fault:
+            if not _concerns_one(fault):
+                raise
+            self._of_changes.append(fault)
+
     def raise_found(self) -> None:
         """Raise one fault for all: a temporary one if any of them is temporary."""
-        if not self.found:
+        faults = [*self._of_changes, *self.found.values()]
+        if not faults:
             return
-        description = " ".join(f"{domain}: {_describe(fault)}" for domain, fault in self.found.items())
-        waiting = [fault for fault in self.found.values() if isinstance(fault, TemporaryError)]
+        sentences = [f"{domain}: {_describe(fault)}" for domain, fault in self.found.items()]
+        description = " ".join([*map(_describe, self._of_changes), *sentences])
+        waiting = [fault for fault in faults if isinstance(fault, TemporaryError)]
         if waiting:
             raise TemporaryError(waiting[0].reason, description, wait=waiting[0].wait)
-        raise PermanentError(next(iter(self.found.values())).reason, description)
+        raise PermanentError(faults[0].reason, description)
 
 
 def _concerns_one(fault: Fault) -> bool:

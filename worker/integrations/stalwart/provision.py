@@ -30,20 +30,23 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     """
     record = ClosedRecord(step)
     on_record = DomainRecord(step)
+    faults = DomainFaults()
     closed = close_removed(step, stalwart, record, on_record)
     if not step.tenant.domains:
         _note_records(step, {}, ())
         return skipped("no_domains", **closed.notes)
     waiting = _waiting_domains(step, stalwart, on_record)
     if not step.ready_domains:
-        open_mail(step, stalwart, record, waiting, closed)
+        with faults.of_change():
+            open_mail(step, stalwart, record, waiting, closed)
         _note_records(step, {}, step.waiting_domains)
+        faults.raise_found()
         return skipped("domains_unverified", **closed.notes, **_waiting_notes(step))
     owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
-    faults = DomainFaults()
     domains = _ensure_domains(step, stalwart, owner, on_record, faults)
-    open_mail(step, stalwart, record, [*domains, *waiting], closed)
+    with faults.of_change():
+        open_mail(step, stalwart, record, [*domains, *waiting], closed)
     published = {}
     for domain in domains:
         with faults.of(domain.name):

@@ -14,6 +14,7 @@ from worker.integrations.stalwart.accounts import SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
 from worker.integrations.stalwart.closed.mail_stop import stop_mail
+from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
@@ -96,10 +97,11 @@ def _unlock(
     locked = record.recorded(LOCKED)
     run_all(
         partial(
-            step.change,
+            named_change,
+            step,
+            stalwart,
             f"let {account.address} sign in again",
             partial(stalwart.accounts.restore, account, [SIGN_IN]),
-            None,
         )
         for held in accounts.values()
         for account in held
@@ -218,10 +220,11 @@ def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, acc
     record.add(LOCKED, [one.id for one in open_now])
     run_all(
         partial(
-            step.change,
+            named_change,
+            step,
+            stalwart,
             f"keep {account.address} from signing in",
             partial(stalwart.accounts.restrict, account, [SIGN_IN]),
-            None,
         )
         for account in open_now
     )

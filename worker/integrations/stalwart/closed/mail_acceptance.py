@@ -8,6 +8,7 @@ from functools import partial
 from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_return import receive_again
+from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext, run_all
@@ -52,7 +53,7 @@ def _remove_keys(
     # recorded until the server has applied the removal: an interrupted attempt leaves no key to be found
     record.add(REFUSED_NAMES, names)
     ids = [id_ for name in names for id_ in held.get(name, ())]
-    step.change(f"accept mail to {domain.name} again", partial(stalwart.rule.remove_keys, ids), None)
+    named_change(step, stalwart, f"accept mail to {domain.name} again", partial(stalwart.rule.remove_keys, ids))
     record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
 
 
@@ -70,5 +71,5 @@ def _remove_unused_keys(
     held = stalwart.rule.keys()
     ids = [id_ for name in sorted(unused) for id_ in held.get(name, ())]
     sentence = f"remove the lookup keys of the former names {', '.join(sorted(unused))}"
-    step.change(sentence, partial(stalwart.rule.remove_keys, ids), None)
+    named_change(step, stalwart, sentence, partial(stalwart.rule.remove_keys, ids))
     record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - unused)

@@ -12,10 +12,11 @@ from functools import partial
 
 from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
 from worker.integrations.stalwart.contents import AddressHolder
 from worker.integrations.stalwart.models import HIDDEN, MailDomain
-from worker.integrations.step_context import StepContext, run_all
+from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 Domains = Sequence[MailDomain]
 
@@ -65,12 +66,12 @@ def receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRec
 
 def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
     stop = partial(stalwart.accounts.restrict, account, [RECEIVE])
-    step.change(f"return mail to {account.address}", stop, None)
+    named_change(step, stalwart, f"return mail to {account.address}", stop)
 
 
 def _restore_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
     restore = partial(stalwart.accounts.restore, account, [RECEIVE])
-    step.change(f"let {account.address} receive mail again", restore, None)
+    named_change(step, stalwart, f"let {account.address} receive mail again", restore)
 
 
 def _change_addresses(step: StepContext, stalwart: StalwartClient, changing: Domains, closed: Collection[str]) -> None:
@@ -78,10 +79,11 @@ def _change_addresses(step: StepContext, stalwart: StalwartClient, changing: Dom
     ids = {one.id for one in changing}
     run_all(
         partial(
-            step.change,
+            named_change,
+            step,
+            stalwart,
             _sentence(_describe(holder, changing), is_hidden=ids.issubset(closed)),
             partial(stalwart.contents.change_addresses, holder, patch),
-            None,
         )
         for holder in stalwart.contents.address_holders()
         if (patch := holder.rearrangement(ids, closed))
@@ -93,14 +95,14 @@ def _change_catch_all(step: StepContext, stalwart: StalwartClient, domain: MailD
         local, _, place = domain.catch_all.rpartition("@")
         local = f"{local}{HIDDEN}" if is_hidden else local.removesuffix(HIDDEN)
         change = partial(stalwart.set_catch_all, domain.id, f"{local}@{place}")
-        step.change(_sentence(f"the catch-all address of {domain.name}", is_hidden=is_hidden), change, None)
+        named_change(step, stalwart, _sentence(f"the catch-all address of {domain.name}", is_hidden=is_hidden), change)
 
 
 def _describe(holder: AddressHolder, domains: Domains) -> str:
-    if holder.is_list and holder.domain_id in [one.id for one in domains]:
-        return f"the mailing list {holder.address}"
-    names = ", ".join(one.name for one in domains if one.id in holder.alias_domains())
-    return f"aliases of {holder.address} in {names}"
+    names = {one.id: one.name for one in domains}
+    if holder.is_list and holder.domain_id in names:
+        return f"the mailing list {holder.shown_address}"
+    return f"the aliases {enumerate_names(holder.aliases_in(names))} of {holder.shown_address}"
 
 
 def _sentence(what: str, *, is_hidden: bool) -> str:

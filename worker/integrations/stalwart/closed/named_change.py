@@ -1,0 +1,23 @@
+"""Make a change and name it in its fault, so that a person knows which object to correct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.integrations.outcomes import BREAKER_REASON, PermanentError
+from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.protocol.answers import KeyTaken
+from worker.integrations.step_context import StepContext
+
+
+def named_change(step: StepContext, stalwart: StalwartClient, sentence: str, act: Callable[[], None]) -> None:
+    """Make a change. A permanent fault names it, and the holder of an address that something else has now."""
+    try:
+        step.change(sentence, act, None)
+    except KeyTaken as taken:
+        holder = stalwart.contents.describe(taken.kind, taken.id)
+        raise PermanentError("taken", f"Could not {sentence}: {holder} has an address of it now.") from None
+    except PermanentError as refusal:
+        if refusal.reason == BREAKER_REASON:
+            raise
+        raise PermanentError(refusal.reason, f"Could not {sentence}. {refusal.detail}".strip()) from None
