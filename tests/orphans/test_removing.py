@@ -139,6 +139,34 @@ def test_the_one_of_two_spaces_that_is_on_record_is_kept(platform: PlatformFixtu
     assert twin not in platform.spaces()
 
 
+@pytest.mark.parametrize("is_living", [True, False])
+def test_a_duplicate_that_a_person_made_is_never_an_orphan(platform: PlatformFixture, is_living: bool) -> None:
+    """The duplicate has the tenant's marker, the person as its only member, and files in its trash bin."""
+    tenant = platform.grown("acme")
+    storage = platform.ocis.storage
+    own = storage.spaces[tenant.remote["ocisSpaceId"]]
+    platform.ocis.people.person("anna", "User")
+    copy = storage.spaces[platform.ocis.add_space("Acme copy", own.description, manager="anna")]
+    storage.put_file(copy, "plan.txt", 17)
+    storage.delete_file(copy, "plan.txt")
+    if not is_living:
+        platform.forget("acme")
+    for _ in range(2):
+        platform.scan()
+    listed = [one.object_id for one in platform.orphans() if one.integration == "ocis"]
+    assert listed == ([] if is_living else [own.id])
+
+
+def test_a_duplicate_whose_removal_was_approved_before_is_kept(platform: PlatformFixture) -> None:
+    tenant = platform.grown("acme")
+    twin = platform.ocis.storage.spaces[platform.twin_of_space(tenant)]
+    for _ in range(2):
+        platform.scan()
+    twin.grants = {"u:anna": "manager"}
+    assert removed(platform, "ocis").status == "gone"
+    assert twin.id in platform.spaces()
+
+
 def test_the_other_space_is_kept_when_the_one_on_record_disappears(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)

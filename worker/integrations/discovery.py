@@ -18,7 +18,7 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import delete_group
 from worker.integrations.authentik.models import MANAGER, Group, marker
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.finding import list_all
+from worker.integrations.ocis.finding import is_abandoned, is_made_by, list_all
 from worker.integrations.ocis.space import remove_space
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.removal import delete_domain, delete_mail_tenant
@@ -59,9 +59,15 @@ def find_mail(stalwart: StalwartClient, signer: MarkerSigner) -> list[FoundObjec
 
 
 def find_spaces(ocis: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
-    """Return all spaces with our marker, disabled ones too. Raises a Fault unless our role shows every space."""
+    """Return all spaces with our marker that we made, disabled ones too.
+
+    Left out are those that do not show our account among their members: a person's duplicate of a tenant's space has
+    the marker, and the person's files. Raises a Fault unless our role shows every space.
+    """
     ocis.require_role()
-    spaces = [(signer.tenant_id(one.description), one) for one in list_all(ocis)]
+    account = ocis.account()
+    ours = [one for one in list_all(ocis) if is_abandoned(one) or is_made_by(account, one)]
+    spaces = [(signer.tenant_id(one.description), one) for one in ours]
     return [
         FoundObject(
             MarkedObject(OrphanKind.SPACE, space.id, space.name, tenant_id),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from shared.integrations.outcomes import PermanentError
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.models import Space
+from worker.integrations.ocis.models import Account, Space
 from worker.integrations.step_context import StepContext
 
 #: reads of an empty list before it is accepted, because it is also the response while the storage is down
@@ -113,6 +113,14 @@ def list_all(ocis: OcisClient) -> list[Space]:
 def is_abandoned(space: Space) -> bool:
     """Return whether the space was abandoned, see `creation.abandon`."""
     return space.is_disabled and space.description.startswith(ABANDONED_TEXT)
+
+
+def is_made_by(account: Account, space: Space) -> bool:
+    """Return whether our account is seen to be a member, as it is of each space that it created.
+
+    The marker alone proves less: the duplicate that a person makes of a space has it too.
+    """
+    return space.members is not None and account.permission in space.members
 
 
 def _only(found: Sequence[Space]) -> Space | None:

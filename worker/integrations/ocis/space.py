@@ -21,6 +21,7 @@ from worker.integrations.ocis.finding import (
     find_on_record,
     has_foreign_marker,
     is_abandoned,
+    is_made_by,
     recorded_ids,
 )
 from worker.integrations.ocis.members import PENDING, ensure_members, read_members, remove_group
@@ -119,13 +120,8 @@ def _require_ours(step: StepContext, space: Space, ocis: OcisClient) -> None:
 
 
 def _is_ours(step: StepContext, space: Space, ocis: OcisClient) -> bool:
-    """Return whether evidence beside the marker shows that a space is the tenant's: a duplicate copies the marker.
-
-    Our record names it, or our account is a member. Members that are not shown prove nothing.
-    """
-    if space.id in recorded_ids(step) or is_abandoned(space):
-        return True
-    return space.members is not None and ocis.account().permission in space.members
+    """Return whether our record names the space, or it is seen to be ours: a duplicate copies the marker."""
+    return space.id in recorded_ids(step) or is_abandoned(space) or is_made_by(ocis.account(), space)
 
 
 def remove_space(recorder: ChangeRecorder, ocis: OcisClient, space: Space) -> None:
