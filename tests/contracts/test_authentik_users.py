@@ -28,6 +28,16 @@ def test_a_created_user_has_the_fields_that_we_read_and_a_number_for_membership(
     assert (user["email"], user["attributes"]) == ("Anna@Acme.test", {"dezky": {"tenantId": "x"}})
 
 
+def test_a_user_keeps_the_uid_under_another_name_and_a_later_user_of_the_first_name_gets_another(
+    authentik_api: Server, new_user: Make
+) -> None:
+    user = new_user(email="anna@acme.test")
+    changed = {"username": unique("renamed"), "email": "anna@globex.test"}
+    assert authentik_api("PATCH", f"{USERS}{user['pk']}/", json=changed).json()["uid"] == user["uid"]
+    again = new_user(username=user["username"])
+    assert again["uid"] not in ("", user["uid"])
+
+
 def test_the_caller_is_described_without_attributes(authentik_api: Server) -> None:
     """Read in the product's schema: UserSelf has none, as it has no uuid and no path."""
     answer = authentik_api("GET", f"{USERS}me/").json()["user"]

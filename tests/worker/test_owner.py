@@ -11,7 +11,7 @@ import pytest
 from sandbox.simulators.authentik.records import User
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
-from shared.tenants.model import Owner
+from shared.tenants.model import Owner, Status
 from tests.simulators import API_TOKEN, TENANT_ID, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.authentik.client import AuthentikClient
@@ -44,8 +44,8 @@ def stage(authentik: AuthentikSimulator) -> str:
 def give(identity: AuthentikClient, work: MakeStep) -> Callable[..., Outcome]:
     """Run the access step for a tenant with this owner."""
 
-    def run(owner: Owner = OLGA, **given: Any) -> Outcome:
-        return ensure_access(replace(work("authentik", owner=owner), **given), identity)
+    def run(owner: Owner = OLGA, *, status: Status = Status.PENDING, **given: Any) -> Outcome:
+        return ensure_access(replace(work("authentik", owner=owner, status=status), **given), identity)
 
     return run
 
@@ -106,13 +106,14 @@ def test_addresses_that_only_contain_the_owners_are_other_people(authentik: Auth
     assert members(authentik) == {OLGA.email}
 
 
+@pytest.mark.parametrize("status", [Status.PENDING, Status.ACTIVE])
 def test_an_older_account_that_appears_later_blocks_the_sign_in_of_ours(
-    authentik: AuthentikSimulator, give: Give
+    authentik: AuthentikSimulator, give: Give, status: Status
 ) -> None:
     older = authentik.directory.add_user({"username": "olga"})
     give()
     older.email = OLGA.email
-    assert give().reason == "owner_has_account"
+    assert give(status=status).reason == "owner_has_account"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,22 @@ def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
     give()
     assert members(authentik) == {OLGA.email}
     assert person(authentik, "wrong@acme.test").attributes == {"theirs": 1}
+
+
+@pytest.mark.parametrize("successor", [{}, {"username": "olga@acme.test"}], ids=["free", "given-to-another"])
+def test_an_owner_who_gets_another_name_in_authentik_stays_the_owner(
+    authentik: AuthentikSimulator, give: Give, saved: Saved, successor: dict[str, str]
+) -> None:
+    give()
+    subject, new = saved["ownerSubject"], "olga.new@acme.test"
+    authentik.directory.change_user(person(authentik), {"username": new, "email": new}, whole=False)
+    if successor:
+        authentik.directory.add_user(successor)
+    authentik.journal.clear()
+    outcome = give(status=Status.ACTIVE)
+    assert outcome.result is Result.OK
+    assert (saved["ownerSubject"], members(authentik)) == (subject, {new})
+    assert writes(authentik) == []
 
 
 def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,9 +27,11 @@ class Directory:
         #: called with each user whose sessions end
         self.on_sign_out: list[Callable[[User], None]] = []
         self._numbers = itertools.count(1)
+        #: how many users were added under each username
+        self._added: Counter[str] = Counter()
 
     def clear(self) -> None:
-        for held in (self.groups, self.groups_by_name, self.users, self.users_by_name):
+        for held in (self.groups, self.groups_by_name, self.users, self.users_by_name, self._added):
             held.clear()
 
     # -- groups
@@ -95,7 +99,7 @@ class Directory:
         self._require_groups(body.get("groups", []))
         if fields["username"] in self.users_by_name:
             raise Invalid(username=NOT_UNIQUE)
-        user = User(pk=next(self._numbers), **fields)
+        user = User(pk=next(self._numbers), uid=self._new_uid(fields["username"]), **fields)
         self.users[user.pk] = user
         self.users_by_name[user.username] = user
         self._put_into(user, body.get("groups", []))
@@ -133,6 +137,15 @@ class Directory:
     def sign_out(self, user: User) -> None:
         for callback in self.on_sign_out:
             callback(user)
+
+    def _new_uid(self, username: str) -> str:
+        """Return another uid for each new user.
+
+        Authentik hashes its own id and the user's number. This is the same after a restart instead, because the
+        sandbox's database keeps the subjects of tokens.
+        """
+        self._added[username] += 1
+        return hashlib.sha256(f"simulator:{username}:{self._added[username]}".encode()).hexdigest()
 
     def _put_into(self, user: User, groups: Iterable[str]) -> None:
         wanted = set(groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass, field
@@ -40,7 +39,10 @@ class Group:
 
 @dataclass
 class User:
+    """A user. `uid`: the default `sub` of the user's tokens, which no change of the user changes."""
+
     pk: int
+    uid: str
     username: str
     name: str = ""
     email: str = ""
@@ -56,11 +58,6 @@ class User:
         """Return whether an active user signs in with this password."""
         same = secrets.compare_digest(self.password.encode(), given.encode())
         return self.is_active and bool(self.password) and same
-
-    @property
-    def uid(self) -> str:
-        """Return the default `sub` of this user's tokens."""
-        return hashlib.sha256(f"simulator:{self.username}".encode()).hexdigest()
 
 
 @dataclass

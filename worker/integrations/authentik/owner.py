@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
-from shared.tenants.model import Owner
+from shared.tenants.model import Owner, Status
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, Person, marker, without_marker
 from worker.integrations.step_context import StepContext
@@ -20,6 +20,8 @@ def ensure_owner(step: StepContext, owner: Owner, group: Group, authentik: Authe
     """
     found = authentik.find_people(owner.email)
     person = found[0] if found else None
+    if person is None or person.owned_tenant_id != step.tenant.id:
+        person = _renamed(step, owner, authentik) or person
     _release_former(step, owner, group, authentik, person)
     if person is None:
         person = step.change(
@@ -45,6 +47,18 @@ def release_owners(step: StepContext, authentik: AuthentikClient) -> list[str]:
     for person in people:
         _release(step, person, authentik)
     return [person.username for person in people]
+
+
+def _renamed(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person | None:
+    """Return the owner's account after it got another name and address in Authentik, which keeps its subject.
+
+    Until the tenant is active, the owner may have been replaced instead.
+    """
+    known = step.remote("ownerSubject")
+    if known is None or step.tenant.status is Status.PENDING:
+        return None
+    ours = [one for one in authentik.list_owners(step.tenant.id) if one.subject == known]
+    return next((one for one in ours if not one.signs_in_as(owner.email)), None)
 
 
 def _release(step: StepContext, person: Person, authentik: AuthentikClient) -> None:
