@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_simulator import Server
@@ -143,7 +144,7 @@ def test_a_task_needs_the_permission_of_its_type(simulator: StalwartSimulator, j
 
 def test_an_account_cannot_grant_permissions_that_it_lacks(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
-    granted = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
+    granted = ["authenticate", "emailReceive", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
     control(simulator, "add_key", key="API_narrow", permissions=granted)
     narrow = by_key(simulator, "API_narrow")
     for kind, body in [
@@ -240,3 +241,20 @@ def test_one_of_two_refusals_is_chosen_at_random(jmap: Jmap) -> None:
     assert jmap.get("Domain", domain, "name")["name"] == ACME
     seen = {jmap.refusal("Domain", name=ACME, memberTenantId="zzz")["type"] for _ in range(40)}
     assert seen == {"primaryKeyViolation", "invalidForeignKey"}
+
+
+def test_a_change_of_permissions_and_a_new_group_grant_what_the_account_has_then(
+    simulator: StalwartSimulator, jmap: Jmap
+) -> None:
+    """The product checks the resulting permissions, also when one is taken."""
+    domain = jmap.create("Domain", name=ACME)
+    ann = jmap.create("Account", **user(domain, "ann"))
+    lock = {"permissions": {"@type": "Merge", "disabledPermissions": {"authenticate": True}}}
+    narrow = by_key(simulator, "API_narrow")
+    control(simulator, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - {"imapAuthenticate"}))
+    refused = narrow.set("Account", update={ann: lock})["notUpdated"][ann]
+    assert (refused["type"], "imapAuthenticate" in refused["description"]) == ("forbidden", True)
+    assert ann in narrow.set("Account", update={ann: {"description": "Ann"}})["updated"]
+    assert narrow.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
+    control(simulator, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - {"emailReceive"}))
+    assert narrow.refusal("Account", **{"@type": "Group"}, name="other", domainId=domain)["type"] == "forbidden"

@@ -143,3 +143,35 @@ def test_a_refused_reload_of_the_keys_keeps_no_account_locked(
     with pytest.raises(PermanentError, match=r"missing_permission: .*acme\.test"):
         ensure_mail(work("stalwart"), narrow(stalwart, "actionReloadLookupStores"))
     assert (locked(stalwart), saved["stalwartRefused"]) == ([], ["acme.test"])
+
+
+# -- domains that left and cannot be closed
+
+
+def test_a_domain_that_left_and_cannot_be_closed_stops_no_other_and_is_named(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    old = saved["stalwartDomains"][1]
+    account(stalwart, old["id"])
+    told = r"missing_permission: Could not keep ann@old\.test from signing in\. .*imapAuthenticate"
+    for _ in range(2):
+        with pytest.raises(PermanentError, match=told):
+            ensure_mail(work("stalwart", domains=("acme.test", "new.test")), narrow(stalwart, "imapAuthenticate"))
+        assert mail_treatment(stalwart) == {"acme.test": "delivered", "new.test": "delivered", "old.test": "refused"}
+        assert {one["domain"] for one in saved["dnsRecords"]} == {"acme.test", "new.test"}
+        assert old in saved["stalwartDomains"]
+    with pytest.raises(PermanentError, match=told):
+        ensure_mail(work("stalwart", domains=()), narrow(stalwart, "imapAuthenticate"))
+    assert ensure_mail(work("stalwart", domains=("acme.test", "new.test")), mail).result is Result.OK
+    assert (locked(stalwart), saved["stalwartClosedDomains"]) == (["ann@old.test"], [old])
+
+
+def test_a_suspension_that_may_lock_nobody_says_which_permission_is_missing(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    account(stalwart, saved["stalwartDomainId"])
+    with pytest.raises(PermanentError, match=r"missing_permission: .*ann@acme\.test .*imapAuthenticate"):
+        close_mail(work("stalwart"), narrow(stalwart, "imapAuthenticate"))
+    assert mail_treatment(stalwart) == {"acme.test": "refused"}

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS, Caller, key_permissions, new_key_secret, permissions_of
+from sandbox.simulators.stalwart.callers import (
+    ALL_PERMISSIONS,
+    DEFAULT_ROLES,
+    Caller,
+    key_permissions,
+    new_key_secret,
+    permissions_of,
+)
+from sandbox.simulators.stalwart.objects.patching import patched
 from sandbox.simulators.stalwart.objects.properties import Object, SetError, invalid_patch
 from sandbox.simulators.stalwart.objects.registry import Registry
 
 TENANT = "memberTenantId"
 INHERIT: Object = {"@type": "Inherit"}
+#: roles and permissions of an account that is created without
+WITHOUT_OWN: Object = {"roles": {"@type": "User"}, "permissions": INHERIT}
+#: properties whose change grants what the account then has, also when it takes a permission
+GRANTING = frozenset({"roles", "permissions", "enabledPermissions", "disabledPermissions"})
 #: API keys of one account
 MAX_KEYS = 5
 #: (kind, `@type` where it matters): the tenant quota that counts it
@@ -79,6 +91,8 @@ class Scope:
         """Change an object that the caller may see. Raises SetError."""
         self._require(kind, id_)
         self._refuse_tenant(patch)
+        if any(pointer.partition("/")[0] in GRANTING for pointer in patch):
+            self._check_grant(kind, patched(kind, self._registry.objects[kind][id_], patch))
         self._registry.update(kind, id_, patch)
 
     def destroy(self, kind: str, id_: str) -> None:
@@ -115,9 +129,9 @@ class Scope:
         if self.caller.permissions >= ALL_PERMISSIONS:
             return
         granted: set[str] = set(given.get("enabledPermissions") or {}) if kind == "Role" else set()
-        if kind == "Account" and given.get("@type") == "User":
-            whole = {"roles": {"@type": "User"}, "permissions": {"@type": "Inherit"}, **given}
-            granted = set(permissions_of(self._registry, whole))
+        if kind == "Account":
+            granted = set(permissions_of(self._registry, WITHOUT_OWN | given))
+            granted &= DEFAULT_ROLES["Group"] if given.get("@type") == "Group" else granted
         if kind == "ApiKey":
             granted = set(key_permissions(ALL_PERMISSIONS, given.get("permissions") or INHERIT))
             granted = granted if (given.get("permissions") or INHERIT)["@type"] == "Replace" else set()

@@ -31,9 +31,10 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     record = ClosedRecord(step)
     on_record = DomainRecord(step)
     faults = DomainFaults()
-    closed = close_removed(step, stalwart, record, on_record)
+    closed = close_removed(step, stalwart, record, on_record, faults)
     if not step.tenant.domains:
         _note_records(step, {}, ())
+        faults.raise_found()
         return skipped("no_domains", **closed.notes)
     waiting = _waiting_domains(step, stalwart, on_record)
     if not step.ready_domains:

@@ -16,6 +16,7 @@ from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_agai
 from worker.integrations.stalwart.closed.mail_stop import stop_mail
 from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
+from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
@@ -135,11 +136,12 @@ def close_domains(
 
 
 def close_removed(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, on_record: DomainRecord
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, on_record: DomainRecord, faults: DomainFaults
 ) -> ClosedDomains:
     """Close the domains that left the tenant, and accounts made in them since.
 
-    Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not.
+    Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not. A permanent
+    fault is collected, so that the tenant's own domains are set up all the same, and the next attempt closes again.
     """
     leaving, before = on_record.left(on_record.set_up), on_record.left(on_record.closed)
     current = on_record.current_ids
@@ -150,10 +152,12 @@ def close_removed(
     known = {entry["id"] for entry in before}
     sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
     step.announce_removals(sentences)
-    notes = close_domains(step, stalwart, record, accounts, domains, known) if domains else {}
-    for sentence in sentences:
-        step.remove(sentence, lambda: None)
-    on_record.set_closed(found)
+    notes: dict[str, str] = {}
+    with faults.of_change():
+        notes = close_domains(step, stalwart, record, accounts, domains, known) if domains else {}
+        for sentence in sentences:
+            step.remove(sentence, lambda: None)
+        on_record.set_closed(found)
     names = frozenset(name for one in domains for name in one.names)
     return ClosedDomains(_objects(accounts), names, _describe(sentences, notes))
 

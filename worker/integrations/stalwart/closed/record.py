@@ -54,6 +54,8 @@ class DomainRecord:
         """Record a domain that was ensured now, in the tenant's order."""
         known = {entry["domain"]: entry["id"] for entry in self.set_up} | {domain.name: domain.id}
         entries = [{"domain": name, "id": known[name]} for name in self._step.tenant.domains if name in known]
+        # a domain that left the tenant and could not be closed in this attempt is closed by the next
+        entries += self.left(self.set_up)
         self._save(entries, [entry for entry in self.closed if entry["domain"] != domain.name])
 
     def _is_present(self, entry: Entry) -> bool:
