@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -161,6 +162,28 @@ def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, fil
     ensure_files(work("ocis"), files)
     remove_files(work("ocis"), files)
     assert list(ocis.storage.groups.values()) == ["tenant-acme"]
+
+
+UNCLEAR: list[dict[str, Any]] = [
+    {"kind": "status", "status": 502},
+    {"kind": "status", "status": 500, "body": ""},
+    {"kind": "hang", "delay": 1.5},
+    {"kind": "wrong_body"},
+]
+
+
+@pytest.mark.parametrize("rule", UNCLEAR, ids=str)
+def test_a_purge_keeps_a_group_that_was_there_before_a_request_with_an_unclear_response(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, rule: dict[str, Any]
+) -> None:
+    """The first attempt reads nothing before it creates the group."""
+    group = ocis.storage.add_group("tenant-acme")
+    fault(ocis, method="POST", path="groups$", count=1, **rule)
+    assert ensure_files(work("ocis", is_first=True), files).notes == {"members": "invited"}
+    assert only(ocis).grants[f"g:{group}"] == "editor"
+    assert "ocisGroupId" not in saved
+    remove_files(work("ocis"), files)
+    assert list(ocis.storage.groups) == [group]
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])

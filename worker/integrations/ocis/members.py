@@ -96,7 +96,7 @@ def _ensure_group(step: StepContext, ocis: OcisClient, *, is_new: bool) -> str |
         return known
     if step.is_dry_run:
         return step.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(ocis) else None
-    return _create_group(step, ocis)
+    return _create_group(step, ocis, was_absent=not is_new)
 
 
 def _may_create(ocis: OcisClient) -> bool:
@@ -106,10 +106,12 @@ def _may_create(ocis: OcisClient) -> bool:
         return False
 
 
-def _create_group(step: StepContext, ocis: OcisClient) -> str | None:
+def _create_group(step: StepContext, ocis: OcisClient, *, was_absent: bool) -> str | None:
     """Create the group, or find the one that another client created at the same time.
 
-    Only a lasting refusal means that there will be none: to mistake a fault for one would omit the group.
+    Only a lasting refusal means that there will be none: to mistake a fault for one would omit the group. After an
+    unclear answer a group is recorded as created by us only if its absence was read before (`was_absent`): a purge
+    removes what is recorded.
     """
     name = step.tenant.group_name
     try:
@@ -118,10 +120,12 @@ def _create_group(step: StepContext, ocis: OcisClient) -> str | None:
         _require_lasting(refusal, ocis)
         created = None
     except TemporaryError:
-        # the request may have succeeded; before it there was no such group
+        # the request may have succeeded
         created = ocis.find_group(name)
         if created is None:
             raise
+        if not was_absent:
+            return created
     if created is None:
         return ocis.find_group(name)
     step.save(ocisGroupId=created)
