@@ -66,7 +66,8 @@ class IntegrationSettings(BaseSettings):
     )
     stalwart_smtp_url: SmtpUrl | None = Field(
         None,
-        description="smtp:// or smtps:// address of Stalwart's SMTP listener, to verify that closed mail is refused",
+        description="smtp:// or smtps:// address of Stalwart's SMTP listener, to verify that closed mail is refused; "
+        "allow the workers' addresses there (x:AllowedIp)",
     )
     stalwart_tenants: Literal["auto", "require", "off"] = Field(
         "auto",

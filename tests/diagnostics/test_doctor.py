@@ -66,6 +66,14 @@ def test_a_failing_check_has_a_remedy(make_platform: Callable[..., PlatformFixtu
     assert found[("ocis", "version")].seconds is None
 
 
+def test_the_check_of_refusals_over_smtp_says_that_the_workers_addresses_must_be_allowed(
+    platform: PlatformFixture, dispatcher: Dispatcher
+) -> None:
+    assert ("stalwart", "smtp") not in examined(platform, dispatcher)
+    platform.settings = platform.settings.model_copy(update={"stalwart_smtp_url": "smtp://127.0.0.1:25"})
+    assert "x:AllowedIp" in examined(platform, dispatcher)[("stalwart", "smtp")].message
+
+
 def test_a_product_that_stopped_answering_since_the_last_check_is_found(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:

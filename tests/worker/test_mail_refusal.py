@@ -96,6 +96,21 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimu
     assert (outcome.notes["mail"], "SMTP answered 550" in outcome.notes["mail_verified"]) == ("refused", True)
 
 
+def test_closing_many_domains_ends_though_the_server_waits_before_it_refuses_a_recipient(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
+    """The product waits 5 s before each refusal, and bans an address after 35 refusals a day."""
+    mail = client(stalwart, probe=probe_of(stalwart))
+    names = tuple(f"d{number}.test" for number in range(4))
+    ensure_mail(work("stalwart", domains=names), mail)
+    stalwart.mail.wait_on_fail = 5.2
+    with within(10):
+        verified = close_mail(work("stalwart", domains=names), mail).notes["mail_verified"]
+    assert "read back" in verified
+    (asked,) = stalwart.mail.refused
+    assert f"for {asked}, one recipient for all" in verified
+
+
 def test_mail_is_not_reported_as_refused_while_smtp_accepts_it(
     stalwart: StalwartSimulator, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

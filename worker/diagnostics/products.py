@@ -12,7 +12,7 @@ from typing import Any
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.diagnostics.model import VERSION, Check, CheckStatus
-from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.catalog import INTEGRATIONS, STALWART
 from shared.integrations.outcomes import Fault, TemporaryError, failed
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
@@ -25,6 +25,10 @@ from worker.integrations.discovery import FINDERS
 MAX_PRODUCT_SECONDS = 30.0
 #: reasons that say that our account may not do what a step needs
 REFUSALS = frozenset({"bad_credentials", "missing_permission"})
+SMTP_PROBE = (
+    "Each closing of mail asks Stalwart about one recipient over SMTP, and Stalwart bans an address after many "
+    "refusals a day: its x:AllowedIp must hold the addresses of the workers."
+)
 #: a certificate that ends within this is a warning, in seconds
 ENDS_SOON = 14 * 86400.0
 
@@ -42,6 +46,8 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
             if name in FINDERS:
                 signer = MarkerSigner(name, settings.stamp_key_texts)
                 yield _check_read(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
+            if name == STALWART and settings.stalwart_smtp_url is not None:
+                yield Check(name, "smtp", CheckStatus.OK, SMTP_PROBE)
         yield _certificate(name, urls.get(name), settings.extra_ca_certs)
 
 

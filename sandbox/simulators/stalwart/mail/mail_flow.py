@@ -38,6 +38,10 @@ class MailFlow:
     registry: Registry
     rewrite: Object = field(default_factory=lambda: {"match": {}, "else": "false"})
     keys: set[tuple[str, str]] = field(default_factory=set)
+    #: seconds before a recipient is refused over SMTP; the product waits 5 (`waitOnFail`)
+    wait_on_fail: float = 0.05
+    #: recipients that were refused over SMTP; the product bans an address after 35 a day (`abuseBanRate`)
+    refused: list[str] = field(default_factory=list)
     #: recipients outside this server to whom mail was relayed
     relayed: list[str] = field(default_factory=list)
 

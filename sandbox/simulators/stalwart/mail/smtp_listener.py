@@ -64,13 +64,14 @@ class _Session:
             return _GONE
         if verb.upper() == "DATA":
             return await self._data(writer)
+        if verb.upper() == "RCPT":
+            return await self._rcpt(rest)
         commands: dict[str, Callable[[str], str]] = {
             "EHLO": lambda _: "250-mail.platform.test\r\n250-AUTH PLAIN\r\n250 ENHANCEDSTATUSCODES",
             "HELO": lambda _: "250 mail.platform.test",
             "NOOP": lambda _: "250 2.0.0 OK",
             "AUTH": self._auth,
             "MAIL": self._mail,
-            "RCPT": self._rcpt,
             "RSET": self._rset,
             "QUIT": self._quit,
         }
@@ -99,15 +100,19 @@ class _Session:
         self._sender = found[1]
         return "250 2.1.0 OK"
 
-    def _rcpt(self, rest: str) -> str:
+    async def _rcpt(self, rest: str) -> str:
         found = _PATH.search(rest)
         if self._sender is None:
             return "503 5.5.1 MAIL is required first."
         if found is None:
             return "501 5.5.4 Syntax error."
-        reply = self._parts()[0].recipient(found[1], is_authenticated=self._account is not None)
+        flow = self._parts()[0]
+        reply = flow.recipient(found[1], is_authenticated=self._account is not None)
         if reply.is_accepted:
             self._recipients.append(found[1])
+        else:
+            flow.refused.append(found[1])
+            await asyncio.sleep(flow.wait_on_fail)
         return f"{reply.code} {reply.text}"
 
     async def _data(self, writer: asyncio.StreamWriter) -> str:

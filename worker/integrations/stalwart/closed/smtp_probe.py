@@ -10,7 +10,8 @@ from worker.http.deadline import remaining
 
 #: the name that we give; servers refuse one without a dot
 OUR_NAME = "mail-check.invalid"
-STEP_SECONDS = 5.0
+#: how long each reply may take: Stalwart waits before it refuses a recipient (`waitOnFail` of x:MtaStageRcpt, 5 s)
+REPLY_SECONDS = 15.0
 ACCEPTED = "250"
 #: the reply to a recipient that the rule rewrites; other refusals, such as an unknown mailbox, do not prove the rule
 REFUSED = "550 5.1.2 Relay not allowed"
@@ -38,7 +39,7 @@ class SmtpProbe:
             return None
 
     def _connect(self) -> smtplib.SMTP:
-        seconds = max(0.1, remaining(STEP_SECONDS))
+        seconds = max(0.1, remaining(REPLY_SECONDS))
         if self.is_tls:
             context = tls_context(self.ca_file)
             return smtplib.SMTP_SSL(self.host, self.port, local_hostname=OUR_NAME, timeout=seconds, context=context)
