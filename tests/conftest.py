@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import uuid
@@ -29,6 +30,10 @@ pytest_plugins = [
 
 #: the variable by which the controlling process gives its workers the shared server
 SHARED = "DEZKY_TEST_MONGODB_URI"
+
+#: Linux's file system in memory, and the size of a new database
+MEMORY = Path("/dev/shm")  # noqa: S108 - the folder below it has a name of its own
+MONGODB_BYTES = 320 * 1024**2
 
 #: files and folders whose tests share servers that take long to start; `xdist_group` marks do nothing under pytest 9.2
 TOGETHER = (
@@ -65,12 +70,18 @@ def _shared_uri() -> str:
         os.environ[SHARED] = os.environ["MONGODB_URI"]
     if SHARED in os.environ:
         return os.environ[SHARED]
-    folder = tempfile.TemporaryDirectory(prefix="dezky-tests-")
+    folder = _folder_for_data()
     mongod = Mongod(Path(folder.name))
     mongod.start()
     os.environ[SHARED] = mongod.uri
     _started.append((mongod, folder))
     return mongod.uri
+
+
+def _folder_for_data() -> tempfile.TemporaryDirectory[str]:
+    """Return a temporary folder, in memory where there is room: each write waits until the journal is on the disk."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * MONGODB_BYTES
+    return tempfile.TemporaryDirectory(prefix="dezky-tests-", dir=MEMORY if has_room else None)
 
 
 class Scheduling(LoadGroupScheduling):

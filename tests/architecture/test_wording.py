@@ -6,6 +6,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,23 +26,21 @@ RAISED = re.compile(r"\b[Rr]aises? ([A-Z]\w+)")
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@cache
 def _trees() -> dict[Path, ast.Module]:
     files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT): ast.parse(path.read_text()) for path in files}
 
 
-TREES = _trees()
-
-
 def _docstrings() -> Iterator[tuple[Path, str]]:
-    for path, tree in TREES.items():
+    for path, tree in _trees().items():
         for node in ast.walk(tree):
             if isinstance(node, Documented) and (text := ast.get_docstring(node)):
                 yield path, text
 
 
 def _functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for path, tree in TREES.items():
+    for path, tree in _trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield path, node
@@ -50,7 +49,7 @@ def _functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]
 def _known_names() -> set[str]:
     """Return all names that the code defines, imports or reads from a module."""
     known = set(dir(builtins))
-    for tree in TREES.values():
+    for tree in _trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 known.add(node.name)
@@ -79,7 +78,7 @@ def test_an_exception_that_a_docstring_names_exists() -> None:
 def test_a_limit_is_named_by_the_terms_of_the_field() -> None:
     constants = [
         f"{path}: {node.id}"
-        for path, tree in TREES.items()
+        for path, tree in _trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and LIMITS.match(node.id)
     ]
