@@ -12,9 +12,11 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.exception import DNSException
 
-from shared.domains import dkim, mail_policies, spf
+from shared.core.naming import registrable_domain
+from shared.domains import mail_texts, spf
 from shared.domains.mail_hosts import RankedHost, competing_hosts, read_host
-from shared.domains.tag_list import read_tags, unpasted
+from shared.domains.spf_syntax import is_spf
+from shared.domains.tag_list import read_tags
 
 #: the time to live that we suggest for every record, in seconds
 SUGGESTED_TTL = 3600
@@ -22,8 +24,10 @@ SUGGESTED_TTL = 3600
 CASELESS = frozenset({"MX", "CNAME", "SRV", "NS", "TLSA"})
 #: types whose first number decides which host is asked first
 RANKED = frozenset({"MX", "SRV"})
-#: begins a TXT record and tells its kind: a version tag (`v=spf1`) or a key (`dezky-verification=`)
-KIND = re.compile(r"\s*(v=[^;\s]+|[^=;\s]+=)", re.IGNORECASE)
+#: begins a TXT record, behind quotes that were pasted with it, and tells its kind: a version tag (`v=spf1`) or a key
+#: (`dezky-verification=`)
+KIND = re.compile(r"\W*(v\s*=\s*\w+|\w[\w.-]*\s*=)", re.IGNORECASE | re.ASCII)
+DMARC_LABEL = "_dmarc."
 
 Question = tuple[str, str]
 
@@ -70,7 +74,7 @@ def value_of(data: dns.rdata.Rdata) -> str:
 def canonical(type_: str, value: str) -> str:
     """Return one text for all ways to write the same data. Raises ValueError for data that is not of the type."""
     if type_ == "TXT":
-        return _canonical_text(value)
+        return value.strip()
     try:
         text = str(dns.rdata.from_text(dns.rdataclass.IN, type_, value).to_text())
     except (DNSException, ValueError):
@@ -84,15 +88,33 @@ def compare(wanted: Sequence[Record], answers: Mapping[Question, Sequence[str]])
     A record is OK when it has the effect that we want, in whatever words, and DIFFERENT when something else stands in
     its place or beside it undoes it: a second policy of its kind, or a foreign host that is asked as early.
     """
-    return tuple(_check(record, wanted, answers.get(record.question, ())) for record in wanted)
+    return tuple(_check(record, wanted, answers) for record in wanted)
 
 
-def _check(record: Record, wanted: Sequence[Record], answered: Sequence[str]) -> Check:
+def places(record: Record) -> tuple[Question, ...]:
+    """Return the questions that its readers ask for a record, in their order.
+
+    A domain without a DMARC policy has that of its organisational domain (RFC 7489 section 6.6.3, step 3).
+    """
+    organisation = registrable_domain(record.name.removeprefix(DMARC_LABEL))
+    if _kind(record.value) != "v=dmarc1" or organisation is None:
+        return (record.question,)
+    return tuple(dict.fromkeys([record.question, (f"{DMARC_LABEL}{organisation}", record.type)]))
+
+
+def is_answered(record: Record, answers: Mapping[Question, Sequence[str]]) -> bool:
+    """Return whether DNS has answered as much as decides about a record; a policy of its own needs no other place."""
+    own, *others = places(record)
+    return own in answers and (answers.keys() >= set(others) or any(map(mail_texts.is_dmarc, answers[own])))
+
+
+def _check(record: Record, wanted: Sequence[Record], answers: Mapping[Question, Sequence[str]]) -> Check:
+    answered = answers.get(record.question, ())
     if record.type in RANKED:
         return _check_host(record, wanted, answered)
     kind = _kind_of(record, wanted)
     if kind is not None:
-        return _check_text(record, kind, answered)
+        return _check_text(record, kind, answers)
     sought = canonical(record.type, record.value)
     seen = {_lenient(record.type, value): value for value in answered}
     foreign = tuple(sorted(value for key, value in seen.items() if key != sought and _is_rival(record, key)))
@@ -138,37 +160,40 @@ def _kind_of(record: Record, wanted: Sequence[Record]) -> TextKind | None:
     value = record.value
     if record.type != "TXT":
         return None
-    if spf.is_spf(value):
+    if is_spf(value):
         hosts = [read_host("MX", canonical("MX", one.value)) for one in wanted if one.question == (record.name, "MX")]
         names = [host.target.rstrip(".") for host in hosts if host is not None]
-        return TextKind(spf.is_spf, lambda seen: spf.authorises(value, seen, record.name, names))
+        return TextKind(is_spf, lambda seen: spf.authorises(value, seen, record.name, names))
     if "._domainkey." in record.name:
-        return TextKind(dkim.is_key, lambda seen: dkim.serves(value, seen))
+        # a selector has one text: with several the result is undefined (RFC 6376 section 3.6.2.2)
+        return TextKind(lambda _: True, lambda seen: mail_texts.is_same_key(value, seen))
     version = _kind(value)
-    accepted = _POLICIES.get(version, lambda seen: canonical("TXT", seen) == canonical("TXT", value))
     if not version.startswith("v="):
         return None
-    return TextKind(lambda seen: _kind(seen) == version, accepted)
+    same = TextKind(lambda seen: seen.lower().startswith(version), lambda seen: _tags(seen) == _tags(value))
+    return _POLICIES.get(version, same)
 
 
-#: version tag: whether its readers accept a text of it, whatever the domain's owner decided in it
-_POLICIES: Mapping[str, Callable[[str], bool]] = {
-    "v=dmarc1": mail_policies.is_dmarc,
-    "v=stsv1": mail_policies.is_mta_sts,
-    "v=tlsrptv1": mail_policies.is_tls_reporting,
+#: policies that the domain's owner decides, by their version tag
+_POLICIES: Mapping[str, TextKind] = {
+    "v=dmarc1": TextKind(mail_texts.is_dmarc, mail_texts.is_dmarc_applied),
+    "v=stsv1": TextKind(mail_texts.is_mta_sts, mail_texts.is_mta_sts_applied),
+    "v=tlsrptv1": TextKind(mail_texts.is_tls_reporting, mail_texts.is_tls_reporting_applied),
 }
 
 
-def _check_text(record: Record, kind: TextKind, answered: Sequence[str]) -> Check:
-    """Check the only text of its kind. A second one invalidates it; one in pasted quotes is shown as a last choice."""
+def _check_text(record: Record, kind: TextKind, answers: Mapping[Question, Sequence[str]]) -> Check:
+    """Check the only text of its kind. A second one invalidates it; a misspelt one is shown as a last choice."""
+    answered = answers.get(record.question, ())
     of_kind = [value for value in answered if kind.is_of(value)]
-    working = [value for value in of_kind if kind.serves(value)]
-    if working and len(of_kind) == 1:
+    read = of_kind or [value for value in answers.get(places(record)[-1], ()) if kind.is_of(value)]
+    working = [value for value in read if kind.serves(value)]
+    if working and len(read) == 1:
         return Check(record, Presence.OK)
     foreign = [value for value in of_kind if value != next(iter(working), None)]
-    if working and not foreign:
-        foreign = working[1:]  # twice the same
-    foreign = foreign or [value for value in answered if kind.is_of(unpasted(value))]
+    if of_kind and not foreign:
+        foreign = of_kind[1:]  # twice the same
+    foreign = foreign or [value for value in answered if _kind(value) == _kind(record.value)]
     return Check(record, Presence.DIFFERENT if foreign else Presence.MISSING, tuple(sorted(foreign)))
 
 
@@ -182,16 +207,15 @@ def _lenient(type_: str, value: str) -> str:
 
 def _is_rival(record: Record, other: str) -> bool:
     """Return whether another value takes the record's place: any of its type, but of texts only its kind."""
-    return record.type != "TXT" or _kind(record.value) == _kind(unpasted(other))
+    return record.type != "TXT" or _kind(record.value) == _kind(other)
 
 
 def _kind(text: str) -> str:
     found = KIND.match(text)
-    return found.group(1).lower() if found else text
+    return "".join(found[1].split()).lower() if found else text
 
 
-def _canonical_text(value: str) -> str:
-    if spf.is_spf(value):
-        return " ".join(value.lower().split())
-    tags = read_tags(value) if _kind(value).startswith("v=") else None
-    return ";".join(f"{name}={''.join(text.split())}" for name, text in tags.items()) if tags else value.strip()
+def _tags(text: str) -> dict[str, str] | None:
+    """Return the tags of a text of an unknown kind; spaces inside values make no difference."""
+    tags = read_tags(text)
+    return tags and {name: "".join(value.split()) for name, value in tags.items()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+NUMBER = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ def read_host(type_: str, value: str) -> RankedHost | None:
     """Return the host of canonical data of an MX or SRV record, or None for other text."""
     fields = value.split()
     expected = 2 if type_ == "MX" else 4
-    if len(fields) != expected or not all(field.isdigit() for field in fields[:-1]):
+    if len(fields) != expected or not all(NUMBER.fullmatch(field) for field in fields[:-1]):
         return None
     return RankedHost(int(fields[0]), " ".join(fields[2:]) if type_ == "SRV" else fields[1], value)
 
@@ -27,12 +30,12 @@ def read_host(type_: str, value: str) -> RankedHost | None:
 def competing_hosts(
     wanted: RankedHost, ours: Sequence[RankedHost], seen: Sequence[RankedHost]
 ) -> list[RankedHost] | None:
-    """Return the foreign hosts that are asked as early as the wanted one; None when that is not published.
+    """Return the foreign hosts that are asked before all of ours or with the first; None without the wanted host.
 
-    The rank is the domain owner's choice. A foreign host that is asked later than ours is a backup.
+    The rank is the domain owner's choice. A foreign host that is asked later than one of ours is a backup.
     """
-    published = [one.rank for one in seen if one.target == wanted.target]
-    if not published:
-        return None
     targets = {one.target for one in ours}
-    return [one for one in seen if one.target not in targets and one.rank <= min(published)]
+    if wanted.target not in {one.target for one in seen}:
+        return None
+    first = min(one.rank for one in seen if one.target in targets)
+    return [one for one in seen if one.target not in targets and one.rank <= first]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.domains.dns_records import Check, Presence, Question, Record, compare
+from shared.domains.dns_records import Check, Presence, Question, Record, compare, is_answered, places
 from shared.domains.verification import DomainState, Ownership, ProofLimits, ProofMaker
 from shared.tenants.model import Tenant
 
@@ -134,7 +134,7 @@ def mail_records(tenant: Tenant, name: str) -> tuple[Record, ...]:
 def questions_of(tenant: Tenant, name: str, maker: ProofMaker) -> tuple[Question, ...]:
     """Return the questions of one check, the proof first."""
     wanted = (maker.record(tenant.id, name), *mail_records(tenant, name))
-    return tuple(dict.fromkeys(record.question for record in wanted))
+    return tuple(dict.fromkeys(place for record in wanted for place in places(record)))
 
 
 def result_of(
@@ -152,9 +152,10 @@ def result_of(
     # a proof made with an older key is valid too
     (shown,) = (Check(proof, Presence.OK),) if is_proven else compare([proof], answers)
     wanted = mail_records(tenant, name)
-    known = [record for record in wanted if record.question in answers]
-    unanswered = tuple(record for record in wanted if record.question not in answers)
-    return DomainCheck(is_proven, (shown, *compare(known, answers)), unanswered, fault)
+    # all are compared, because one wanted record tells how to read another: our MX hosts count in an SPF policy
+    checks = [check for check in compare(wanted, answers) if is_answered(check.record, answers)]
+    unanswered = tuple(record for record in wanted if not is_answered(record, answers))
+    return DomainCheck(is_proven, (shown, *checks), unanswered, fault)
 
 
 def _state(ownership: Ownership) -> tuple[DomainState, datetime | None]:

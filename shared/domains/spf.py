@@ -1,108 +1,109 @@
-"""SPF (RFC 7208): whether a published policy authorises the mail server that ours authorises."""
+"""SPF (RFC 7208): whether a published policy authorises the mail servers that ours authorises."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-VERSION = re.compile(r"v=spf1(?= |$)", re.IGNORECASE)
-MECHANISM = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?:([:/])(.*))?", re.IGNORECASE)
-MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=([!-~]*)")
-#: the length of a prefix behind a host name: for IPv4, for IPv6, or both
-PREFIX = re.compile(r"(/\d{1,2})?(//\d{1,3})?$")
-#: mechanisms that need an argument, and those that ask DNS; more than ten of these are an error (section 4.6.4)
-WITH_ARGUMENT = frozenset({"include", "ip4", "ip6", "exists"})
-ASKING = frozenset({"include", "a", "mx", "ptr", "exists"})
+from shared.domains.spf_syntax import Mechanism, is_spf, read_terms
+
+#: mechanisms that ask DNS; more than ten of them are an error (section 4.6.4)
+ASKING = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 MAX_DNS_MECHANISMS = 10
+#: macros that stand for the domain itself, in mail from its own addresses
+OWN_NAME = re.compile(r"%\{[do]\}", re.IGNORECASE)
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
-class Mechanism:
-    """One mechanism. `qualifier`: `+`, `-`, `~` or `?`. `target`: lower case; empty for the domain itself."""
+class Server:
+    """A server to authorise: the mechanisms (name, target) that match it, or its addresses."""
 
-    qualifier: str
-    name: str
-    target: str
-
-
-def is_spf(text: str) -> bool:
-    """Return whether readers take a text for an SPF policy."""
-    return VERSION.match(text) is not None
+    names: frozenset[tuple[str, str]]
+    network: Network | None = None
 
 
 def authorises(wanted: str, seen: str, domain: str, mail_hosts: Collection[str]) -> bool:
     """Return whether a policy lets every server pass that the wanted one names.
 
-    Order, other servers, and the result for all others are the domain owner's affair. `mail_hosts`: the targets of the
-    MX records that we want, which count like `mx`. Servers behind an `include` or an address cannot be seen here.
+    The first mechanism that matches a server decides (section 4.6.2); other servers are the domain owner's affair.
+    `mail_hosts`: the targets of the MX records that we want. Which servers stand behind another name, an `include` or
+    an address cannot be seen here, so these match only what the wanted policy names in the same way.
     """
     asked, given = read_policy(wanted, domain), read_policy(seen, domain)
     if asked is None or given is None:
         return False
-    passing = _passing_mechanisms(given)
-    hosts = [Mechanism("+", "a", host) for host in mail_hosts]
-    return all(
-        one in passing or (one.name == "mx" and not one.target and hosts and passing.issuperset(hosts))
+    servers = [
+        server
         for one in asked
         if one.qualifier == "+" and one.name != "all"
-    )
+        for server in _servers(one, frozenset(mail_hosts))
+    ]
+    return all(_passes(given, server, family) for server in servers for family in _families(server))
 
 
 def read_policy(text: str, domain: str) -> tuple[Mechanism, ...] | None:
-    """Return the mechanisms in their order, or None for a text that is a permanent error to its readers."""
-    if not is_spf(text) or not text.isascii():
+    """Return the mechanisms up to `all`, with `redirect` as the last; None for a permanent error to its readers."""
+    terms = read_terms(text) if is_spf(text) else None
+    if terms is None:
         return None
-    found: list[Mechanism] = []
-    modifiers: list[str] = []
-    for term in text.split()[1:]:
-        mechanism = _mechanism(term, domain)
-        modifier = MODIFIER.fullmatch(term)
-        if mechanism is not None:
-            found.append(mechanism)
-        elif modifier is not None and modifier[1].lower() not in modifiers:
-            modifiers.append(modifier[1].lower())
-        elif modifier is None or modifier[1].lower() in ("redirect", "exp"):
-            return None
-    asking = sum(one.name in ASKING for one in found) + ("redirect" in modifiers)
-    return tuple(found) if asking <= MAX_DNS_MECHANISMS else None
-
-
-def _passing_mechanisms(policy: tuple[Mechanism, ...]) -> frozenset[Mechanism]:
-    """Return the mechanisms that let a server pass: the first that matches decides, and `all` matches everything."""
-    decided: dict[tuple[str, str], Mechanism] = {}
-    for one in policy:
-        if one.name == "all":
-            break
-        decided.setdefault((one.name, one.target), one)
-    return frozenset(one for one in decided.values() if one.qualifier == "+")
-
-
-def _mechanism(term: str, domain: str) -> Mechanism | None:
-    found = MECHANISM.fullmatch(term)
-    if found is None:
+    names = [one.name for one in terms]
+    # whatever follows `all` is ignored (section 5.1), and `redirect` counts only without it (section 6.1)
+    used = terms[: names.index("all") + 1] if "all" in names else terms
+    if sum(one.name in ASKING for one in used) > MAX_DNS_MECHANISMS:
         return None
-    qualifier, name, separator, argument = found[1] or "+", found[2].lower(), found[3] or "", found[4] or ""
-    if not _is_argument(name, separator, argument):
-        return None
-    target = PREFIX.sub("", separator + argument).removeprefix(":") if name in ("a", "mx") else argument
-    target = target.lower().rstrip(".")
-    return Mechanism(qualifier, name, "" if target == domain else target)
+    return tuple(replace(one, target=_host(one.target, domain)) for one in used)
 
 
-def _is_argument(name: str, separator: str, argument: str) -> bool:
-    if name in ("ip4", "ip6"):
-        return separator == ":" and _is_network(argument, int(name[-1]))
-    if name in WITH_ARGUMENT:
-        return separator == ":" and bool(argument)
-    if name == "all":
-        return not separator
-    return not separator or bool(argument)
+def _host(target: str, domain: str) -> str:
+    """Return a target in lower case; empty for the domain itself."""
+    host = OWN_NAME.sub(domain, target).lower().removesuffix(".")
+    return "" if host == domain else host
 
 
-def _is_network(text: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_network(text, strict=False).version == version
-    except ValueError:
+def _servers(one: Mechanism, mail_hosts: frozenset[str]) -> list[Server]:
+    """Return the servers that a wanted mechanism names."""
+    if one.name == "mx" and not one.target and mail_hosts:
+        return [Server(frozenset({("mx", ""), ("a", host)})) for host in mail_hosts]
+    names = {(one.name, one.target)}
+    if one.name == "a" and one.target in mail_hosts:
+        names.add(("mx", ""))
+    return [Server(frozenset(names), _network(one))]
+
+
+def _families(server: Server) -> tuple[int, ...]:
+    """Return the versions of IP over which a server may send."""
+    return (4, 6) if server.network is None else (server.network.version,)
+
+
+def _passes(policy: tuple[Mechanism, ...], server: Server, family: int) -> bool:
+    deciding = next((one for one in policy if _matches(one, server, family)), None)
+    return deciding is not None and deciding.qualifier == "+"
+
+
+def _matches(one: Mechanism, server: Server, family: int) -> bool:
+    if one.name == "all":
+        return True
+    network = _network(one)
+    if network is None:
+        return (one.name, one.target) in server.names or one.prefix_length(family) == 0
+    if network.version != family:
         return False
+    return network.prefixlen == 0 or (server.network is not None and _covers(one, network, server.network))
+
+
+def _covers(one: Mechanism, network: Network, servers: Network) -> bool:
+    """Return whether a mechanism decides about the servers: it lets all of them pass, or does not let one."""
+    if one.qualifier != "+":
+        return network.overlaps(servers)
+    return network.prefixlen <= servers.prefixlen and network.overlaps(servers)
+
+
+def _network(one: Mechanism) -> Network | None:
+    if one.name not in ("ip4", "ip6"):
+        return None
+    length = one.prefix_length(int(one.name[-1]))
+    return ip_network(one.target if length is None else f"{one.target}/{length}", strict=False)

@@ -1,27 +1,29 @@
-"""Lists of `tag=value` in TXT records (RFC 6376 section 3.2), and the forms in which people paste them."""
+"""Lists of `tag=value` in TXT records: those of DKIM (RFC 6376 section 3.2), and stricter ones of later standards."""
 
 from __future__ import annotations
 
 import re
 
-TAG = re.compile(r"[ \t\r\n]*([A-Za-z][A-Za-z0-9_]*)[ \t\r\n]*=([^;]*)")
-CHUNK = re.compile(r'"((?:[^"\\]|\\.)*)"')
+#: a tag of DKIM and DMARC: spaces may stand around its name and value
+TAG = re.compile(r"[ \t\r\n]*([A-Za-z][A-Za-z0-9_]*)[ \t\r\n]*=([ -~\t\r\n]*)")
+#: a field of MTA-STS and TLS reporting: its value follows the equals sign and is not empty
+FIELD = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-~][ -~\t]*)")
 
 
-def read_tags(text: str) -> dict[str, str] | None:
-    """Return the tags in their order, names in lower case, values without outer spaces.
+def read_tags(text: str, form: re.Pattern[str] = TAG) -> dict[str, str] | None:
+    """Return the tags in their order, values without outer spaces. The case of names matters.
 
     None for a text that is no such list, or that has a tag twice: its readers ignore it.
     """
     found: dict[str, str] = {}
     parts = text.split(";")
-    if not parts[-1].strip():
+    if not parts[-1].strip(" \t\r\n"):
         parts.pop()
     for part in parts:
-        tag = TAG.fullmatch(part)
-        if tag is None or tag[1].lower() in found:
+        tag = form.fullmatch(part)
+        if tag is None or tag[1] in found:
             return None
-        found[tag[1].lower()] = tag[2].strip()
+        found[tag[1]] = tag[2].strip()
     return found
 
 
@@ -30,16 +32,6 @@ def first_tag(tags: dict[str, str]) -> tuple[str, str]:
     return next(iter(tags.items()), ("", ""))
 
 
-def unpasted(text: str) -> str:
-    """Return what a text means that was pasted from a zone file: its quotes and backslashes removed.
-
-    Its readers do not do that, so a record that needs it does not work; but it shows what its owner wanted to publish.
-    """
-    stripped = text.strip()
-    joined = "".join(CHUNK.findall(stripped)) if stripped.startswith(('"', '\\"')) else stripped
-    return re.sub(r"\\(.)", r"\1", joined or stripped).strip().strip('"')
-
-
 def listed(value: str | None, separator: str = ":") -> frozenset[str]:
-    """Return the members of a list inside a value, in lower case."""
-    return frozenset(one.strip().lower() for one in (value or "").split(separator) if one.strip())
+    """Return the members of a list inside a value."""
+    return frozenset(one.strip() for one in (value or "").split(separator) if one.strip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,29 @@ def test_data_that_is_not_of_its_type_is_refused_when_wanted_and_shown_when_seen
     assert presence(MX, "nonsense") == ("different", ("nonsense",))
 
 
+@pytest.mark.parametrize(
+    ("ranks", "expected"),
+    [
+        # (first of ours, second of ours, foreign)
+        ((10, 30, 20), ["ok", "ok"]),
+        ((30, 10, 20), ["ok", "ok"]),
+        ((10, 30, 40), ["ok", "ok"]),
+        ((10, 30, 10), ["different", "different"]),
+        ((10, 10, 5), ["different", "different"]),
+    ],
+)
+def test_a_foreign_host_between_two_of_ours_is_a_backup(ranks: tuple[int, int, int], expected: list[str]) -> None:
+    second = Record("acme.test", "MX", "10 mail2.platform.test.")
+    names = ("mail.platform.test.", "mail2.platform.test.", "elsewhere.test.")
+    answers = {MX.question: [f"{rank} {name}" for rank, name in zip(ranks, names, strict=True)]}
+    assert [check.presence for check in compare([MX, second], answers)] == expected
+
+
+@pytest.mark.parametrize("rank", ["²", "٣", "-1", "1.0", "999999"])
+def test_a_rank_that_is_no_number_is_no_host_of_ours(rank: str) -> None:
+    assert presence(MX, f"{rank} mail.platform.test.")[0] == "different"
+
+
 @given(st.text(max_size=700))
 def test_any_text_survives_being_cut_into_strings_and_joined(text: str) -> None:
     assert value_of(data_of("TXT", text)) == text
@@ -113,9 +138,19 @@ def test_a_service_is_found_at_our_host_and_port_whatever_its_weight(answer: str
 
 @pytest.mark.parametrize(
     "answer",
-    ['"v=spf1 mx -all"', '\\"v=spf1 mx -all\\"', '"v=spf1 " "mx -all"'],
+    [
+        *('"v=spf1 mx -all"', '\\"v=spf1 mx -all\\"', '"v=spf1 " "mx -all"', "“v=spf1 mx -all”", "'v=spf1 mx -all'"),
+        *(
+            " v=spf1 mx -all",
+            "v=spf1\tmx -all",
+            "v=spf1\n",
+            "v = spf1 mx -all",
+            "v=spf1; mx -all",
+            "\ufeffv=spf1 mx -all",
+        ),
+    ],
 )
-def test_a_policy_that_was_pasted_with_its_quotes_does_not_work_and_is_shown(answer: str) -> None:
+def test_a_policy_that_was_pasted_or_begins_wrongly_does_not_work_and_is_shown(answer: str) -> None:
     assert presence(SPF, answer) == ("different", (answer,))
     assert presence(SPF, answer, SPF.value) == ("ok", ())
 
@@ -136,7 +171,20 @@ def test_a_key_that_was_pasted_or_revoked_is_shown(answer: str) -> None:
 def test_two_keys_at_one_selector_are_reported() -> None:
     assert presence(DKIM, DKIM.value, "k=rsa; p=CCCC") == ("different", ("k=rsa; p=CCCC",))
     assert presence(DKIM, "p=CCCC", "p=DDDD") == ("different", ("p=CCCC", "p=DDDD"))
-    assert presence(DKIM, DKIM.value, "some-verification=1") == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    "unit", [".", " ", "%", "/", "-", "a", "1", "a.", "%{d", "%{d}", " ;", "a=", "\\", '"', " a:b.c"]
+)
+@pytest.mark.parametrize(
+    "start", ["", "v=spf1 ", "v=spf1 a:", "v=spf1 redirect=x.", "v=DMARC1; ", "v=TLSRPTv1; rua=", "v"]
+)
+def test_the_longest_text_of_dns_is_judged_in_a_moment(start: str, unit: str) -> None:
+    text = start + unit * (65_000 // len(unit)) + "\x00"
+    began = time.process_time()
+    for record in (SPF, DKIM, MX, *(Record("a.test", "TXT", f"v={one}; p=none") for one in ("DMARC1", "TLSRPTv1"))):
+        presence(record, text)
+    assert time.process_time() - began < 2
 
 
 @given(st.lists(st.text(max_size=60), max_size=3))

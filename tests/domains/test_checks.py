@@ -118,6 +118,32 @@ def test_a_record_that_dns_did_not_answer_for_stays_as_it_was_last_seen(fixture:
     assert set(presences(fixture.check())) == {"proof", "TXT", "CNAME"}
 
 
+def test_a_record_is_judged_by_our_other_records_though_dns_did_not_answer_for_these(fixture: DomainFixture) -> None:
+    fixture.create()
+    fixture.save_mail_records()
+    publish(fixture.dns, ("acme.test", "TXT", "v=spf1 a:mail.platform.test -all"))
+    fault(fixture.dns, kind="servfail", path="MX$")
+    assert presences(fixture.check())["TXT"] == Presence.OK
+
+
+def test_the_dmarc_policy_of_the_organisation_covers_a_subdomain(fixture: DomainFixture) -> None:
+    tenant = fixture.create("acme", "mail.acme.test")
+    name = "_dmarc.mail.acme.test"
+    row = {"domain": "mail.acme.test", "name": name, "type": "TXT", "value": "v=DMARC1; p=reject"}
+    assert fixture.store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": [row]})
+    publish(fixture.dns, ("_dmarc.acme.test", "TXT", "v=DMARC1; p=none"))
+    assert presences(fixture.check("mail.acme.test"))["TXT"] == Presence.OK
+    # without the organisation's answer the last result stays, unless the domain has a policy of its own
+    fault(fixture.dns, kind="servfail", path="^_dmarc.acme.test")
+    assert presences(fixture.check("mail.acme.test"))["TXT"] == Presence.OK
+    publish(fixture.dns, (name, "TXT", "v=DMARC1; p=nonsense"))
+    assert presences(fixture.check("mail.acme.test"))["TXT"] == Presence.DIFFERENT
+    fixture.dns.faults.clear()
+    withdraw(fixture.dns, "_dmarc.acme.test")
+    withdraw(fixture.dns, name)
+    assert presences(fixture.check("mail.acme.test"))["TXT"] == Presence.MISSING
+
+
 def test_a_lost_proof_degrades_then_fails_the_domain_and_removes_nothing(fixture: DomainFixture) -> None:
     fixture.create()
     fixture.publish_proof()
