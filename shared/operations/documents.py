@@ -20,7 +20,7 @@ KNOWN_ACTIONS: Document = {"action": {"$in": [one.value for one in Action]}}
 
 @dataclass(frozen=True)
 class NewOperation:
-    """Values of an operation that is not recorded yet. `author`: who asked for it."""
+    """Values of an operation that is not recorded yet. `author`: who asked for it. `new_tenant`: see `Operation`."""
 
     tenant_id: str
     tenant_slug: str
@@ -31,6 +31,7 @@ class NewOperation:
     workflow: Workflow
     mode: Mode = Mode.APPLY
     allow_removals: bool = False
+    new_tenant: Document | None = None
 
 
 def new_operation(
@@ -53,6 +54,7 @@ def new_operation(
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,
         "tenantSlug": new.tenant_slug,
+        "newTenant": new.new_tenant,
         "action": new.action,
         "status": OperationStatus.RUNNING,
         "mode": new.mode,

@@ -87,6 +87,7 @@ class Operation:
     `settled`: the tenant's record shows the result. `paused_at`: start of a pause, during which the deadline does not
     run. `allow_removals`: an approval to remove more than the safety limit. `found`: remote ids that the steps found;
     settling moves them to the tenant. `users_removed`: user records that a purge deleted before it was settled.
+    `new_tenant`: document of the tenant that the operation provisions, as recorded with it, until it is settled.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Operation:
     allow_removals: bool = False
     found: Mapping[str, Any] = field(default_factory=dict)
     users_removed: int = 0
+    new_tenant: Mapping[str, Any] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -149,3 +151,27 @@ class Operation:
     def steps_of_dispatch(self) -> tuple[StepRecord, ...]:
         """Return the open steps of the latest dispatch."""
         return tuple(step for step in self.steps if step.is_open and step.dispatch == self.dispatch)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A step that one worker leased for one attempt. Recording the outcome requires `token`."""
+
+    operation: Operation
+    step: StepRecord
+    token: str
+
+    @property
+    def is_first(self) -> bool:
+        """Return whether no attempt of this step can have started before, so that nothing of it exists outside.
+
+        A retry of a failed step resets `attempts` but raises `min_dispatch`. Publishing a step again that no worker
+        claimed raises neither.
+        """
+        is_first_operation = self.operation.action is Action.PROVISION and self.operation.generation == 1
+        return is_first_operation and self.step.min_dispatch == 1 and self.step.attempts == 1
+
+    @property
+    def new_tenant(self) -> Mapping[str, Any] | None:
+        """Return the document of a new tenant to which no step can have added anything that this step needs."""
+        return self.operation.new_tenant if self.is_first and self.step.stage == 0 else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -33,7 +33,7 @@ from shared.operations import step_updates as updates
 from shared.operations.documents import KNOWN_ACTIONS, NewOperation, new_operation, operation_of
 from shared.operations.indexes import INDEXES
 from shared.operations.lease_fence import earliest_starts
-from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, field_of
 from shared.workflows.model import Action
 
@@ -50,25 +50,6 @@ _DUE: Document = {**KNOWN_ACTIONS, "status": OperationStatus.RUNNING, "$expr": {
 
 class AlreadyOpen(Exception):
     """The tenant has an open operation; a unique index allows one."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A step that one worker leased for one attempt. Recording the outcome requires `token`."""
-
-    operation: Operation
-    step: StepRecord
-    token: str
-
-    @property
-    def is_first(self) -> bool:
-        """Return whether no attempt of this step can have started before, so that nothing of it exists outside.
-
-        A retry of a failed step resets `attempts` but raises `min_dispatch`. Publishing a step again that no worker
-        claimed raises neither.
-        """
-        is_first_operation = self.operation.action is Action.PROVISION and self.operation.generation == 1
-        return is_first_operation and self.step.min_dispatch == 1 and self.step.attempts == 1
 
 
 class OperationRepository:
@@ -223,7 +204,7 @@ class OperationRepository:
                 "settled": False,
                 "status": {"$ne": OperationStatus.RUNNING},
             },
-            {"$set": {"settled": True}, "$unset": {"found": ""}},
+            {"$set": {"settled": True}, "$unset": {"found": "", "newTenant": ""}},
             # the caller still needs `found`, which this write removes
             return_document=ReturnDocument.BEFORE,
             session=session,

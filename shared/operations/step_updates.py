@@ -6,7 +6,7 @@ earliest time of the next attempt; `lookAt` time at which the scheduler publishe
 and `stopsDeadline` see `deferrals`.
 Stored fields of an operation: `dueAt` earliest `lookAt` of its open steps, null when closed; `resentBy` token of the
 scheduler run that dispatched it last; `leasedUntil` end of the last lease of a cancelled or expired operation; `found`
-remote ids for the tenant, until the operation is settled.
+remote ids for the tenant, until the operation is settled; `newTenant` document of a new tenant, until then too.
 """
 
 from __future__ import annotations

@@ -22,13 +22,16 @@ class DomainAdmission:
         self._first_check = settings.domain_first_recheck_seconds
         self._has_keys = bool(settings.stamp_key_texts)
 
-    def add(self, tenant: Tenant, names: Sequence[str], is_staff: bool, at: datetime, session: Transaction) -> None:
-        """Record new domains. `is_staff`: a platform administrator or the service itself adds them.
+    def add(
+        self, tenant: Tenant, names: Sequence[str], is_staff: bool, at: datetime, session: Transaction
+    ) -> Sequence[str]:
+        """Record new domains, and return those that need a proof.
 
+        `is_staff`: a platform administrator or the service itself adds them.
         Raises DomainTaken, DomainOverlaps, and ActionNotPossible when a proof is required but no key is configured.
         """
         if not names:
-            return
+            return ()
         is_required = self._mode == "required" or (self._mode == "staff" and not is_staff)
         if is_required and not self._has_keys:
             raise ActionNotPossible("Domains that need a proof cannot be added: STAMP_KEYS is not set on this service.")
@@ -36,6 +39,7 @@ class DomainAdmission:
             self._domains.require_apart(tenant.id, names, session)
         terms = Terms(is_required, self._first_check if is_required else None)
         self._domains.add(tenant, names, terms, at, session)
+        return names if is_required else ()
 
     def update(self, tenant: Tenant, is_staff: bool, session: Transaction) -> None:
         """Add and remove domain records to match the tenant's domains. Raises the errors of `add`."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction, new_id
+from shared.db.documents import Document, Transaction, new_id
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
@@ -170,10 +170,11 @@ class Starter:
         mode: Mode = Mode.APPLY,
         at: datetime | None = None,
         allow_removals: bool = False,
+        new_tenant: Document | None = None,
     ) -> TenantView:
         """Record an operation. Raises AlreadyOpen.
 
-        `at`: the database's time; the default is the time at which this transaction wrote the tenant.
+        `at`: the database's time, by default that of the tenant's last write. `new_tenant`: see `Operation`.
         """
         new = NewOperation(
             tenant_id=tenant.id,
@@ -185,6 +186,7 @@ class Starter:
             workflow=workflow_for(action, tenant, self._settings.disabled_integrations),
             mode=mode,
             allow_removals=allow_removals,
+            new_tenant=new_tenant,
         )
         return TenantView(tenant, self._operations.insert(operation_id, new, at or tenant.updated_at, session))
 

@@ -23,6 +23,7 @@ from shared.rights.policy import Actor, Caller
 from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription, require_plan
 from shared.subscriptions.repository import SubscriptionRepository
+from shared.tenants.documents import document_of
 from shared.tenants.model import (
     INTEGRATION_FIELDS,
     INTEGRATION_FIELDS_WITH_BILLING,
@@ -99,8 +100,10 @@ class TenantService:
             operation_id = new_id()
             tenant = self._tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            self._admission.add(tenant, tenant.domains, is_staff, now, session)
-            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
+            unproven = self._admission.add(tenant, tenant.domains, is_staff, now, session)
+            # the steps' first attempts need not read it
+            new_tenant = document_of(tenant) | {"unproven": list(unproven)}
+            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session, new_tenant=new_tenant)
             self._subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, event_values(tenant, EVENT_FIELDS))
             self._events.append(event, session, now)

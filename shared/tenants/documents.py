@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.documents import Document
-from shared.db.mapping import mapper, nested
+from shared.db.mapping import mapper, nested, plain
 from shared.integrations.catalog import FORMER_FIELDS, INTEGRATIONS, REMOTE_FIELDS
 from shared.tenants.model import Drift, Tenant
 
@@ -49,6 +49,11 @@ def _remote(row: Document) -> dict[str, Any]:
         if row.get(former):
             found[field] = sorted({*found.get(field, ()), *row[former]})
     return found
+
+
+def document_of(tenant: Tenant) -> Document:
+    """Return the document of a tenant that no step has added anything to."""
+    return {name: value for name, value in plain(tenant).items() if value is not None} | {"_id": tenant.id}
 
 
 tenant_of = mapper(

@@ -44,7 +44,7 @@ STORED: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any]]] = {
             **{"tenantId": "t", "tenantSlug": "s", "action": "purge", "status": "failed", "requestedBy": "u"},
             **{"requestId": "r", "generation": 2, "dispatch": 3, "phase": 1, "settled": True, "steps": [STEP]},
             **{"createdAt": AT, "deadlineAt": AT, "finishedAt": AT, "mode": "plan", "pausedAt": AT},
-            **{"allowRemovals": True, "found": {"a": "b"}, "forgotten": 5},
+            **{"allowRemovals": True, "found": {"a": "b"}, "forgotten": 5, "newTenant": {"slug": "s"}},
         },
     ),
     "a tenant": (

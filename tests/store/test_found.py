@@ -56,7 +56,7 @@ def test_values_found_by_a_worker_that_died_after_the_last_attempt_are_recorded_
     assert seen.remote["dnsRecordsAt"] == seen.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     # it is not needed there any more, and lists read many operations
     (row,) = store.connection.client[settings.mongodb_database]["operations"].find()
-    assert (row["settled"], "found" in row) == (True, False)
+    assert (row["settled"], "found" in row, "newTenant" in row) == (True, False, False)
 
 
 def test_a_worker_that_dies_between_two_attempts_loses_nothing(store: Repositories, operation: Operation) -> None:

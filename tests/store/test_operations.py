@@ -19,8 +19,7 @@ from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
 from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok, skipped
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
-from shared.operations.repository import Claim
+from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
 

@@ -39,7 +39,7 @@ class RunnerFixture:
         self, clients: Mapping[str, Any] | None = None, bulkhead: Bulkhead | None = None, **functions: Function | None
     ) -> Runner:
         """`functions`: step name to its function; None for a step that the runner does not know."""
-        table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
+        table = {name: found for name in {*STEPS, *functions} if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
         return open_runner(self.store, self._dispatcher, steps, chosen, self._settings, bulkhead)

@@ -11,10 +11,17 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from shared.integrations.outcomes import ok
-from shared.tenants.model import NewTenant
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Outcome, TemporaryError, failed, ok
+from shared.operations.dispatcher import Dispatcher
+from shared.rights.policy import Actor
+from shared.tenants.model import BillingInfo, NewTenant, Owner, Tenant
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
+from tests.worker.conftest import RunnerFixture
+from worker.integrations.step_context import StepContext
 
 NEW = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",))
 
@@ -59,20 +66,62 @@ def run(platform: PlatformFixture, view: TenantView, *steps: str) -> None:
 
 
 def test_the_workers_of_a_new_tenant_need_these_commands(platform: PlatformFixture, commands: Commands) -> None:
-    platform.store.switches.cached()
     view = created(platform)
     commands.seen.clear()
     run(platform, view, "authentik", "stalwart", "ocis")
-    assert platform.tenant("acme").status == "active"
-    assert Counter(commands.seen[:-1]) == {
+    # every process reads the switches once a second
+    assert Counter(one for one in commands.seen if one != "find switches") == {
         "findAndModify operations": 3 + 3 + 1,  # claims, outcomes, settled
-        "find tenants": 3,
-        "find domains": 1,
         "update tenants": 3 + 2,  # ids of outside objects, steps shown
         "findAndModify tenants": 1,
         "update events": 1,
         "commitTransaction": 1,
     }
+    assert platform.tenant("acme").status == "active"
+
+
+def test_the_first_attempts_see_the_tenant_as_it_was_recorded_and_later_ones_as_it_is(
+    runners: RunnerFixture, store: Repositories, services: Services, admin: Actor
+) -> None:
+    new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), BillingInfo("Acme"), owner=Owner("o@acme.org", "O"))
+    operation = services.tenants.create(new, admin).operation
+    assert operation is not None
+    recorded = store.tenants.find("acme")
+    seen: list[tuple[str, Tenant]] = []
+
+    def step(work: StepContext, client: Any) -> Outcome:
+        seen.append((client, work.tenant))
+        work.found.update({f"{client}GroupId": "1"} if client != "stalwart" else {"stalwartDomainId": "1"})
+        return failed(TemporaryError("timeout", wait=0.0)) if client == "ocis" and len(seen) < 4 else ok()
+
+    clients = {name: name for name in ("authentik", "stalwart", "ocis")}
+    runner = runners.runner(clients=clients, authentik=step, stalwart=step, ocis=step, access=step)
+    for name in ("authentik", "stalwart", "ocis"):
+        runner.run(operation.id, name, 1)
+    assert seen == [("authentik", recorded), ("stalwart", recorded), ("ocis", recorded)]
+    while runners.seen(operation).step("ocis").is_open:
+        runner.run(operation.id, "ocis", 1)
+    runner.run(operation.id, "access", 2)
+    everything = {"authentikGroupId": "1", "stalwartDomainId": "1", "ocisGroupId": "1"}
+    assert [(client, work.remote) for client, work in seen[3:]] == [("ocis", everything), ("authentik", everything)]
+
+
+def test_the_first_attempt_sees_which_domains_wait_for_a_proof(
+    store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings], admin: Actor
+) -> None:
+    seen: list[frozenset[str] | None] = []
+
+    def step(work: StepContext, client: Any) -> Outcome:
+        seen.append(work.proven)
+        return failed(TemporaryError("timeout", wait=0.0)) if len(seen) == 1 else ok()
+
+    settings = make_settings(domain_proof="required")
+    operation = open_services(store, dispatcher, settings).tenants.create(NEW, admin).operation
+    assert operation is not None
+    runner = RunnerFixture(store, dispatcher, settings).runner(stalwart=step)
+    while len(seen) < 2:
+        runner.run(operation.id, "stalwart", 1)
+    assert seen == [frozenset(), frozenset()]
 
 
 def test_the_group_is_invited_as_soon_as_the_outcome_of_its_step_is_on_record(platform: PlatformFixture) -> None:

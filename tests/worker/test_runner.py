@@ -317,7 +317,10 @@ def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_
             return super().find_by_id(tenant_id, session)
 
     settings = make_settings(attempt_seconds=7)
-    late = replace(store, tenants=Late(store.connection.client[settings.mongodb_database]))
+    database = store.connection.client[settings.mongodb_database]
+    # as operations of the release before are
+    database["operations"].update_one({}, {"$unset": {"newTenant": ""}})
+    late = replace(store, tenants=Late(database))
     left = []
     runners = RunnerFixture(late, dispatcher, settings)
     runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)

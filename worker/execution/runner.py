@@ -18,8 +18,8 @@ from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Operation
-from shared.operations.repository import Claim, OperationRepository
+from shared.operations.model import Claim, Operation
+from shared.operations.repository import OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.switches.model import Deferral, TenantRef
 from shared.tenants.repository import TenantRepository
@@ -215,10 +215,9 @@ class Runner:
         return outcome
 
     def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
-        tenant = self._tenants.find_by_id(claim.operation.tenant_id)
-        if tenant is None:
+        context = self._contexts.make(claim, integration)
+        if context is None:
             return Outcome(Result.ERROR, "bug", reason_message("bug", "The tenant's record no longer exists."))
-        context = self._contexts.make(tenant, claim, integration)
         outcome = self._call(function, context, client)
         # changes of earlier attempts are kept, each once
         changes = tuple(dict.fromkeys((*claim.step.changes, *context.changes)))

@@ -11,8 +11,9 @@ from shared.config.settings import Settings
 from shared.domains.repository import DomainRepository
 from shared.integrations.catalog import AUTHENTIK, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.operations.model import Operation
-from shared.operations.repository import Claim, OperationRepository
+from shared.operations.model import Claim, Operation
+from shared.operations.repository import OperationRepository
+from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
@@ -46,9 +47,13 @@ class StepContexts:
         self._breaker = breaker
         self._clients = clients
 
-    def make(self, tenant: Tenant, claim: Claim, integration: str) -> StepContext:
-        """Make the context of one attempt."""
+    def make(self, claim: Claim, integration: str) -> StepContext | None:
+        """Make the context of one attempt; None if the tenant's record no longer exists."""
         operation = claim.operation
+        new = claim.new_tenant
+        tenant = tenant_of(dict(new)) if new else self._tenants.find_by_id(operation.tenant_id)
+        if tenant is None:
+            return None
         on_record = dict(tenant.remote)
 
         def save(**fields: Any) -> bool:
@@ -64,7 +69,7 @@ class StepContexts:
             signer=MarkerSigner(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
-            proven=self._proven(tenant, integration),
+            proven=self._proven(tenant, claim, integration),
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
@@ -86,12 +91,16 @@ class StepContexts:
         # its step may have ended since this attempt began
         return _group_state_in(self._operations.find(operation.id)) if state is GroupState.AWAITED else state
 
-    def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
+    def _proven(self, tenant: Tenant, claim: Claim, integration: str) -> frozenset[str] | None:
         """Return the domains that mail may be set up for; None when no domain needs a proof."""
         mode = self._settings.domain_proof
         if integration != STALWART or not tenant.domains or mode == "off":
             return None
-        unproven = self._domains.unproven_of(tenant.id, is_always_required=mode == "required")
+        if claim.new_tenant:
+            # a proof since then starts a reconcile
+            unproven = frozenset(claim.new_tenant["unproven"])
+        else:
+            unproven = self._domains.unproven_of(tenant.id, is_always_required=mode == "required")
         return frozenset(tenant.domains) - unproven if unproven else None
 
     def _max_removals(self, operation: Operation) -> int | None:
