@@ -87,6 +87,53 @@ def test_a_space_without_record_that_has_other_members_is_not_touched(
     assert (only(ocis).disabled, len(only(ocis).trash)) == (False, 1)
 
 
+def test_a_space_whose_members_the_server_hides_is_not_touched(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+) -> None:
+    """The record was lost, a manager removed our account, and the only file lies in the trash bin."""
+    ensure_files(work("ocis"), files)
+    space, text = only(ocis), only(ocis).description
+    trash(ocis, space)
+    del space.grants[our_permission(ocis)]
+    saved.clear()
+    fault(ocis, kind="members_hidden")
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="locked_out"):
+            ensure_files(work("ocis"), files)
+    assert (only(ocis).description, space.disabled, len(space.trash)) == (text, False, 1)
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_a_lost_role_is_reported_although_our_account_is_still_a_member(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, role: str
+) -> None:
+    """A manager made our account a mere member: without the role, OCIS answers 404 to the change of the name."""
+    ensure_files(work("ocis"), files)
+    space = only(ocis)
+    space.grants |= {our_permission(ocis): role, "u:somebody": "manager"}
+    space.name = "Renamed"
+    fault(ocis, kind="role_lost")
+    with pytest.raises(PermanentError, match="missing_permission"):
+        ensure_files(work("ocis"), files)
+    ocis.faults.clear()
+    assert space.disabled is False
+
+
+def other_space(ocis: OcisSimulator) -> str:
+    """Create a space with a member, by which the server is seen to show members."""
+    ocis.people.person("anna", "User")
+    return ocis.add_space("Other", manager="anna")
+
+
+def test_the_first_attempts_space_without_members_is_given_up_even_if_it_is_the_only_space(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
+    fault(ocis, kind="create_then_500", count=1)
+    with pytest.raises(TemporaryError, match="not_ready"):
+        ensure_files(work("ocis", is_first=True), files)
+    assert only(ocis).description.startswith(ABANDONED_TEXT)
+
+
 def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_another_is_created(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
@@ -102,6 +149,7 @@ def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_anoth
 
 
 def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+    other_space(ocis)
     fault(ocis, kind="create_then_500", count=1)
     fault(ocis, kind="status", status=500, method="GET", path="drives\\?", count=1)
     with pytest.raises(TemporaryError):
@@ -109,16 +157,17 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, w
     planned = work("ocis", is_dry_run=True)
     ensure_files(planned, files)
     assert "disable the space Acme GmbH, which was created without members, and create another" in planned.changes
-    assert only(ocis).disabled is False
+    assert [one.disabled for one in spaces(ocis)] == [False, False]
 
 
 def test_a_purge_removes_both(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+    other = other_space(ocis)
     fault(ocis, kind="create_then_500", count=1)
     with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     ensure_files(work("ocis"), files)
     assert remove_files(work("ocis"), files).result is Result.OK
-    assert spaces(ocis) == []
+    assert only(ocis).id == other
 
 
 def test_a_space_that_shows_no_members_for_a_moment_is_kept(

@@ -23,7 +23,7 @@ class OcisSimulator(Simulator):
     """Own faults: `storage_down` (lists are empty, all else not found), `graph_down` (500, empty), `idp_down` (401 to
     new tokens), `role_lost` (the caller counts as a plain user), `role_pending` (the caller has no role yet),
     `proxy_page` (the front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a
-    twin appears before our create), `mfa`.
+    twin appears before our create), `mfa`, `members_hidden` (no drive shows its members).
 
     `opencloud`: behave as OpenCloud does. `read_only_directory`: no groups can be created. `role_delays`: seconds by
     username until the account has its role after its first sign-in; creates of spaces fail by turns meanwhile.
@@ -33,7 +33,7 @@ class OcisSimulator(Simulator):
     own_faults = frozenset(
         {
             *("storage_down", "graph_down", "idp_down", "role_lost", "role_pending", "proxy_page"),
-            *("create_then_500", "second_creator", "mfa"),
+            *("create_then_500", "second_creator", "mfa", "members_hidden"),
         }
     )
 

@@ -6,7 +6,7 @@ import re
 
 from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.ocis.finding import ABANDONED_TEXT, find_in_list
+from worker.integrations.ocis.finding import ABANDONED_TEXT, find_in_list, list_all
 from worker.integrations.ocis.models import Space
 from worker.integrations.step_context import StepContext
 
@@ -51,8 +51,8 @@ def abandon(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) 
     disabled and kept, and the next attempt creates another. A space that may have contents is not changed:
     then somebody removed our account, and an operator has to put it back.
     """
-    _require_locked_out(space, ocis)
-    if not _was_never_used(step, space, ocis, is_new=is_new):
+    shown = _require_locked_out(space, ocis)
+    if not _was_never_used(step, shown, ocis, is_new=is_new):
         raise PermanentError("locked_out", f"The space is {space.name}.")
     sentence = f"disable the space {space.name}, which was created without members, and create another"
     step.announce_removals([sentence])
@@ -61,17 +61,21 @@ def abandon(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) 
         raise TemporaryError("not_ready", "The space was created without members; another one is created.", wait=0.5)
 
 
-def _require_locked_out(space: Space, ocis: OcisClient) -> None:
-    """Check with a second read that we are no member.
+def _require_locked_out(space: Space, ocis: OcisClient) -> Space:
+    """Check with a second read that we are no member, and return the space as it is shown now.
 
-    Raises TemporaryError when we are, or when the storage is down.
+    Raises TemporaryError when we are, or when the storage is down, and PermanentError("missing_permission") without our
+    role: OCIS answers 404 also to a member's change that the role or the membership does not allow.
     """
+    ocis.require_role()
     ocis.require_storage()
-    if ocis.find_space(space.id) is None:
+    shown = ocis.find_space(space.id)
+    if shown is None:
         raise TemporaryError("not_ready", "The space is not shown any more.")
     if _is_member(space, ocis):
         raise TemporaryError("storage_down", "A space with members was said to have none.")
     ocis.require_storage()
+    return shown
 
 
 def _is_member(space: Space, ocis: OcisClient) -> bool:
@@ -83,15 +87,21 @@ def _is_member(space: Space, ocis: OcisClient) -> bool:
 
 
 def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> bool:
-    """Return whether we were never seen in the space, and nothing in it is shown now.
+    """Return whether we were never seen in the space, and it has neither members nor files.
 
-    An id on record as the tenant's space means that we were. Size and members prove little: files in the trash bin do
-    not count, and some servers hide members.
+    An id on record as the tenant's space means that we were. Its size proves little: files in the trash bin do not
+    count, and are not shown to us. Before a tenant's first attempt there is no space of it.
     """
     on_record, created = step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")
     was_seen = on_record == space.id or (on_record is not None and not is_new and created != space.id)
-    is_shown_used = bool(space.members) or bool(space.used) or ocis.has_content(space.id) is True
-    return not was_seen and not is_shown_used
+    if was_seen or space.members or space.used:
+        return False
+    return (is_new and step.is_first) or _shows_members(ocis)
+
+
+def _shows_members(ocis: OcisClient) -> bool:
+    """Return whether the server shows members of some space; only then does a space that shows none have none."""
+    return any(one.members for one in list_all(ocis))
 
 
 def _disable(step: StepContext, space: Space, ocis: OcisClient) -> None:
