@@ -36,7 +36,16 @@ def _refused_names(database: Database[Document], keep_lock: KeepLock) -> None:
     database["tenants"].update_many(found, [{"$set": {"stalwartRefused": "$stalwartOpening"}}])
 
 
+def _owners_access(database: Database[Document], keep_lock: KeepLock) -> None:
+    """Count the requested invitations of owners as carried out, unless their tenant was never active."""
+    was_active = [{"status": "active"}, {"status": {"$ne": "pending"}, "ownerSubject": {"$exists": True}}]
+    found = {"$or": was_active, "owner": {"$type": "object"}, "ownerGranted": {"$exists": False}}
+    requested = {"$ifNull": ["$owner.invitations", 1]}
+    database["tenants"].update_many(found, [{"$set": {"ownerGranted": requested}}])
+
+
 MIGRATIONS = (
     Migration(1, "roles of users by tenant", _roles_of_users),
     Migration(2, "names of refused mail domains", _refused_names),
+    Migration(3, "owners' access that was given", _owners_access),
 )

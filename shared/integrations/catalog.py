@@ -29,13 +29,15 @@ class Integration:
     """One outside product.
 
     `address`: the setting that configures it. `credentials`: alternative sets of settings; one must be complete then.
-    `fields`: the tenant's fields with its remote ids and state. `marked`: the objects that orphan scans list; steps
-    look up those of the first kind in other tenants' records. `is_optional`: without configuration it has no step.
+    `fields`: the tenant's fields with its remote ids and state; `hidden`: those the API does not show. `marked`: the
+    objects that orphan scans list; steps look up those of the first kind in other tenants' records. `is_optional`:
+    without configuration it has no step.
     """
 
     address: str
     credentials: tuple[tuple[str, ...], ...]
     fields: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     marked: tuple[MarkedKind, ...] = ()
     is_optional: bool = False
 
@@ -45,6 +47,7 @@ INTEGRATIONS: Mapping[str, Integration] = {
         address="authentik_api_url",
         credentials=(("authentik_api_token",),),
         fields=("authentikGroupId", "ownerSubject"),
+        hidden=("ownerAccountId", "ownerMailed", "ownerGranted", "removedMembers"),
         marked=(MarkedKind("group", ("authentikGroupId",), only="authentikGroupId"),),
     ),
     STALWART: Integration(
@@ -83,7 +86,8 @@ OPTIONAL = frozenset(name for name, one in INTEGRATIONS.items() if one.is_option
 #: integrations that are scanned for orphans
 SCANNED = tuple(name for name, one in INTEGRATIONS.items() if one.marked)
 
-#: the tenant's fields with remote ids and state, of all integrations
+#: the tenant's fields with remote ids and state that the API shows, of all integrations, and those that are stored
 REMOTE_FIELDS = tuple(field for one in INTEGRATIONS.values() for field in one.fields)
+STORED_FIELDS = (*REMOTE_FIELDS, *(field for one in INTEGRATIONS.values() for field in one.hidden))
 #: former names of stored lists: both are read and written for one release, as old and new workers run together
 FORMER_FIELDS = {"stalwartRefused": "stalwartOpening"}

@@ -133,18 +133,18 @@ class Settlement:
             self._record_owner(tenant, operation, session)
 
     def _record_owner(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-        """Create the owner's user record, or add the owner role to an existing one.
+        """Create the user record of an owner who got access in this operation, or give an existing one the owner role.
 
-        Only the provision changes an existing record: a later reconcile must not undo an administrator's change.
+        An existing record changes only with the tenant's first activation: what an administrator changed later stays.
         """
         subject = tenant.remote.get("ownerSubject")
-        if subject is None or tenant.owner is None:
+        if subject is None or tenant.owner is None or "ownerGranted" not in operation.found:
             return
         known = self._users.find_by_subject(subject, session)
         if known is None:
             rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
             user = self._users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
-        elif operation.action is Action.PROVISION and known.role_in(tenant.id) is not Role.OWNER:
+        elif tenant.activation_id == operation.id and known.role_in(tenant.id) is not Role.OWNER:
             tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
             user = self._users.save(
                 known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session

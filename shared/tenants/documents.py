@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.documents import Document
 from shared.db.mapping import mapper, nested, plain
-from shared.integrations.catalog import FORMER_FIELDS, INTEGRATIONS, REMOTE_FIELDS
+from shared.integrations.catalog import FORMER_FIELDS, INTEGRATIONS, STORED_FIELDS
 from shared.tenants.model import Drift, Tenant
 
 INDEXES = [
@@ -44,7 +44,7 @@ INDEXES = [
 
 def _remote(row: Document) -> dict[str, Any]:
     """Return the remote fields; a list that an older build keeps under its former name is added to the present one."""
-    found = {field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None}
+    found = {field: row[field] for field in STORED_FIELDS if row.get(field) is not None}
     for field, former in FORMER_FIELDS.items():
         if row.get(former):
             found[field] = sorted({*found.get(field, ()), *row[former]})

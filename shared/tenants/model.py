@@ -107,7 +107,8 @@ class Tenant:
 
     `remote`: ids in the integrations, under the stored field names (`authentikGroupId` ...). `generation`: the fencing
     token, raised by each accepted change; `version` is raised by every write. `purge_after`: earliest time of the
-    automatic purge of a deleted tenant.
+    automatic purge of a deleted tenant. `activation_id`: the operation that first made it active, if an older version
+    did not.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Tenant:
     purged_at: datetime | None = None
     drift: Drift | None = None
     pause: Pause | None = None
+    activation_id: str | None = None
 
     @property
     def group_name(self) -> str:

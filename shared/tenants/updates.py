@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bson import ObjectId
+
 from shared.db.documents import Document, literals, seconds_from_now
-from shared.integrations.catalog import FORMER_FIELDS, REMOTE_FIELDS
+from shared.integrations.catalog import FORMER_FIELDS, STORED_FIELDS
 from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import unconfigured_fields
+from shared.tenants.model import Status
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
@@ -50,7 +53,7 @@ def remote_fields(fields: Mapping[str, Any]) -> Document:
 
     Raises ValueError for a field that no integration has.
     """
-    stray = set(fields) - set(REMOTE_FIELDS)
+    stray = set(fields) - set(STORED_FIELDS)
     if stray:
         raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
     put = literals(fields)
@@ -92,21 +95,23 @@ def settlement_fields(operation: Operation) -> Document:
     # an earlier failure of this operation may have set `retryAt`, if a step was retried since
     fields = step_fields(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
-        return fields | _success(operation.action)
+        return fields | _success(operation)
     if operation.status is OperationStatus.FAILED and operation.action in RETRIED_AFTER_FAILURE:
         fields["retryAt"] = seconds_from_now(FAILED_ACTION_DELAY)
     return fields
 
 
-def _success(action: Action) -> Document:
-    transition = TRANSITIONS[action]
+def _success(operation: Operation) -> Document:
+    action, transition = operation.action, TRANSITIONS[operation.action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
     fields["driftDueAt"] = seconds_from_now(DRIFT_CHECK_DELAY)
+    if transition.ends is Status.ACTIVE:
+        fields["activationId"] = {"$ifNull": ["$activationId", ObjectId(operation.id)]}
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:
-        fields |= dict.fromkeys((*REMOTE_FIELDS, *FORMER_FIELDS.values()), "$$REMOVE")
+        fields |= dict.fromkeys((*STORED_FIELDS, *FORMER_FIELDS.values()), "$$REMOVE")
         # slug, name and domains stay, because they stay reserved; personal data is removed
         fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None, "search": _SEARCH_WITHOUT_ADDRESS}
     return fields

@@ -58,7 +58,7 @@ def test_an_upgrade_keeps_every_tenants_status(upgraded: Platform) -> None:
         "hooli": Status.PENDING,
     }
     assert seen["acme"].remote["authentikGroupId"]
-    assert upgraded.store.migrator.applied() == [1, 2]
+    assert upgraded.store.migrator.applied() == [1, 2, 3]
     assert all(row.get("roles") is not None for row in upgraded.store.users._rows.find())
 
 

@@ -109,7 +109,7 @@ class UpdateBillingInfoRequest(PatchModel):
 
 
 class UpdateOwnerRequest(PatchModel):
-    """A correction of the owner, until the tenant is active."""
+    """A correction of the owner, until the tenant is active. An account that exists keeps its name in Authentik."""
 
     email: OwnerEmail = UNSENT
     name: Name = UNSENT

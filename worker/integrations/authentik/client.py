@@ -32,6 +32,12 @@ APPLICATIONS = "/api/v3/core/applications/"
 BRIEF_GROUP = {"include_users": "false"}
 BRIEF_USER = {"include_groups": "false", "include_roles": "false"}
 PAGE_SIZE = "100"
+#: what Authentik says when it sends no recovery mail, and what that means here
+NO_MAIL = {
+    "recovery flow": "The brand in Authentik has no recovery flow.",
+    "Email stage": "There is no such e-mail stage, or our account lacks the permission to see it.",
+    "email address": "The account has no e-mail address.",
+}
 
 
 class AuthentikClient:
@@ -61,6 +67,11 @@ class AuthentikClient:
     def list_groups(self) -> list[Group]:
         """Return every group that our account may see."""
         return [read_group(one) for one in self._pages(GROUPS, {**BRIEF_GROUP, "ordering": "name"})]
+
+    def list_marked_groups(self, tenant_id: str) -> list[Group]:
+        """Return the groups that carry a tenant's ownership marker, under whatever name."""
+        found = map(read_group, self._marked(GROUPS, "tenantId", tenant_id, BRIEF_GROUP))
+        return [one for one in found if one.tenant_id == tenant_id]
 
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
         """Create a group. Raises PermanentError("taken") when the name exists.
@@ -116,8 +127,7 @@ class AuthentikClient:
 
     def list_owners(self, tenant_id: str) -> list[Person]:
         """Return the accounts that we made for a tenant's owners."""
-        wanted = json.dumps({f"{OUR_KEY}__ownerOf": tenant_id})
-        found = map(read_person, self._pages(USERS, {"attributes": wanted, **BRIEF_USER}))
+        found = map(read_person, self._marked(USERS, "ownerOf", tenant_id, BRIEF_USER))
         return [one for one in found if one.owned_tenant_id == tenant_id]
 
     def get_person(self, person_id: int) -> Person:
@@ -136,12 +146,12 @@ class AuthentikClient:
     def invite_person(self, person_id: int, email_stage: str, duration: str) -> None:
         """Send a recovery mail with a link that is valid for `duration`.
 
-        Raises PermanentError("not_supported") when the brand has no recovery flow or there is no such stage.
+        Raises PermanentError("not_supported"), with the cause, when Authentik cannot send it as it is set up.
         """
         path = f"{USERS}{person_id}/recovery_email/"
         answer = self._api.call("POST", path, json={"email_stage": email_stage, "token_duration": duration})
         if answer.status == 400:
-            raise PermanentError("not_supported", "Authentik sends no recovery mail as it is set up.")
+            raise PermanentError("not_supported", _cause_of_no_mail(answer))
         if answer.status >= 300:
             raise self._fault(method="POST", path=path, answer=answer)
 
@@ -152,8 +162,15 @@ class AuthentikClient:
         while number:
             answer = self._call("GET", path, params={**params, "page": str(number), "page_size": PAGE_SIZE})
             yield from _results(answer)
-            following = (answer.json().get("pagination") or {}).get("next") or 0
-            number = following if isinstance(following, int) and following > number else 0
+            pagination = answer.fields().get("pagination")
+            following = pagination.get("next") if isinstance(pagination, dict) else None
+            if not isinstance(following, int):
+                raise TemporaryError("unexpected_answer", "The list does not tell whether it has more pages.")
+            number = following if following > number else 0
+
+    def _marked(self, path: str, key: str, tenant_id: str, brief: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the objects whose attributes have the tenant's id under this key of ours."""
+        return self._pages(path, {"attributes": json.dumps({f"{OUR_KEY}__{key}": tenant_id}), **brief})
 
     def _call(self, method: str, path: str, **options: Any) -> ApiResponse:
         answer = self._api.call(method, path, **options)
@@ -206,11 +223,20 @@ def connect(settings: Settings) -> AuthentikClient | None:
 
 
 def _results(answer: ApiResponse) -> list[dict[str, Any]]:
-    body = answer.json()
-    results = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(results, list):
+    results = answer.fields().get("results")
+    if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
         raise TemporaryError("unexpected_answer", "The list has no results.")
     return results
+
+
+def _cause_of_no_mail(answer: ApiResponse) -> str:
+    """Return why Authentik sends no recovery mail, in our words: its text may hold more than may be shown."""
+    body = answer.json() if "json" in answer.headers.get("Content-Type", "") else None
+    fields = body if isinstance(body, dict) else {}
+    said = str(fields.get("non_field_errors", ""))
+    known = next((sentence for text, sentence in NO_MAIL.items() if text in said), None)
+    refused = [name for name in ("email_stage", "token_duration") if name in fields]
+    return known or f"Authentik refused the {' and the '.join(refused) or 'request for a recovery mail'}."
 
 
 def _is_about_name(answer: ApiResponse) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from shared.integrations.outcomes import NotFound, Outcome, TemporaryError, ok, skipped
 from worker.integrations.authentik.client import AuthentikClient
@@ -17,13 +18,14 @@ def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     """Add all removed members again, and ensure the owner's account, membership and invitation."""
     group = find_group(step, authentik)
     if group is None:
-        if step.is_dry_run:
-            return ok()
-        raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
-    _add_again(step, group, authentik)
+        if not step.is_dry_run:
+            raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
+        group = Group("", step.tenant.group_name, {})
+    removed, children = _removed_members(step, group), _removed_children(step, group)
+    _add_again(step, group, removed, children, authentik)
     if step.tenant.owner is None:
         return ok()
-    return ensure_owner(step, step.tenant.owner, group, authentik)
+    return ensure_owner(step, step.tenant.owner, group, group.member_ids | removed, authentik)
 
 
 def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
@@ -35,9 +37,11 @@ def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     if group is None:
         return skipped("nothing_there")
     members = group.member_ids - {authentik.own_id()} if group.member_ids else group.member_ids
-    removed, children = _removed_members(group) | members, _removed_children(group) | group.child_ids
-    if (removed, children) != (_removed_members(group), _removed_children(group)):
-        record = partial(_record_removed, group, removed, children, authentik)
+    removed, children = _removed_members(step, group) | members, _removed_children(step, group) | group.child_ids
+    # a tool may write its own attributes over ours, so our record has the list too
+    step.save(removedMembers=_removed_fields(removed, children) or None)
+    if _removed_fields(removed, children) != _noted(group):
+        record = partial(_note_removed, group, removed, children, authentik)
         step.change(f"record the members of the group {group.name}", record, None)
     for_members = (
         _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, authentik))
@@ -48,16 +52,18 @@ def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     return ok(members=f"{len(removed)} removed, recorded for resume", **notes)
 
 
-def _add_again(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
-    removed, children = _removed_members(group), _removed_children(group)
+def _add_again(
+    step: StepContext, group: Group, removed: frozenset[int], children: frozenset[str], authentik: AuthentikClient
+) -> None:
     for_members = (
         _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, authentik))
         for one in sorted(removed - group.member_ids)
     )
     run_all([*for_members, *_moves(step, group, children - group.child_ids, authentik, inside=True)])
-    if removed or children:
-        forget = partial(_record_removed, group, frozenset(), frozenset(), authentik)
+    if _noted(group):
+        forget = partial(_note_removed, group, frozenset(), frozenset(), authentik)
         step.change(f"delete the record of removed members of {group.name}", forget, None)
+    step.save(removedMembers=None)
 
 
 def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callable[[], None]:
@@ -75,23 +81,37 @@ def _moves(
     ]
 
 
-def _removed_members(group: Group) -> frozenset[int]:
-    recorded = marker(group.attributes).get(REMOVED_MEMBERS)
-    return frozenset(one for one in recorded if isinstance(one, int)) if isinstance(recorded, list) else frozenset()
+def _removed_members(step: StepContext, group: Group) -> frozenset[int]:
+    return frozenset(one for one in _removed(step, group, REMOVED_MEMBERS) if isinstance(one, int))
 
 
-def _removed_children(group: Group) -> frozenset[str]:
-    recorded = marker(group.attributes).get(REMOVED_CHILDREN)
-    return frozenset(one for one in recorded if isinstance(one, str)) if isinstance(recorded, list) else frozenset()
+def _removed_children(step: StepContext, group: Group) -> frozenset[str]:
+    return frozenset(one for one in _removed(step, group, REMOVED_CHILDREN) if isinstance(one, str))
 
 
-def _record_removed(
-    group: Group, members: frozenset[int], children: frozenset[str], authentik: AuthentikClient
-) -> None:
-    removed = {REMOVED_MEMBERS: sorted(members), REMOVED_CHILDREN: sorted(children)}
-    ours = {key: value for key, value in marker(group.attributes).items() if key not in removed}
-    recorded = {key: value for key, value in removed.items() if value}
-    authentik.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | recorded})
+def _removed(step: StepContext, group: Group, key: str) -> Iterator[Any]:
+    """Yield what was taken out of the group, by its attributes and by our record."""
+    for source in (marker(group.attributes), step.remote("removedMembers") or {}):
+        listed = source.get(key)
+        yield from listed if isinstance(listed, list) else ()
+
+
+def _removed_fields(members: frozenset[int], children: frozenset[str]) -> dict[str, Any]:
+    fields = {REMOVED_MEMBERS: sorted(members), REMOVED_CHILDREN: sorted(children)}
+    return {key: value for key, value in fields.items() if value}
+
+
+def _noted(group: Group) -> dict[str, Any]:
+    """Return the part of the group's attributes about what was taken out of it."""
+    ours = marker(group.attributes)
+    return {key: ours[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in ours}
+
+
+def _note_removed(group: Group, members: frozenset[int], children: frozenset[str], authentik: AuthentikClient) -> None:
+    noted = _noted(group)
+    ours = {key: value for key, value in marker(group.attributes).items() if key not in noted}
+    attributes = {**group.attributes, OUR_KEY: ours | _removed_fields(members, children)}
+    authentik.update_group(group.id, attributes=attributes)
 
 
 def _out(group: Group, member: int, authentik: AuthentikClient) -> None:
@@ -109,10 +129,16 @@ def _in(group: Group, member: int, authentik: AuthentikClient) -> None:
 
 
 def _move_child(child_id: str, group: Group, authentik: AuthentikClient, *, inside: bool) -> None:
-    """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is ignored."""
+    """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is ignored.
+
+    Raises TemporaryError when Authentik answers 404 for a child that the tenant's group still has: it may be hidden.
+    """
     try:
         child = authentik.get_group(child_id)
     except NotFound:
+        if child_id in authentik.get_group(group.id).child_ids:
+            detail = f"The child group {child_id} exists, although Authentik responded that it does not."
+            raise TemporaryError("unexpected_answer", detail) from None
         return
     others = [one for one in child.parent_ids if one != group.id]
     if (group.id in child.parent_ids) != inside:

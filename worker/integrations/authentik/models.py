@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.integrations.outcomes import TemporaryError
+
+T = TypeVar("T")
 
 #: the one key of a group's or user's attributes that is ours
 OUR_KEY = "dezky"
@@ -47,9 +49,17 @@ class Person:
         found = marker(self.attributes).get("ownerOf")
         return found if isinstance(found, str) else None
 
+    def is_made_for(self, address: str) -> bool:
+        """Return whether we made the account for this address: its own may have been changed since.
+
+        The markers of older accounts name no address; then the account's own decides.
+        """
+        found = marker(self.attributes).get("address")
+        return found.lower() == address.lower() if isinstance(found, str) else self.signs_in_as(address)
+
     @property
     def invitations(self) -> int:
-        """Return the number of invitations sent to this account."""
+        """Return the number of invitations that an older version noted on this account."""
         ours = marker(self.attributes)
         sent = ours.get("invitations")
         return sent if isinstance(sent, int) else int(bool(ours.get("invited")))
@@ -68,11 +78,13 @@ class Binding:
     user: int | None
     enabled: bool
     negate: bool
+    expires: bool
 
     @property
     def admits_only_named(self) -> bool:
-        """Return whether strangers stay out because of this binding. A policy may admit anybody."""
-        return self.enabled and not self.negate and (self.group is not None or self.user is not None)
+        """Return whether strangers stay out for good because of this binding. A policy may admit anybody."""
+        is_lasting = self.enabled and not self.negate and not self.expires
+        return is_lasting and (self.group is not None or self.user is not None)
 
 
 def marker(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,12 +103,21 @@ def read_group(body: Any) -> Group:
             id=str(body["pk"]),
             name=str(body["name"]),
             attributes=dict(body["attributes"] or {}),
-            member_ids=frozenset(body.get("users") or ()),
-            child_ids=frozenset(map(str, body.get("children") or ())),
-            parent_ids=tuple(map(str, body.get("parents") or ())),
+            # without these lists members would count as removed who are still in the group
+            member_ids=frozenset(_listed(body, "users", int)),
+            child_ids=frozenset(_listed(body, "children", str)),
+            parent_ids=tuple(_listed(body, "parents", str)),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a group.") from None
+
+
+def _listed(body: Mapping[str, Any], field: str, kind: type[T]) -> list[T]:
+    """Return a list of the body. Raises KeyError, TypeError."""
+    found = body[field]
+    if not isinstance(found, list) or not all(isinstance(one, kind) for one in found):
+        raise TypeError(field)
+    return found
 
 
 def read_person(body: Any) -> Person:
@@ -108,7 +129,7 @@ def read_person(body: Any) -> Person:
             attributes=dict(body["attributes"] or {}),
             email=str(body.get("email") or ""),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a user.") from None
 
 
@@ -128,6 +149,8 @@ def read_binding(body: Any) -> Binding:
             user=int(body["user"]) if body.get("user") else None,
             enabled=bool(body.get("enabled", True)),
             negate=bool(body.get("negate", False)),
+            # versions before 2026.8 have neither field
+            expires=bool(body.get("expires")) and bool(body.get("expiring", True)),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a binding.") from None

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
+from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok, skipped
 from shared.tenants.model import Owner, Status
 from worker.integrations.authentik.client import AuthentikClient
-from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, Person, marker, without_marker
+from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, Person, without_marker
 from worker.integrations.step_context import StepContext
 
 
-def ensure_owner(step: StepContext, owner: Owner, group: Group, authentik: AuthentikClient) -> Outcome:
-    """Ensure an account that we created for this tenant: an address proves nothing, so no other account is used.
+def ensure_owner(
+    step: StepContext, owner: Owner, group: Group, members: Collection[int], authentik: AuthentikClient
+) -> Outcome:
+    """Give the owner access until the tenant is active, and later when an invitation is requested.
 
-    Authentik signs in the oldest account that has the address as username or e-mail, whatever the case. When that is
-    not ours, an account of ours could never sign in.
+    Otherwise an administrator decides about people: what they changed is noted, not undone. `members`: the numbers of
+    the group's members by now.
     """
-    found = authentik.find_people(owner.email)
-    person = found[0] if found else None
-    if person is None or person.owned_tenant_id != step.tenant.id:
-        person = _renamed(step, owner, authentik) or person
-    _release_former(step, owner, group, authentik, person)
+    known = None if step.is_first else _find_known(step, owner, authentik)
+    found = authentik.find_people(known.username if known else owner.email)
+    if not _is_requested(step, owner):
+        is_blocked = known is not None and bool(found) and found[0].id != known.id
+        return skipped("owner_has_account") if is_blocked else ok(**_deviation(step, known, members))
+    if step.tenant.status is Status.PENDING and not step.is_first:
+        _release_former(step, owner, members, group, authentik)
+    person = _ensure_account(step, owner, known, found[0] if found else known, authentik)
     if person is None:
-        person = step.change(
-            f"create an account for the owner {owner.email}",
-            lambda: _create(step, owner, authentik),
-            Person(0, owner.email, "", _attributes(step, 0)),
-        )
-    if person.owned_tenant_id != step.tenant.id:
+        # decided: a later reconcile does not ask again
+        step.found.update(ownerGranted=owner.invitations)
         return skipped("owner_has_account")
-    step.save(ownerSubject=person.subject)
-    if person.id not in group.member_ids:
+    mailed = _mailed(step, person)
+    step.save(ownerSubject=person.subject, ownerAccountId=person.id, ownerMailed=mailed)
+    if person.id not in members:
         sentence = f"put {person.username} into the group {group.name}"
         step.change(sentence, partial(authentik.add_member, group.id, person.id), None)
-    return ok(invitation=_invite(step, owner, person, authentik))
+    invitation = _invite(step, owner, person, mailed, authentik)
+    step.found.update(ownerGranted=owner.invitations)
+    return ok(invitation=invitation)
 
 
 def release_owners(step: StepContext, authentik: AuthentikClient) -> list[str]:
@@ -49,16 +54,62 @@ def release_owners(step: StepContext, authentik: AuthentikClient) -> list[str]:
     return [person.username for person in people]
 
 
-def _renamed(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person | None:
-    """Return the owner's account after it got another name and address in Authentik, which keeps its subject.
+def _is_requested(step: StepContext, owner: Owner) -> bool:
+    """Return whether the owner is to get access: `ownerGranted` counts the requests that were carried out."""
+    return step.tenant.status is Status.PENDING or owner.invitations > (step.remote("ownerGranted") or 0)
 
-    Until the tenant is active, the owner may have been replaced instead.
-    """
-    known = step.remote("ownerSubject")
-    if known is None or step.tenant.status is Status.PENDING:
+
+def _deviation(step: StepContext, known: Person | None, members: Collection[int]) -> dict[str, str]:
+    """Return a note when the owner has no access although the tenant was active before."""
+    if known is not None and known.id in members:
+        return {}
+    if known is not None:
+        state = "the account is not in the tenant's group, and is not put into it again"
+    elif step.remote("ownerSubject") is not None:
+        state = "the account does not exist any more, and is not created again"
+    else:
+        state = "there is no account of ours"
+    return {"owner": f"{state}; send the invitation again if the owner is to have access"}
+
+
+def _find_known(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person | None:
+    """Return the account that we made for this owner, whatever its username and address are by now."""
+    subject, number = step.remote("ownerSubject"), step.remote("ownerAccountId")
+    recorded = _get(number, authentik) if number is not None else None
+    # the same number with another subject: an account of another Authentik, restored or installed anew
+    found = [recorded] if recorded and recorded.subject == subject else authentik.list_owners(step.tenant.id)
+    if step.tenant.status is Status.PENDING:
+        found = [one for one in found if one.is_made_for(owner.email)]
+    return next((one for one in found if one.subject == subject), found[0] if found else None)
+
+
+def _get(number: int, authentik: AuthentikClient) -> Person | None:
+    try:
+        return authentik.get_person(number)
+    except NotFound:
         return None
-    ours = [one for one in authentik.list_owners(step.tenant.id) if one.subject == known]
-    return next((one for one in ours if not one.signs_in_as(owner.email)), None)
+
+
+def _ensure_account(
+    step: StepContext, owner: Owner, known: Person | None, person: Person | None, authentik: AuthentikClient
+) -> Person | None:
+    """Return an account that we created for this tenant: an address proves nothing, so no other account is used.
+
+    `person`: the account that signs in with the owner's address: Authentik takes the oldest one that has it as username
+    or e-mail, whatever the case. None when that is not ours, because an account of ours could never sign in.
+    """
+    if person is None:
+        person = step.change(
+            f"create an account for the owner {owner.email}",
+            lambda: _create(step, owner, authentik),
+            Person(0, owner.email, "", _attributes(step, owner)),
+        )
+    if known is not None and person.id == known.id and person.owned_tenant_id is None:
+        attributes = {**person.attributes, **_attributes(step, owner)}
+        sentence = f"write the ownership marker back into the account {person.username}"
+        step.change(sentence, partial(authentik.set_attributes, person.id, attributes), None)
+        return person
+    return person if person.owned_tenant_id == step.tenant.id else None
 
 
 def _release(step: StepContext, person: Person, authentik: AuthentikClient) -> None:
@@ -70,16 +121,13 @@ def _release(step: StepContext, person: Person, authentik: AuthentikClient) -> N
 
 
 def _release_former(
-    step: StepContext, owner: Owner, group: Group, authentik: AuthentikClient, now: Person | None
+    step: StepContext, owner: Owner, members: Collection[int], group: Group, authentik: AuthentikClient
 ) -> None:
-    """Release the account of an owner who was replaced before the tenant was active."""
-    known = step.remote("ownerSubject")
-    if known is None or (now is not None and now.subject == known):
-        return
+    """Release the accounts of owners who were replaced before the tenant was active."""
     for person in authentik.list_owners(step.tenant.id):
-        if person.signs_in_as(owner.email):
+        if person.is_made_for(owner.email):
             continue
-        if person.id in group.member_ids:
+        if person.id in members:
             sentence = f"take {person.username} out of the group {group.name}"
             step.change(sentence, partial(authentik.remove_member, group.id, person.id), None)
         _release(step, person, authentik)
@@ -87,7 +135,7 @@ def _release_former(
 
 def _create(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person:
     try:
-        return authentik.create_person(owner.email, owner.name, owner.email, _attributes(step, 0))
+        return authentik.create_person(owner.email, owner.name, owner.email, _attributes(step, owner))
     except (TemporaryError, PermanentError) as fault:
         if isinstance(fault, PermanentError) and fault.reason != "taken":
             raise
@@ -100,9 +148,15 @@ def _create(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Pers
         raise TemporaryError("upstream_error", "The account was not created.") from fault
 
 
-def _invite(step: StepContext, owner: Owner, person: Person, authentik: AuthentikClient) -> str:
-    """Send the requested number of invitations: the account stores how many were sent."""
-    if person.invitations >= owner.invitations:
+def _mailed(step: StepContext, person: Person) -> int:
+    """Return how many invitations were mailed to this account."""
+    recorded = step.remote("ownerMailed") if person.subject == step.remote("ownerSubject") else None
+    return max(recorded or 0, person.invitations)
+
+
+def _invite(step: StepContext, owner: Owner, person: Person, mailed: int, authentik: AuthentikClient) -> str:
+    """Send the requested number of invitations. Each is on our record at once, so that a later fault repeats none."""
+    if mailed >= owner.invitations:
         return "sent before"
     if step.email_stage is None:
         return "not sent: AUTHENTIK_EMAIL_STAGE is not set; send the owner a recovery link from Authentik"
@@ -112,13 +166,10 @@ def _invite(step: StepContext, owner: Owner, person: Person, authentik: Authenti
     except PermanentError as refusal:
         if refusal.reason != "not_supported":
             raise
-        return "not sent: the brand in Authentik has no recovery flow, or our account sees no such e-mail stage"
-    if not step.is_dry_run:
-        ours = {**marker(person.attributes), **_attributes(step, owner.invitations)[OUR_KEY]}
-        authentik.set_attributes(person.id, {**person.attributes, OUR_KEY: ours})
+        return f"not sent: {refusal.detail}"
+    step.save(ownerMailed=owner.invitations)
     return "sent"
 
 
-def _attributes(step: StepContext, invitations: int) -> dict[str, Any]:
-    ours = {"ownerOf": step.tenant.id, "managedBy": MANAGER, "invited": invitations > 0, "invitations": invitations}
-    return {OUR_KEY: ours}
+def _attributes(step: StepContext, owner: Owner) -> dict[str, Any]:
+    return {OUR_KEY: {"ownerOf": step.tenant.id, "managedBy": MANAGER, "address": owner.email}}
