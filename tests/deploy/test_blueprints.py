@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from deploy.prepare import DOMAIN, addresses
-from tests.simulators import PERMISSIONS
+from tests.simulators import PERMISSIONS, TENANT_ID
+from worker.integrations.authentik.models import MANAGER, OUR_KEY
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/authentik"
@@ -66,6 +67,54 @@ def test_tokens_name_the_groups_of_tenants_and_of_the_platform_and_no_others(gro
     scope: dict[str, Any] = {}
     exec("def claims(request):\n" + textwrap.indent(profile, "    "), scope)  # noqa: S102 - our own blueprint
     assert scope["claims"](SimpleNamespace(user=user))["groups"] == [group]
+
+
+class Groups(list[SimpleNamespace]):
+    """Groups of a user, with the part of Django's query sets that our expressions use."""
+
+    def filter(self, **wanted: str) -> Groups:
+        return Groups(one for one in self if all(_matches(one, *item) for item in wanted.items()))
+
+    def exists(self) -> bool:
+        return bool(self)
+
+
+def _matches(group: SimpleNamespace, lookup: str, wanted: str) -> bool:
+    field, *path = lookup.split("__")
+    found = getattr(group, field)
+    if path == ["startswith"]:
+        return bool(found.startswith(wanted))
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return bool(found == wanted)
+
+
+def _evaluated(name: str, groups: Groups) -> Any:
+    """Return what one of OCIS' expressions returns for a user of these groups, who has no entitlement."""
+    (expression,) = [one["attrs"]["expression"] for one in ENTRIES if one.get("identifiers") == {"name": name}]
+    user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: groups, app_entitlements=lambda _: Groups())
+    scope: dict[str, Any] = {"provider": SimpleNamespace(application=None)}
+    exec("def run(request):\n" + textwrap.indent(expression, "    "), scope)  # noqa: S102 - our own blueprint
+    return scope["run"](SimpleNamespace(user=user, obj=None))
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "is_ours"),
+    [
+        ("tenant-acme", {OUR_KEY: {"managedBy": MANAGER, "tenantId": TENANT_ID}}, True),
+        ("tenant-Acme", {}, False),
+        ("tenant-acme", {OUR_KEY: "text"}, False),
+        ("tenant-acme", {OUR_KEY: {"managedBy": "somebody"}}, False),
+        ("staff", {OUR_KEY: {"managedBy": MANAGER}}, False),
+    ],
+)
+def test_only_the_platforms_groups_open_ocis_and_are_named_to_it(
+    name: str, attributes: dict[str, Any], is_ours: bool
+) -> None:
+    groups = Groups([SimpleNamespace(name=name, attributes=attributes)])
+    assert _evaluated("dezky ocis profile", groups)["groups"] == ([name] if is_ours else [])
+    assert _evaluated("dezky ocis roles", groups) == {"roles": ["ocisUser"] if is_ours else []}
+    assert _evaluated("dezky ocis has a role", groups) is is_ours
 
 
 def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.ocis.spaces import MakeWork, client, group_permission, only
+from tests.ocis.spaces import MakeWork, client, group_permission, only, our_permission
 from tests.simulators import Saved, fault
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.space import ensure_files, remove_files
@@ -33,9 +33,26 @@ def test_a_group_that_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pen
     spaces_only = client(ocis, "spaces")
     assert ensure_files(work("ocis"), spaces_only).notes == {"members": "pending"}
     assert saved["ocisMembers"] == "pending"
-    ocis.storage.add_group("Tenant-Acme")
+    ocis.storage.add_group("tenant-acme")
     assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
     assert saved["ocisMembers"] == "invited"
+
+
+@pytest.mark.parametrize("username", ["provisioner", "spaces"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_group_whose_name_differs_in_case_is_not_invited(
+    ocis: OcisSimulator, work: MakeWork, username: str, is_first: bool
+) -> None:
+    """Authentik keeps `tenant-acme` and `tenant-Acme` apart. A member of the second one signs in to OCIS first."""
+    ocis.people.read_groups(ocis.people.person("eve", "User"), ["tenant-Acme"])
+    files = client(ocis, username)
+    with pytest.raises(PermanentError, match="in case only") as refused:
+        ensure_files(work("ocis", is_first=is_first), files)
+    assert refused.value.reason == "taken"
+    assert list(only(ocis).grants) == [our_permission(ocis, username)]
+    ocis.people.remove_group(next(iter(ocis.storage.groups)))
+    ocis.storage.add_group("tenant-acme")
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
 def with_group(given: StepContext, *states: GroupState) -> StepContext:

@@ -175,12 +175,21 @@ class OcisClient:
         self._call("PATCH", path, json={"roles": [SPACE_ROLES[role]]}, repeatable=True)
 
     def find_group(self, name: str) -> str | None:
-        """Return the id of the group of this name, compared without regard to case."""
+        """Return the id of the group of exactly this name, or None.
+
+        Raises PermanentError("taken") when a group's name differs in case only: Authentik keeps such groups apart, and
+        OCIS makes the members of both members of one.
+        """
         answer = self._call("GET", f"{GRAPH}/groups/{name}", hand_back=(404,))
         if answer.status == 404:
             return None
         group = answer.parsed(GROUP)
-        return group.id if (group.displayName or "").lower() == name.lower() else None
+        shown = group.displayName or ""
+        if shown != name and shown.lower() == name.lower():
+            raise PermanentError(
+                "taken", f"OCIS has a group whose name differs from {name} in case only; rename it there."
+            )
+        return group.id if shown == name else None
 
     def create_group(self, name: str) -> str | None:
         """Return the new group's id; None for a read-only directory, or a name that exists by now.
