@@ -1,24 +1,36 @@
-"""Print or repair the ownership marker of a tenant's space: `python -m worker.ownership_markers show|repair SLUG`."""
+"""Print or repair a tenant's ownership markers: `python -m worker.ownership_markers show|repair SLUG [PRODUCT]`."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
-from shared.integrations.catalog import OCIS
+from shared.integrations.catalog import OCIS, STALWART
 from shared.integrations.outcomes import Fault, reason_message
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.tenants.model import Tenant
 from worker.http.deadline import within
-from worker.integrations.ocis.client import connect
+from worker.integrations.ocis import client as ocis
 from worker.integrations.ocis.marker import repair_marker
+from worker.integrations.stalwart import client as stalwart
+from worker.integrations.stalwart.ownership import repair_markers
+
+#: by product: builds its client, and writes the markers back and tells it
+REPAIRS: Mapping[str, tuple[Callable[[Settings], Any], Callable[[Tenant, Any, MarkerSigner], str]]] = {
+    OCIS: (ocis.connect, repair_marker),
+    STALWART: (stalwart.connect, repair_markers),
+}
+_product = click.argument("product", type=click.Choice(list(REPAIRS)), default=OCIS)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Print or repair the ownership marker in the description of a tenant's space in OCIS.
+    """Print or repair the ownership marker in the description of a tenant's space in OCIS, or mail domains in Stalwart.
 
     It reads the workers' settings from the environment.
     """
@@ -26,28 +38,32 @@ def main() -> None:
 
 @main.command()
 @click.argument("slug")
+@_product
 @click.pass_obj
-def show(given: Settings | None, slug: str) -> None:
-    """Print the marker of the tenant SLUG, to be put anywhere into the description of its space."""
+def show(given: Settings | None, slug: str, product: str) -> None:
+    """Print the marker of the tenant SLUG, to be put anywhere into the description of its object in PRODUCT."""
     settings = given or _settings()
-    click.echo(_signer(settings).text(_tenant(settings, slug).id))
+    click.echo(_signer(settings, product).text(_tenant(settings, slug).id))
 
 
 @main.command()
 @click.argument("slug")
+@_product
 @click.pass_obj
-def repair(given: Settings | None, slug: str) -> None:
-    """Write the marker back into the space on record of the tenant SLUG, and keep the text around it.
+def repair(given: Settings | None, slug: str, product: str) -> None:
+    """Write the marker back into the objects on record of the tenant SLUG in PRODUCT, and keep the text around it.
 
-    Our account must be a manager of the space, or have the role Space Admin. Exit status 1 when it cannot be done.
+    In OCIS our account must be a manager of the space, or have the role Space Admin. Exit status 1 when it cannot be
+    done.
     """
     settings = given or _settings()
-    tenant, ocis = _tenant(settings, slug), connect(settings)
-    if ocis is None:
-        raise click.ClickException("OCIS is not configured: set OCIS_API_URL.")
+    connect, repair_all = REPAIRS[product]
+    tenant, client = _tenant(settings, slug), connect(settings)
+    if client is None:
+        raise click.ClickException(f"{product} is not configured.")
     try:
         with within(settings.attempt_seconds):
-            message = repair_marker(tenant, ocis, _signer(settings))
+            message = repair_all(tenant, client, _signer(settings, product))
     except Fault as fault:
         reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
         raise click.ClickException(f"{reason_message(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None
@@ -61,8 +77,8 @@ def _settings() -> Settings:
         raise click.ClickException(f"The settings are invalid:\n{problem}") from None
 
 
-def _signer(settings: Settings) -> MarkerSigner:
-    return MarkerSigner(OCIS, settings.stamp_key_texts)
+def _signer(settings: Settings, product: str) -> MarkerSigner:
+    return MarkerSigner(product, settings.stamp_key_texts)
 
 
 def _tenant(settings: Settings, slug: str) -> Tenant:

@@ -96,7 +96,8 @@ REASONS: Mapping[str, Reason] = {
     # permanent: somebody must change something
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",
-        "Rename or remove the foreign object, or choose another name, then reconcile the tenant.",
+        "If it is nobody's or another tenant's, rename or remove it, or choose another name; if it is this tenant's "
+        "after all, correct its ownership marker. Then reconcile the tenant.",
     ),
     "ambiguous": Reason(
         "More than one object carries this tenant's ownership marker.",
@@ -115,10 +116,10 @@ REASONS: Mapping[str, Reason] = {
         "Make the provisioning account a manager of the space again, then reconcile the tenant.",
     ),
     "marker_removed": Reason(
-        "The ownership marker was removed from the description of this tenant's space, and our account is not a "
-        "manager of the space, so it may not write the marker back.",
-        "Make the provisioning account a manager of the space again, or put the marker that "
-        "`python -m worker.ownership_markers show` prints into the description; then reconcile the tenant.",
+        "The ownership marker was removed from the description of an object on this tenant's record, and this step "
+        "may not write it back.",
+        "Make sure that the object is the tenant's, then run `python -m worker.ownership_markers repair`, or put the "
+        "marker that `show` prints into the description; the reconcile or purge then continues when it is repeated.",
     ),
     "in_use": Reason(
         "Another object in the integration still refers to the one to be removed.",

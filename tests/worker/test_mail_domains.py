@@ -12,7 +12,8 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, Saved, fault, mail_treatment
+from shared.integrations.ownership_marker import MarkerSigner
+from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, Saved, fault, mail_treatment
 from tests.worker.test_mail import client, control, objects
 from worker.http.json_client import BearerToken, JsonClient, user_and_password
 from worker.integrations.stalwart.client import StalwartClient
@@ -67,7 +68,7 @@ def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
 ) -> None:
     both = ("acme.test", "acme.org")
     ensure_mail(work("stalwart", domains=both), mail)
-    patch = {"description": "overwritten"}
+    patch = {"description": MarkerSigner("stalwart", STAMP_KEYS).text(OTHER_ID)}
     control(stalwart, "update", kind="Domain", id_=objects(stalwart, "Domain")[0]["id"], patch=patch)
     with pytest.raises(PermanentError, match="taken"):
         ensure_mail(work("stalwart", domains=both), mail)

@@ -9,7 +9,8 @@ import pytest
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result
-from tests.simulators import Saved, mail_treatment
+from shared.integrations.ownership_marker import MarkerSigner
+from tests.simulators import OTHER_ID, STAMP_KEYS, Saved, mail_treatment
 from tests.worker.test_mail import control, objects, sets
 from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
 from worker.integrations.stalwart.client import StalwartClient
@@ -162,8 +163,9 @@ def test_a_domain_that_fails_while_another_is_opened_is_opened_later_as_it_was(
     failing, _ = objects(stalwart, "Domain")
     account(stalwart, failing["id"])
     before = objects(stalwart, "Account")
-    control(stalwart, "update", kind="Domain", id_=failing["id"], patch={"description": "hello"})
     close_mail(work("stalwart", domains=both), by_return)
+    foreign = {"description": MarkerSigner("stalwart", STAMP_KEYS).text(OTHER_ID)}
+    control(stalwart, "update", kind="Domain", id_=failing["id"], patch=foreign)
     with pytest.raises(PermanentError, match="taken"):
         ensure_mail(work("stalwart", domains=both), by_return)
     assert mail_treatment(stalwart) == {"acme.test": "bounced", "b.test": "delivered"}

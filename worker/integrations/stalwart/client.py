@@ -143,6 +143,10 @@ class StalwartClient:
             patch |= {f"dkimManagement/algorithms/{name}": True for name in lacking}
         self._jmap.update("Domain", domain.id, patch)
 
+    def describe_domain(self, domain_id: str, description: str) -> None:
+        """Change a domain's description only."""
+        self._jmap.update("Domain", domain_id, {"description": description})
+
     def set_catch_all(self, domain_id: str, address: str) -> None:
         self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 

@@ -8,8 +8,8 @@ from functools import partial
 
 from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.closing import domains_of
 from worker.integrations.stalwart.models import MailDomain, MailTenant
+from worker.integrations.stalwart.ownership import domains_of
 from worker.integrations.step_context import StepContext
 
 NAMED_AFTER_A_TENANT = re.compile(r"(^|\s)[0-9a-f]{24}$")

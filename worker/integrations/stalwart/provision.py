@@ -11,13 +11,14 @@ from typing import Any
 from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.closing import closable_domains, close_removed, domains_of, open_mail
+from worker.integrations.stalwart.closed.closing import close_removed, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord, DomainRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
 from worker.integrations.stalwart.membership import ensure_members
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
+from worker.integrations.stalwart.ownership import closable_domains, domains_of
 from worker.integrations.stalwart.protocol.answers import KeyTaken
 from worker.integrations.step_context import StepContext, enumerate_names
 
@@ -102,10 +103,18 @@ def _ensure_domain(
 
 
 def _known_domain(step: StepContext, stalwart: StalwartClient, name: str, on_record: DomainRecord) -> MailDomain | None:
-    """Return the domain on record, which a person may have renamed, or the one of this name."""
+    """Return the domain on record, which a person may have renamed, or the one of this name.
+
+    Without a marker it is the tenant's if it is on record by its id and has the name on record: people edit
+    descriptions. Raises PermanentError("marker_removed") if a person renamed it too.
+    """
     ids = [entry["id"] for entry in (*on_record.set_up, *on_record.closed) if entry["domain"] == name]
     recorded = closable_domains(step, stalwart.find_domains(ids))
-    return _ours(step, recorded[0] if recorded else stalwart.find_domain(name))
+    if not recorded:
+        return _ours(step, stalwart.find_domain(name))
+    if recorded[0].name != name and not domains_of(step, recorded):
+        raise PermanentError("marker_removed", f"The mail domain is {recorded[0].name}, on record as {name}.")
+    return recorded[0]
 
 
 def _align(step: StepContext, stalwart: StalwartClient, domain: MailDomain, name: str, owner: str | None) -> None:
@@ -119,11 +128,10 @@ def _align(step: StepContext, stalwart: StalwartClient, domain: MailDomain, name
     settings = [key.removesuffix("_id").replace("is_", "") for key, value in differs.items() if value is not None]
     settings += [] if domain.makes_keys else [_key_management(domain)]
     if settings:
-        step.change(
-            f"set {', '.join(settings)} of the mail domain {domain.name}",
-            lambda: stalwart.update_domain(domain, **differs),
-            None,
-        )
+        sentence = f"set {', '.join(settings)} of the mail domain {domain.name}"
+        if step.signer.tenant_id(domain.description) is None:
+            sentence += "; its ownership marker is written back"
+        step.change(sentence, lambda: stalwart.update_domain(domain, **differs), None)
 
 
 def _key_management(domain: MailDomain) -> str:

@@ -8,10 +8,10 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok
 from worker.integrations.stalwart.accounts import Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.closing import domains_of, require_markers
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord
 from worker.integrations.stalwart.mail_tenant import mail_tenants, restore_names
 from worker.integrations.stalwart.models import MailDomain, MailTenant
+from worker.integrations.stalwart.ownership import domains_of, require_markers
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.step_context import ChangeRecorder, StepContext
 

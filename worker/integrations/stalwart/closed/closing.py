@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
+from shared.integrations.outcomes import Outcome, ok, skipped
 from worker.integrations.stalwart.accounts import SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
@@ -18,6 +18,7 @@ from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.models import MailDomain
+from worker.integrations.stalwart.ownership import closable_domains, require_markers
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 Accounts = Mapping[str, Sequence[Account]]
@@ -57,7 +58,7 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
         return ok()
     bare = [one.name for one in domains if step.signer.tenant_id(one.description) != step.tenant.id]
     if bare:
-        notes["marker_missing"] = f"{', '.join(bare)}: put the tenant's ownership marker into the description"
+        notes["marker_missing"] = f"{', '.join(bare)}: a resume writes the tenant's ownership marker back"
     if step.suspended_mail != "refuse":
         notes = {name: text for name, text in notes.items() if not name.startswith("mail")} | {"mail": "received"}
     return ok(**notes, open_sessions=OPEN_SESSIONS)
@@ -169,51 +170,6 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
     names = enumerate_names([one.rpartition(" ")[2] for one in sentences])
     text = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
-
-
-def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
-    """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's.
-
-    The marker on a domain that another tenant's record names is a copy.
-    """
-    marked = [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
-    on_record = DomainRecord(step).ids
-    return [one for one in marked if one.id in on_record or not step.is_recorded_for_another_tenant(one.id)]
-
-
-def closable_domains(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
-    """Return the tenant's domains, and those on its record alone whose marker a person overwrote.
-
-    Closing can be undone, so the record is enough for it; a removal needs the marker.
-    """
-    on_record, own = DomainRecord(step).ids, domains_of(step, every)
-    return [one for one in every if one in own or (one.id in on_record and not _is_of_another(step, one))]
-
-
-def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
-    """Require the tenant's marker on every domain that is on record and exists.
-
-    A domain without the marker is not proven to be the tenant's, so the step must not report it as removed, and one
-    with another tenant's marker not as closed. Raises PermanentError("taken").
-    """
-    on_record = DomainRecord(step).ids
-    others = [
-        (one, owner)
-        for one in every
-        if one.id in on_record and (owner := step.signer.tenant_id(one.description)) != step.tenant.id
-    ]
-    # a domain with another tenant's marker and on that tenant's record is on this record by mistake
-    bare = [one.name for one, owner in others if owner is None or not step.is_recorded_for_another_tenant(one.id)]
-    if bare:
-        raise PermanentError(
-            "taken",
-            f"{', '.join(bare)} in Stalwart: the tenant's ownership marker is missing; put it into the description.",
-        )
-
-
-def _is_of_another(step: StepContext, domain: MailDomain) -> bool:
-    has_other_marker = step.signer.belongs_to_another(step.tenant.id, domain.description)
-    return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
 
 
 def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:

@@ -1,0 +1,86 @@
+"""Decide which mail domains are a tenant's, by ownership marker and record, and repair markers for an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.integrations.outcomes import NotFound, PermanentError
+from shared.integrations.ownership_marker import MarkerSigner
+from shared.tenants.model import Tenant
+from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.closed.record import DomainRecord
+from worker.integrations.stalwart.models import MailDomain
+from worker.integrations.step_context import StepContext
+
+
+def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
+    """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's.
+
+    The marker on a domain that another tenant's record names is a copy.
+    """
+    marked = [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
+    on_record = DomainRecord(step).ids
+    return [one for one in marked if one.id in on_record or not step.is_recorded_for_another_tenant(one.id)]
+
+
+def closable_domains(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
+    """Return the tenant's domains, and those on its record alone whose marker a person overwrote.
+
+    Closing can be undone, so the record is enough for it; a removal needs the marker.
+    """
+    on_record, own = DomainRecord(step).ids, domains_of(step, every)
+    return [one for one in every if one in own or (one.id in on_record and not _is_of_another(step, one))]
+
+
+def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
+    """Require the tenant's marker on every domain that is on record and exists.
+
+    A domain without the marker is not proven to be the tenant's, so the step must not report it as removed, and one
+    with another tenant's marker not as closed. Raises PermanentError("marker_removed" | "taken").
+    """
+    on_record = DomainRecord(step).ids
+    others = [
+        (one, owner)
+        for one in every
+        if one.id in on_record and (owner := step.signer.tenant_id(one.description)) != step.tenant.id
+    ]
+    bare = [one.name for one, owner in others if owner is None]
+    if bare:
+        raise PermanentError("marker_removed", f"The mail domains are {', '.join(bare)}.")
+    # a domain with another tenant's marker and on that tenant's record is on this record by mistake
+    marked = [one.name for one, _ in others if not step.is_recorded_for_another_tenant(one.id)]
+    if marked:
+        raise PermanentError(
+            "taken", f"On this tenant's record, but with another tenant's ownership marker: {', '.join(marked)}."
+        )
+
+
+def _is_of_another(step: StepContext, domain: MailDomain) -> bool:
+    has_other_marker = step.signer.belongs_to_another(step.tenant.id, domain.description)
+    return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
+
+
+def repair_markers(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigner) -> str:
+    """Write the marker back into the mail domains on record and return a sentence about it.
+
+    A reconcile does that only for a domain that still has its name, and a purge never; an operator may know that a
+    domain is the tenant's. Raises NotFound without a domain, PermanentError("taken") when one has another's marker.
+    """
+    entries = [*(tenant.remote.get("stalwartDomains") or []), *(tenant.remote.get("stalwartClosedDomains") or [])]
+    domains = stalwart.find_domains([entry["id"] for entry in entries])
+    if not domains:
+        raise NotFound("No mail domain on this tenant's record exists; reconcile the tenant.")
+    foreign = [one.name for one in domains if signer.belongs_to_another(tenant.id, one.description)]
+    if foreign:
+        raise PermanentError("taken", f"These mail domains carry another tenant's marker: {', '.join(foreign)}.")
+    repaired = [one.name for one in domains if _repair(tenant, stalwart, signer, one)]
+    if not repaired:
+        return f"The mail domains {', '.join(one.name for one in domains)} carry the marker already."
+    return f"Wrote the marker into the description of the mail domains {', '.join(repaired)}."
+
+
+def _repair(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigner, domain: MailDomain) -> bool:
+    marked = signer.marked(tenant.id, domain.description)
+    if marked != domain.description:
+        stalwart.describe_domain(domain.id, marked)
+    return marked != domain.description
