@@ -184,7 +184,7 @@ def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, fil
 UNCLEAR: list[dict[str, Any]] = [
     {"kind": "status", "status": 502},
     {"kind": "status", "status": 500, "body": ""},
-    {"kind": "hang", "delay": 1.5},
+    {"kind": "lost"},
     {"kind": "wrong_body"},
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,10 +11,13 @@ from click.testing import CliRunner
 
 from shared.application.parts import open_starter
 from shared.integrations.ownership_marker import MarkerSigner
+from shared.operations.model import Mode
+from shared.tenants.model import NewTenant
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
 from worker import ownership_markers
 from worker.composition import open_pending_members_job
+from worker.execution.step_contexts import GROUP_ATTEMPTS
 from worker.integrations.ocis.client import connect
 from worker.jobs.pending_members import PendingMembersJob
 
@@ -97,6 +101,60 @@ def test_suspended_tenants_and_a_paused_ocis_are_not_checked(platform: PlatformF
     platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
     run(platform, job)
     assert grants(platform) == []
+
+
+# -- Authentik's step does not end
+
+
+@pytest.mark.parametrize("max_attempts", [3, 40])
+def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Any, max_attempts: int
+) -> None:
+    platform = make_platform(
+        ocis_username="spaces", step_max_attempts=max_attempts, retry_base_seconds=0.01, retry_cap_seconds=0.02
+    )
+    platform.plane.switches.pause("authentik", "maintenance", platform.admin)
+    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
+    assert view.operation is not None
+    until = time.monotonic() + 30
+    while (current := platform.store.operations.find(view.operation.id)) and current.step("ocis").is_open:
+        assert time.monotonic() < until
+        platform.runner.run(current.id, "ocis", current.dispatch)
+        time.sleep(0.02)
+    assert current is not None
+    files = current.step("ocis")
+    assert (files.status, dict(files.notes)) == ("ok", {"members": "pending"})
+    assert files.attempts == min(max_attempts, GROUP_ATTEMPTS)
+    platform.plane.switches.resume("authentik", platform.admin)
+    platform.store.deferrals.release([], 10)
+    assert platform.finish(view).status == "succeeded"
+    assert (platform.tenant("acme").status, platform.tenant("acme").remote["ocisMembers"]) == ("active", "pending")
+    platform.ocis.storage.add_group("tenant-acme")
+    starter = open_starter(platform.store, dispatcher, platform.settings)
+    made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
+    run(platform, made)
+    made.close()
+    assert grants(platform) == ["editor"]
+
+
+@pytest.mark.parametrize("is_foreign", [True, False])
+def test_a_dry_run_shows_the_invitation_only_if_the_run_makes_it(
+    make_platform: Callable[..., PlatformFixture], is_foreign: bool
+) -> None:
+    """Somebody else's group in Authentik has the tenant's name."""
+    platform = make_platform()
+    tenant = platform.grown("acme")
+    platform.rows["tenants"].update_one({"slug": "acme"}, {"$unset": {"authentikGroupId": ""}})
+    directory = platform.authentik.directory
+    group = directory.groups[tenant.remote["authentikGroupId"]]
+    group.attributes = {} if is_foreign else group.attributes
+    (space,) = platform.ocis.storage.spaces.values()
+    space.grants = {id_: role for id_, role in space.grants.items() if id_.startswith("u:")}
+    changes = []
+    for mode in (Mode.PLAN, Mode.APPLY):
+        operation = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, mode))
+        changes.append(operation.step("ocis").changes)
+    assert changes[0] == changes[1] == (() if is_foreign else ("invite the group tenant-acme as editor",))
 
 
 # -- the command

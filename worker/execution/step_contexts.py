@@ -11,7 +11,7 @@ from shared.config.settings import Settings
 from shared.domains.repository import DomainRepository
 from shared.integrations.catalog import AUTHENTIK, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.operations.model import Claim, Operation
+from shared.operations.model import Claim, Operation, StepStatus
 from shared.operations.repository import OperationRepository
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
@@ -21,6 +21,9 @@ from shared.workflows.model import EXEMPT_FROM_REMOVAL_LIMIT
 from worker.execution.breaker import Breaker
 from worker.integrations.billing_account import account_of
 from worker.integrations.step_context import GroupState, StepContext
+
+#: attempts that do not wait for the group's step any more begin with this one, after a minute or two of back-off
+GROUP_ATTEMPTS = 8
 
 
 class StepContexts:
@@ -80,16 +83,23 @@ class StepContexts:
             is_recorded_for_another_tenant=lambda id_: self._recorded_objects.is_recorded_for_another_tenant(
                 integration, id_, tenant.id
             ),
-            group_state=partial(self._group_state, tenant, operation),
+            group_state=partial(self._group_state, tenant, claim),
         )
 
-    def _group_state(self, tenant: Tenant, operation: Operation) -> GroupState:
-        """Return the group's current state. Without Authentik there is nothing to compare with: the name counts."""
+    def _group_state(self, tenant: Tenant, claim: Claim) -> GroupState:
+        """Return the group's current state. Without Authentik there is nothing to compare with: the name counts.
+
+        Only the first attempts wait for the group's step. While Authentik is paused or down it does not end, and would
+        use up the attempts of the step that waits.
+        """
         if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
             return GroupState.RECORDED
-        state = _group_state_in(operation)
-        # its step may have ended since this attempt began
-        return _group_state_in(self._operations.find(operation.id)) if state is GroupState.AWAITED else state
+        state = _group_state_in(claim.operation)
+        if state is GroupState.AWAITED:
+            # its step may have ended since this attempt began
+            state = _group_state_in(self._operations.find(claim.operation.id))
+        may_wait = claim.step.attempts < min(GROUP_ATTEMPTS, self._settings.step_max_attempts)
+        return GroupState.ABSENT if state is GroupState.AWAITED and not may_wait else state
 
     def _proven(self, tenant: Tenant, claim: Claim, integration: str) -> frozenset[str] | None:
         """Return the domains that mail may be set up for; None when no domain needs a proof."""
@@ -110,7 +120,11 @@ class StepContexts:
 
 
 def _group_state_in(operation: Operation | None) -> GroupState:
-    if operation is not None and operation.found.get("authentikGroupId"):
-        return GroupState.RECORDED
-    is_open = operation is not None and any(step.name == AUTHENTIK and step.is_open for step in operation.steps)
-    return GroupState.AWAITED if is_open else GroupState.ABSENT
+    """Return the state by an operation. A dry run records no group: the outcome of the group's own dry run counts."""
+    step = next((one for one in operation.steps if one.name == AUTHENTIK), None) if operation is not None else None
+    if operation is None or step is None:
+        return GroupState.ABSENT
+    if step.is_open:
+        return GroupState.AWAITED
+    is_planned = operation.is_dry_run and step.status is StepStatus.OK
+    return GroupState.RECORDED if is_planned or operation.found.get("authentikGroupId") else GroupState.ABSENT

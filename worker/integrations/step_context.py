@@ -26,9 +26,9 @@ class GroupState(StrEnum):
     """State of our knowledge about the tenant's group in the identity provider."""
 
     RECORDED = "recorded"
-    #: the group's step in the same operation has not ended
+    #: the group's step in the same operation has not ended, and this attempt may wait for it
     AWAITED = "awaited"
-    #: the group's step ended without one, such as when a foreign group has the name
+    #: the group's step ended without one, such as when a foreign group has the name, or takes too long
     ABSENT = "absent"
 
 

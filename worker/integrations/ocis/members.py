@@ -25,7 +25,7 @@ def ensure_members(step: StepContext, space: Space, ocis: OcisClient, *, is_new:
     is not a member.
     """
     name = step.tenant.group_name
-    group_id = _ensure_group(step, ocis, is_new=is_new) if step.is_dry_run or _is_group_ours(step) else None
+    group_id = _ensure_group(step, ocis, is_new=is_new) if _is_group_ours(step) else None
     # a new space has no other members; without an invitation our own membership must still be verified
     members = {} if is_new and (step.is_dry_run or group_id) else read_members(step, space, ocis)
     if group_id is None:
@@ -76,7 +76,8 @@ def remove_group(step: StepContext, ocis: OcisClient) -> None:
 def _is_group_ours(step: StepContext) -> bool:
     """Return whether the identity provider's step, which runs in parallel, has recorded the group.
 
-    Raises TemporaryError("not_ready") when that takes long.
+    Raises TemporaryError("not_ready") when that takes long. A later attempt goes on without the group: the scheduler's
+    job for pending members has it invited.
     """
     deadline = time.monotonic() + GROUP_TIMEOUT
     while (state := step.group_state()) is GroupState.AWAITED:
