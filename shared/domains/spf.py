@@ -12,8 +12,8 @@ from shared.domains.spf_syntax import Mechanism, is_spf, read_terms
 #: mechanisms that ask DNS; more than ten of them are an error (section 4.6.4)
 ASKING = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 MAX_DNS_MECHANISMS = 10
-#: macros that stand for the domain itself, in mail from its own addresses
-OWN_NAME = re.compile(r"%\{[do]\}", re.IGNORECASE)
+#: macros that stand for the domain itself, in mail from its own addresses, or for as many labels of its end
+OWN_NAME = re.compile(r"%\{[do]([0-9]{0,3})\}", re.IGNORECASE)
 
 Network = IPv4Network | IPv6Network
 
@@ -60,7 +60,8 @@ def read_policy(text: str, domain: str) -> tuple[Mechanism, ...] | None:
 
 def _host(target: str, domain: str) -> str:
     """Return a target in lower case; empty for the domain itself."""
-    host = OWN_NAME.sub(domain, target).lower().removesuffix(".")
+    labels = domain.split(".")
+    host = OWN_NAME.sub(lambda macro: ".".join(labels[-int(macro[1] or 0) :]), target).lower().removesuffix(".")
     return "" if host == domain else host
 
 
