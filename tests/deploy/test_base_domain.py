@@ -9,7 +9,7 @@ from cryptography import x509
 
 from deploy.certificates import NAMES
 from deploy.prepare import DOMAIN, addresses
-from tests.deploy.test_prepare import ROOT, prepare, run
+from tests.deploy.conftest import ROOT, prepare, run
 
 
 def names_of_certificate(folder: Path) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ FOLDER = ROOT / "deploy/authentik"
 FULL = addresses(DOMAIN)
 
 
-class Blueprint(yaml.SafeLoader):
+class Blueprint(yaml.CSafeLoader):
     """Reads Authentik's tags as the plain values behind them."""
 
 
@@ -31,12 +32,18 @@ def _plain(loader: Blueprint, _: str, node: yaml.Node) -> Any:
 
 
 Blueprint.add_multi_constructor("!", _plain)
-ENTRIES: list[dict[str, Any]] = [
-    entry
-    for path in sorted(FOLDER.glob("*.yaml"))
-    for entry in yaml.load(path.read_text(), Loader=Blueprint)["entries"]  # noqa: S506 - a safe loader
-]
-PROVIDERS = {one["attrs"]["client_id"]: one["attrs"] for one in ENTRIES if one["model"].endswith(".oauth2provider")}
+
+
+@cache
+def entries() -> tuple[dict[str, Any], ...]:
+    """Return the entries of all blueprints."""
+    texts = [path.read_text() for path in sorted(FOLDER.glob("*.yaml"))]
+    return tuple(one for text in texts for one in yaml.load(text, Loader=Blueprint)["entries"])  # noqa: S506 - a safe loader
+
+
+def providers() -> dict[str, dict[str, Any]]:
+    """Return the settings of the sign-in providers by their client."""
+    return {one["attrs"]["client_id"]: one["attrs"] for one in entries() if one["model"].endswith(".oauth2provider")}
 
 
 def test_the_role_has_the_permissions_that_the_documentation_lists() -> None:
@@ -47,21 +54,22 @@ def test_the_role_has_the_permissions_that_the_documentation_lists() -> None:
     assert documented == PERMISSIONS
 
 
-@pytest.mark.parametrize("client", sorted(PROVIDERS))
-def test_a_providers_tokens_are_such_as_the_api_and_ocis_accept(client: str) -> None:
-    provider = PROVIDERS[client]
-    # without a key Authentik signs with the client's secret; another subject mode hides a tenant's owner
-    assert provider["signing_key"]
-    assert provider["issuer_mode"] == "per_provider"
-    assert provider["sub_mode"] == "hashed_user_id"
-    assert provider["include_claims_in_id_token"] is True
-    assert "encryption_key" not in provider
-    assert provider["grant_types"]
+def test_a_providers_tokens_are_such_as_the_api_and_ocis_accept() -> None:
+    for client, provider in providers().items():
+        # without a key Authentik signs with the client's secret; another subject mode hides a tenant's owner
+        assert provider["signing_key"], client
+        assert provider["issuer_mode"] == "per_provider", client
+        assert provider["sub_mode"] == "hashed_user_id", client
+        assert provider["include_claims_in_id_token"] is True, client
+        assert "encryption_key" not in provider, client
+        assert provider["grant_types"], client
 
 
 @pytest.mark.parametrize("group", ["tenant-acme", "dezky-platform-admins", "dezky-platform-support"])
 def test_tokens_name_the_groups_of_tenants_and_of_the_platform_and_no_others(group: str) -> None:
-    (profile,) = [one["attrs"]["expression"] for one in ENTRIES if one.get("identifiers") == {"name": "dezky profile"}]
+    (profile,) = [
+        one["attrs"]["expression"] for one in entries() if one.get("identifiers") == {"name": "dezky profile"}
+    ]
     names = [SimpleNamespace(name=name) for name in (group, "staff")]
     user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: names)
     scope: dict[str, Any] = {}
@@ -118,9 +126,9 @@ def test_only_the_platforms_groups_open_ocis_and_are_named_to_it(
 
 
 def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> None:
-    applications = {one["identifiers"]["slug"] for one in ENTRIES if one["model"].endswith("core.application")}
+    applications = {one["identifiers"]["slug"] for one in entries() if one["model"].endswith("core.application")}
     audiences = {re.split("[=@]", one)[0] for one in FULL["OIDC_AUDIENCES"].split(",")}
-    assert audiences == set(PROVIDERS) - {FULL["OCIS_CLIENT_ID"]} == applications - {"ocis"}
+    assert audiences == set(providers()) - {FULL["OCIS_CLIENT_ID"]} == applications - {"ocis"}
     for one in FULL["OIDC_ISSUERS"].split(","):
         issuer, keys = one.split("=")
         assert keys == f"{issuer}jwks/"
@@ -128,13 +136,15 @@ def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> No
 
 
 def test_the_ocis_blueprint_has_the_claims_and_grants_that_the_platform_needs() -> None:
-    provider = PROVIDERS[FULL["OCIS_CLIENT_ID"]]
+    provider = providers()[FULL["OCIS_CLIENT_ID"]]
     assert "client_credentials" in provider["grant_types"]
-    tokens = {one["identifiers"]["identifier"]: one["attrs"] for one in ENTRIES if one["model"].endswith("core.token")}
+    tokens = {
+        one["identifiers"]["identifier"]: one["attrs"] for one in entries() if one["model"].endswith("core.token")
+    }
     assert {name: token["intent"] for name, token in tokens.items()} == {
         "dezky-provisioner": "api",
         "dezky-ocis": "app_password",
     }
     assert not any(token["expiring"] for token in tokens.values())
-    users = {one["identifiers"]["username"] for one in ENTRIES if one["model"].endswith("core.user")}
+    users = {one["identifiers"]["username"] for one in entries() if one["model"].endswith("core.user")}
     assert FULL["OCIS_USERNAME"] in users

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from compose_spec import ComposeSpecification
 
 from console.settings import ConsoleSettings
 from deploy import prepare
 from deploy.certificates import CONFIGURATION
 from shared.config.settings import Settings
 from shared.messaging.queues import QUEUES
+from tests.deploy.conftest import BASE_DOMAIN, COMPOSE, ROOT, read
 from worker.process_context import ELECTION_SECONDS
 
-ROOT = Path(__file__).parents[2]
-COMPOSE = ROOT / "deploy/compose"
 DATABASES = {"mongo", "redis"}
 OURS = {"api", "worker", "scheduler", "flower", "console", "bootstrap"}
 PRODUCTS = {"traefik", "authentik-db", "authentik", "authentik-worker", "stalwart", "ocis"}
 SETTINGS = {name.upper() for name in Settings.model_fields}
 CONSOLE = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
 FULL = prepare.addresses(prepare.DOMAIN)
-#: as compose files, templates of Traefik and of OCIS write the domain
-BASE_DOMAIN = ("${BASE_DOMAIN:-dezky.local}", '{{ env "BASE_DOMAIN" }}', "${BASE_DOMAIN|dezky.local}")
 #: listeners that Stalwart has on a data store without settings
 LISTENERS = {"25", "465", "993", "995", "4190", "443", "8080"}
 #: variables that are no setting: of the bootstrap job, and of Flower
 OTHERS = {"SERVICE_DOMAIN", "MAIL_HOST", "FLOWER_BASIC_AUTH", "FLOWER_DB"}
 
 
-def read(name: str) -> Any:
-    """Read a file below deploy/compose/ as it is with the default domain."""
-    text = (COMPOSE / name).read_text()
-    for written in BASE_DOMAIN:
-        text = text.replace(written, prepare.DOMAIN)
-    return yaml.safe_load(text)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def compose() -> dict[str, Any]:
     """Both files as one model, as `docker compose` includes them."""
     core, products = (read(name) for name in ("compose.yaml", "products.yaml"))
@@ -51,13 +38,10 @@ def compose() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def services(compose: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = compose["services"]
-    return found
-
-
 def test_the_files_follow_the_compose_specification(compose: dict[str, Any]) -> None:
+    # imported here: it takes as long as all other imports, in each process that collects this file
+    from compose_spec import ComposeSpecification
+
     top = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     (included,) = top["include"]
     assert [ROOT / path for path in included["path"]] == [COMPOSE / "compose.yaml", COMPOSE / "products.yaml"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,20 +15,15 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 from sandbox.processes import end, free_port, spawn
 from sandbox.services import mongod_binary, valkey_binary
+from tests.deploy.conftest import COMPOSE
 from tests.waiting import until
-
-ROOT = Path(__file__).parents[2]
-COMPOSE = ROOT / "deploy/compose"
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-@pytest.fixture(scope="module")
-def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    command = [sys.executable, "-m", "deploy.prepare", "--folder", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
-    return folder / "secrets"
+@pytest.fixture
+def secrets(prepared: Path) -> Path:
+    return prepared / "secrets"
 
 
 @pytest.fixture

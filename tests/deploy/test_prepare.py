@@ -6,8 +6,6 @@ import os
 import shutil
 import ssl
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,32 +14,13 @@ from pymongo.uri_parser import parse_uri
 
 from deploy.certificates import NAMES, PROXY
 from deploy.prepare import AUTHENTIK, DOMAIN, PLATFORM, WRITTEN, addresses
+from tests.deploy.conftest import ROOT, prepare, run
 
-ROOT = Path(__file__).parents[2]
 FULL = addresses(DOMAIN)
-
-
-def prepare(folder: Path, *options: str, **variables: str) -> str:
-    done = run(ROOT, "--folder", str(folder), *options, **variables)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def run(root: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy.prepare", *options]
-    environment = {**os.environ, **variables}
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder, "--full")
-    return folder
 
 
 def test_existing_files_are_not_changed(prepared: Path) -> None:

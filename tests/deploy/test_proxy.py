@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +17,8 @@ from deploy import prepare
 from deploy.certificates import NAMES
 from serving.launch import HEADER_TIMEOUT_MS
 from shared.core.http import tls_context
-from tests.deploy.test_compose import read
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def services() -> dict[str, Any]:
-    return {**read("compose.yaml")["services"], **read("products.yaml")["services"]}
+from tests.deploy.conftest import read
+from tests.tls import tls_host
 
 
 def test_the_proxy_has_a_route_and_an_alias_for_every_name_of_the_certificate(services: dict[str, Any]) -> None:
@@ -65,36 +56,16 @@ def test_ocis_leads_its_clients_to_the_issuer_and_lets_them_call_it(services: di
 # -- its certificate
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    command = [sys.executable, "-m", "deploy.prepare", "--folder", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
-    return folder / "certificates"
+@pytest.fixture
+def certificates(prepared: Path) -> Path:
+    return prepared / "certificates"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def port(certificates: Path) -> Iterator[int]:
     """A server with the certificate of the proxy."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-                with context.wrap_socket(peer, server_side=True) as tls:
-                    tls.recv(1)
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield listener.getsockname()[1]
-    listener.close()
+    with tls_host(certificates / "server.pem", certificates / "server.key") as host:
+        yield host.port
 
 
 def handshake(port: int, name: str, trust: ssl.SSLContext) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.platformctl.conftest import Cli
 from tests.platformctl.faulty_proxy import FaultyProxy, lost, says
+from tests.tls import certificate
 
 
 def test_a_read_whose_response_was_lost_is_repeated(cli: Cli, proxy: FaultyProxy) -> None:
@@ -104,20 +99,11 @@ def test_further_pages_of_an_api_under_a_path_are_fetched_under_that_path(cli: C
 @pytest.fixture
 def tls_proxy(proxy: FaultyProxy, tmp_path: Path) -> Path:
     """Put the proxy behind a certificate of an unknown authority; return that authority's file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-    certificate, pem = tmp_path / "ca.pem", serialization.Encoding.PEM
-    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "key.pem").write_bytes(private)
+    cert_file, key_file = certificate(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, tmp_path / "key.pem")
+    context.load_cert_chain(cert_file, key_file)
     proxy.socket = context.wrap_socket(proxy.socket, server_side=True)
-    return certificate
+    return cert_file
 
 
 def test_a_private_authority_is_trusted_only_when_its_file_is_named(

@@ -13,7 +13,8 @@ from shared.core.signatures import new_secret, signed_headers, verify
 from shared.integrations.outcomes import TemporaryError
 from shared.integrations.reasons import DELIVERY_REASONS
 from tests.simulators import fault
-from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
+from tests.tls import certificate, tls_host
+from tests.webhooks.receiver import Receiver, slow_host
 from worker.dns_lookup import DnsLookup
 from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -13,14 +12,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.contextvars import bound_contextvars
 
 from sandbox.simulators.server import Simulator
 from shared.integrations.outcomes import PermanentError, TemporaryError
 from tests.simulators import fault
+from tests.tls import certificate, tls_host
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
 
@@ -281,54 +278,13 @@ def test_the_token_is_in_no_exception_text(echo: Echo, api: JsonClient) -> None:
     ).replace('BearerToken("a-secret")', "")
 
 
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
-    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return cert_file, key_file
-
-
 def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Path) -> None:
-    cert_file, key_file = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert_file, key_file)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-                with context.wrap_socket(peer, server_side=True) as tls:
-                    tls.recv(65536)
-                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
-
-    threading.Thread(target=serve, daemon=True).start()
-    origin = f"https://localhost:{listener.getsockname()[1]}"
-    with pytest.raises(PermanentError, match="tls"):
-        JsonClient(origin).call("GET", "/")
-    assert JsonClient(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
-    listener.close()
+    cert_file, key_file = certificate(tmp_path, "localhost")
+    with tls_host(cert_file, key_file, b"{}") as host:
+        origin = f"https://localhost:{host.port}"
+        with pytest.raises(PermanentError, match="tls"):
+            JsonClient(origin).call("GET", "/")
+        assert JsonClient(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
 
 
 @pytest.mark.parametrize("answer", [b"", bytes([21, 3, 3, 0, 2, 2, 80])], ids=["cut", "internal_error"])
