@@ -9,12 +9,14 @@ import click
 
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
-from shared.integrations.catalog import OCIS, STALWART
+from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.integrations.outcomes import Fault, reason_message
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.tenants.model import Tenant
 from worker.http.deadline import within
+from worker.integrations.authentik import client as authentik
+from worker.integrations.authentik import marker as group_marker
 from worker.integrations.ocis import client as ocis
 from worker.integrations.ocis.marker import repair_marker
 from worker.integrations.stalwart import client as stalwart
@@ -24,13 +26,14 @@ from worker.integrations.stalwart.ownership import repair_markers
 REPAIRS: Mapping[str, tuple[Callable[[Settings], Any], Callable[[Tenant, Any, MarkerSigner], str]]] = {
     OCIS: (ocis.connect, repair_marker),
     STALWART: (stalwart.connect, repair_markers),
+    AUTHENTIK: (authentik.connect, group_marker.repair_marker),
 }
 _product = click.argument("product", type=click.Choice(list(REPAIRS)), default=OCIS)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Print or repair the ownership marker in the description of a tenant's space in OCIS, or mail domains in Stalwart.
+    """Print or repair the ownership marker of a tenant's space in OCIS, mail domains in Stalwart, group in Authentik.
 
     It reads the workers' settings from the environment.
     """
@@ -41,9 +44,14 @@ def main() -> None:
 @_product
 @click.pass_obj
 def show(given: Settings | None, slug: str, product: str) -> None:
-    """Print the marker of the tenant SLUG, to be put anywhere into the description of its object in PRODUCT."""
+    """Print the marker of the tenant SLUG, to be put anywhere into the description of its object in PRODUCT.
+
+    Authentik: the key of its group's attributes, to be put beside the other keys.
+    """
     settings = given or _settings()
-    click.echo(_signer(settings, product).text(_tenant(settings, slug).id))
+    tenant = _tenant(settings, slug)
+    is_group = product == AUTHENTIK
+    click.echo(group_marker.marker_text(tenant) if is_group else _signer(settings, product).text(tenant.id))
 
 
 @main.command()
@@ -51,7 +59,7 @@ def show(given: Settings | None, slug: str, product: str) -> None:
 @_product
 @click.pass_obj
 def repair(given: Settings | None, slug: str, product: str) -> None:
-    """Write the marker back into the objects on record of the tenant SLUG in PRODUCT, and keep the text around it.
+    """Write the marker back into the objects on record of the tenant SLUG in PRODUCT, and keep all else in it.
 
     In OCIS our account must be a manager of the space, or have the role Space Admin. Exit status 1 when it cannot be
     done.

@@ -121,6 +121,16 @@ REASONS: Mapping[str, Reason] = {
         "Make sure that the object is the tenant's, then run `python -m worker.ownership_markers repair`, or put the "
         "marker that `show` prints into the description; the reconcile or purge then continues when it is repeated.",
     ),
+    "marker_replaced": Reason(
+        "The group on record in Authentik carries another tenant's ownership marker.",
+        "Find out whose group it is. If it is this tenant's, delete the key `dezky` of its attributes; then reconcile "
+        "the tenant, which writes the marker back, or repeat the action.",
+    ),
+    "marker_missing": Reason(
+        "The group on record in Authentik carries no ownership marker any more, so it is not removed.",
+        "Write the marker back with `python -m worker.ownership_markers repair SLUG authentik`, or delete the "
+        "group by hand; the removal then continues automatically.",
+    ),
     "in_use": Reason(
         "Another object in the integration still refers to the one to be removed.",
         "Remove or change that object; the removal then continues automatically.",

@@ -58,7 +58,7 @@ def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
 
 def test_its_own_suspension_closes_the_objects_on_record_or_reports_a_failure(copied: PlatformFixture) -> None:
     ended = copied.finish(copied.plane.lifecycle.suspend("beta", "unpaid", copied.admin))
-    assert set(reasons(ended).values()) == {"taken"}
+    assert set(reasons(ended).values()) == {"taken", "marker_replaced"}
     assert state(copied, "beta")["files"] is False
     assert state(copied, "acme") == OPEN | {"members": 0}
 

@@ -15,7 +15,7 @@ from tests.simulators import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, write
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
-from worker.integrations.authentik.membership import close_access
+from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.step_context import StepContext
 
 MakeStep = Callable[..., StepContext]
@@ -170,13 +170,102 @@ def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_s
     assert seen["members"] == ["member"]
 
 
-def test_an_id_on_record_of_a_foreign_group_is_not_used(
+def test_an_id_that_another_tenants_record_names_too_is_not_used(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
-    saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})
-    ensure_group(work("authentik"), identity)
+    other = saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})
+    ensure_group(work("authentik", elsewhere=[other]), identity)
     assert saved["authentikGroupId"] == authentik.directory.groups_by_name["tenant-acme"].pk
     assert authentik.directory.groups_by_name["tenant-beta"].attributes == {"dezky": {"tenantId": OTHER_ID}}
+
+
+@pytest.mark.parametrize("step", [ensure_group, close_access, remove_group])
+def test_a_group_on_record_with_another_tenants_marker_is_left_to_people(
+    authentik: AuthentikSimulator,
+    identity: AuthentikClient,
+    work: MakeStep,
+    saved: Saved,
+    step: Callable[[StepContext, AuthentikClient], Outcome],
+) -> None:
+    ensure_group(work("authentik"), identity)
+    identity.update_group(saved["authentikGroupId"], attributes={"dezky": {"tenantId": OTHER_ID}})
+    authentik.journal.clear()
+    with pytest.raises(PermanentError, match="marker_replaced"):
+        step(work("authentik"), identity)
+    assert writes(authentik) == []
+
+
+@pytest.mark.parametrize("name", ["tenant-acme", "acme people"])
+@pytest.mark.parametrize("attributes", [{}, {"theirs": 1, "dezky": "tenant"}])
+def test_a_marker_that_was_deleted_from_the_group_on_record_is_written_back(
+    authentik: AuthentikSimulator,
+    identity: AuthentikClient,
+    work: MakeStep,
+    saved: Saved,
+    name: str,
+    attributes: dict[str, Any],
+) -> None:
+    ensure_group(work("authentik"), identity)
+    group = authentik.directory.groups[saved["authentikGroupId"]]
+    group.users.add(authentik.directory.add_user({"username": "member"}).pk)
+    authentik.directory.change_group(group, {"name": name, "attributes": attributes}, whole=False)
+    context = work("authentik")
+    assert ensure_group(context, identity).result is Result.OK
+    assert any("ownership marker back" in one for one in context.changes)
+    (seen,) = groups(authentik)
+    assert (seen["pk"], seen["members"]) == (group.pk, ["member"])
+    assert seen["attributes"] == {**attributes, "dezky": STAMP}
+
+
+def test_a_renamed_group_that_is_not_on_record_is_found_by_its_marker(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    known = saved.pop("authentikGroupId")
+    authentik.directory.change_group(authentik.directory.groups[known], {"name": "acme people"}, whole=False)
+    assert close_access(work("authentik"), identity).result is Result.OK
+    ensure_group(work("authentik"), identity)
+    assert saved["authentikGroupId"] == known
+    assert [one["name"] for one in groups(authentik)] == ["tenant-acme"]
+    saved.pop("authentikGroupId")
+    authentik.directory.change_group(authentik.directory.groups[known], {"name": "one"}, whole=False)
+    foreign(authentik, "two", dezky={"tenantId": TENANT_ID})
+    with pytest.raises(PermanentError, match="ambiguous"):
+        ensure_group(work("authentik"), identity)
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_foreign_group_of_the_name_takes_ours_off_the_record(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, is_deleted: bool
+) -> None:
+    ensure_group(work("authentik"), identity)
+    directory, known = authentik.directory, saved["authentikGroupId"]
+    if is_deleted:
+        directory.delete_group(directory.groups[known])
+    else:
+        directory.change_group(directory.groups[known], {"name": "acme people"}, whole=False)
+    other = directory.groups[foreign(authentik)]
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="taken") as refusal:
+            ensure_group(work("authentik"), identity)
+        assert ("acme people" in refusal.value.detail) is not is_deleted
+        assert saved["authentikGroupId"] is None
+    directory.delete_group(other)
+    ensure_group(work("authentik"), identity)
+    assert (saved["authentikGroupId"] == known) is not is_deleted
+
+
+def test_a_404_for_a_group_that_is_listed_is_not_believed(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    known = saved["authentikGroupId"]
+    authentik.directory.groups[known].attributes = {}
+    body = '{"detail": "No Group matches the given query."}'
+    fault(authentik, kind="status", status=404, body=body, content_type="application/json", path=f"{known}/", count=1)
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        ensure_group(work("authentik"), identity)
+    assert saved["authentikGroupId"] == known
 
 
 def test_two_runs_at_once_create_one_group(
@@ -239,17 +328,18 @@ def test_a_foreign_group_of_the_tenants_name_does_not_stop_its_suspension_or_rem
 
 
 @pytest.mark.parametrize("name", ["tenant-acme", "tenant-renamed"])
-@pytest.mark.parametrize("step", [close_access, remove_group])
-def test_a_group_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
-    authentik: AuthentikSimulator,
-    identity: AuthentikClient,
-    work: MakeStep,
-    saved: Saved,
-    step: Callable[[StepContext, AuthentikClient], Outcome],
-    name: str,
+def test_a_group_on_record_whose_marker_was_deleted_is_closed_and_not_removed(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, name: str
 ) -> None:
     ensure_group(work("authentik"), identity)
-    identity.update_group(saved["authentikGroupId"], name=name, attributes={"theirs": True})
-    with pytest.raises(PermanentError, match="taken"):
-        step(work("authentik"), identity)
+    group = authentik.directory.groups[saved["authentikGroupId"]]
+    group.users.add(authentik.directory.add_user({"username": "member"}).pk)
+    identity.update_group(group.pk, name=name, attributes={"theirs": True})
+    assert close_access(work("authentik"), identity).result is Result.OK
+    assert group.users == set()
+    with pytest.raises(PermanentError, match="marker_missing"):
+        remove_group(work("authentik"), identity)
     assert len(groups(authentik)) == 1
+    ensure_group(work("authentik"), identity)
+    ensure_access(work("authentik"), identity)
+    assert len(group.users) == 1

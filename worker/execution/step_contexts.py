@@ -92,12 +92,15 @@ class StepContexts:
         Only the first attempts wait for the group's step. While Authentik is paused or down it does not end, and would
         use up the attempts of the step that waits.
         """
-        if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
+        if self._clients.get(AUTHENTIK) is None:
             return GroupState.RECORDED
-        state = _group_state_in(claim.operation)
+        is_recorded = "authentikGroupId" in tenant.remote
+        if is_recorded and tenant.remote.get("ocisMembers") == "invited":
+            return GroupState.RECORDED  # there is nothing to wait for
+        state = _group_state_in(claim.operation, is_recorded=is_recorded)
         if state is GroupState.AWAITED:
             # its step may have ended since this attempt began
-            state = _group_state_in(self._operations.find(claim.operation.id))
+            state = _group_state_in(self._operations.find(claim.operation.id), is_recorded=is_recorded)
         may_wait = claim.step.attempts < min(GROUP_ATTEMPTS, self._settings.step_max_attempts)
         return GroupState.ABSENT if state is GroupState.AWAITED and not may_wait else state
 
@@ -119,12 +122,21 @@ class StepContexts:
         return None if is_allowed else self._settings.removals_per_run
 
 
-def _group_state_in(operation: Operation | None) -> GroupState:
-    """Return the state by an operation. A dry run records no group: the outcome of the group's own dry run counts."""
+def _group_state_in(operation: Operation | None, *, is_recorded: bool) -> GroupState:
+    """Return the state by an operation: the record may name a group that is gone by now.
+
+    A dry run records no group: the outcome of the group's own dry run counts.
+    """
     step = next((one for one in operation.steps if one.name == AUTHENTIK), None) if operation is not None else None
     if operation is None or step is None:
-        return GroupState.ABSENT
+        return GroupState.RECORDED if is_recorded else GroupState.ABSENT
     if step.is_open:
         return GroupState.AWAITED
     is_planned = operation.is_dry_run and step.status is StepStatus.OK
-    return GroupState.RECORDED if is_planned or operation.found.get("authentikGroupId") else GroupState.ABSENT
+    # a settled operation, one of whose steps is retried, has nothing in `found`
+    is_confirmed = is_recorded and step.status is not StepStatus.ERROR
+    return (
+        GroupState.RECORDED
+        if is_planned or operation.found.get("authentikGroupId", is_confirmed)
+        else GroupState.ABSENT
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok
 from shared.tenants.model import Tenant
@@ -24,20 +24,26 @@ def ensure_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
     if group is None:
         group = step.change(
             f"create the group {tenant.group_name}",
-            lambda: _create_or_find(tenant, authentik),
+            lambda: _create_or_find(step, authentik),
             Group("", tenant.group_name, {OUR_KEY: group_marker(tenant)}),
         )
+    _ensure_name(step, group, authentik)
     # recorded with the outcome: until then the next attempt finds the group by its name, which is unique
     step.found.update(authentikGroupId=group.id)
-    _align(step, group, authentik)
+    _ensure_marker(step, group, authentik)
     return ok()
 
 
 def remove_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
-    """Remove the group if it is provably ours and no application depends on it; then our marker on owners' accounts."""
+    """Remove the group if it is provably ours and no application depends on it; then our marker on owners' accounts.
+
+    Raises PermanentError("marker_missing"): a marker may have been deleted to keep the group.
+    """
     group = find_own_group(step, authentik)
     if group is None:
         seen = "no group with its id or name carries the tenant's ownership marker"
+    elif group.tenant_id is None:
+        raise PermanentError("marker_missing", f"The group is {group.name}.")
     else:
         delete_group(step, authentik, group)
         seen = "Authentik answers 404 for the group"
@@ -54,24 +60,30 @@ def delete_group(recorder: ChangeRecorder, authentik: AuthentikClient, group: Gr
 
 
 def find_group(step: StepContext, authentik: AuthentikClient) -> Group | None:
-    """Return the tenant's group, if there is one. Raises PermanentError("taken") for a foreign group of its name."""
-    return _by_id(step, authentik) or _by_name(step.tenant, authentik)
+    """Return the tenant's group: the one on record, even without our marker, or one with our marker.
+
+    Raises PermanentError("taken") for a foreign group of its name, and PermanentError("marker_replaced").
+    """
+    known = _on_record(step, authentik)
+    if known is not None:
+        return known
+    named = _named(step, authentik)
+    if named is None:
+        return _marked(step, authentik)
+    return named if named.tenant_id == step.tenant.id else _refuse(step, named, _marked(step, authentik))
 
 
 def find_own_group(step: StepContext, authentik: AuthentikClient) -> Group | None:
     """Return the tenant's group for a step that closes or removes it, and ignore a foreign group of its name.
 
-    Raises PermanentError("taken") when the one on record exists without the tenant's marker: it may be the tenant's,
+    Raises PermanentError("marker_replaced") when the one on record has another tenant's marker: it may be the tenant's,
     and is open.
     """
     known = _on_record(step, authentik)
-    if known is not None and known.tenant_id == step.tenant.id:
+    if known is not None:
         return known
-    if known is not None and not (known.tenant_id and step.is_recorded_for_another_tenant(known.id)):
-        mismatch = "another tenant's ownership marker" if known.tenant_id else "no ownership marker any more"
-        raise PermanentError("taken", f"The group on record carries {mismatch}; put the right one into its attributes.")
-    named = authentik.find_group(step.tenant.group_name)
-    return named if named is not None and named.tenant_id == step.tenant.id else None
+    named = _named(step, authentik)
+    return named if named is not None and named.tenant_id == step.tenant.id else _marked(step, authentik)
 
 
 def group_marker(tenant: Tenant) -> dict[str, Any]:
@@ -87,41 +99,64 @@ def group_marker(tenant: Tenant) -> dict[str, Any]:
 
 
 def _on_record(step: StepContext, authentik: AuthentikClient) -> Group | None:
-    """Return the group on record, even without our marker; None when it was deleted."""
+    """Return the group on record; None when it was deleted, or belongs to a tenant whose record names it too.
+
+    Without any marker it is still the tenant's: people clear and rewrite attributes.
+    """
     group_id = step.remote("authentikGroupId")
     if group_id is None:
         return None
     try:
-        return authentik.get_group(group_id)
+        group = authentik.get_group(group_id)
     except NotFound:
         return None
+    if group.tenant_id in (None, step.tenant.id):
+        return group
+    if step.is_recorded_for_another_tenant(group.id):
+        return None
+    raise PermanentError("marker_replaced", f"The group on record is {group.name}.")
 
 
-def _by_id(step: StepContext, authentik: AuthentikClient) -> Group | None:
-    group = _on_record(step, authentik)
-    return group if group is not None and group.tenant_id == step.tenant.id else None
+def _named(step: StepContext, authentik: AuthentikClient) -> Group | None:
+    """Return the group of the tenant's name, after the one on record was not found.
+
+    Raises TemporaryError when it is the one on record: then the 404 proves no absence.
+    """
+    named = authentik.find_group(step.tenant.group_name)
+    if named is not None and named.id == step.remote("authentikGroupId") and not named.tenant_id:
+        raise TemporaryError("unexpected_answer", "Authentik lists the group on record and answers 404 for it.")
+    return named
 
 
-def _by_name(tenant: Tenant, authentik: AuthentikClient) -> Group | None:
-    group = authentik.find_group(tenant.group_name)
-    if group is not None and group.tenant_id != tenant.id:
-        raise PermanentError(
-            "taken", f"A group named {tenant.group_name} exists in Authentik without this tenant's ownership marker."
-        )
-    return group
+def _marked(step: StepContext, authentik: AuthentikClient) -> Group | None:
+    """Return the group with our marker under another name. Raises PermanentError("ambiguous") for several."""
+    found = authentik.list_marked_groups(step.tenant.id)
+    own = [one for one in found if not step.is_recorded_for_another_tenant(one.id)]
+    if len(own) > 1:
+        names = ", ".join(sorted(one.name for one in own))
+        raise PermanentError("ambiguous", f"Groups in Authentik with this tenant's marker: {names}.")
+    return own[0] if own else None
 
 
-def _create_or_find(tenant: Tenant, authentik: AuthentikClient) -> Group:
+def _refuse(step: StepContext, foreign: Group, own: Group | None) -> NoReturn:
+    """Raise PermanentError("taken"). Tokens carry names, so the record must name no group while the name is foreign."""
+    step.found.update(authentikGroupId=None)
+    detail = f"The group {foreign.name} in Authentik does not carry this tenant's ownership marker."
+    raise PermanentError("taken", f"{detail} The tenant's own group is named {own.name} now." if own else detail)
+
+
+def _create_or_find(step: StepContext, authentik: AuthentikClient) -> Group:
     """Create the group. After any unclear answer, return the one that turns out to be there, if it is ours."""
+    tenant = step.tenant
     try:
         return authentik.create_group(tenant.group_name, {OUR_KEY: group_marker(tenant)})
     except (TemporaryError, PermanentError) as fault:
         if isinstance(fault, PermanentError) and fault.reason != "taken":
             raise
-        group = _by_name(tenant, authentik)
+        group = authentik.find_group(tenant.group_name)
         if group is None:
             raise TemporaryError("upstream_error", "The group was not created.") from fault
-        return group
+        return group if group.tenant_id == tenant.id else _refuse(step, group, None)
 
 
 def _delete_and_verify(group: Group, authentik: AuthentikClient) -> None:
@@ -133,22 +168,29 @@ def _delete_and_verify(group: Group, authentik: AuthentikClient) -> None:
     raise TemporaryError("not_ready", "The group is still there.")
 
 
-def _align(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
+def _ensure_name(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
+    """Give a renamed group its name back. Raises PermanentError("taken") when a foreign group has it now."""
+    name = step.tenant.group_name
+    if group.name == name:
+        return
+    named = authentik.find_group(name)
+    if named is not None:
+        _refuse(step, named, group)
+    step.change(f"rename the group {group.name} to {name}", lambda: authentik.update_group(group.id, name=name), None)
+
+
+def _ensure_marker(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
     tenant = step.tenant
     known = marker(group.attributes)
     # the list of removed members is kept until the access step has added them again
     removed = {key: known[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in known}
-    if known != group_marker(tenant) | removed:
-        # PATCH replaces the whole object, so that foreign keys are sent back with it
-        attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | removed}
-        step.change(
-            f"write the tenant's data into the attributes of the group {group.name}",
-            lambda: authentik.update_group(group.id, attributes=attributes),
-            None,
-        )
-    if group.name != tenant.group_name:
-        step.change(
-            f"rename the group {group.name} to {tenant.group_name}",
-            lambda: authentik.update_group(group.id, name=tenant.group_name),
-            None,
-        )
+    if known == group_marker(tenant) | removed:
+        return
+    what = "the tenant's data into" if group.tenant_id else "the ownership marker back into"
+    # PATCH replaces the whole object, so that foreign keys are sent back with it
+    attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | removed}
+    step.change(
+        f"write {what} the attributes of the group {group.name}",
+        lambda: authentik.update_group(group.id, attributes=attributes),
+        None,
+    )
