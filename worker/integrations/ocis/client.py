@@ -140,15 +140,15 @@ class OcisClient:
         """
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
 
-    def has_content(self, space_id: str) -> bool | None:
-        """Return whether a space holds files, in the trash bin too; None when they are not shown to us.
+    def has_content(self, space_id: str) -> bool:
+        """Return whether a space holds files, in the trash bin too. Call it for an enabled space with us as a member.
 
-        They are shown to members only, and never while the space is disabled.
+        Raises TemporaryError("not_ready") when they are not shown, as while the storage is down.
         """
         for path in (f"{DAV}/{space_id}", f"{DAV}/trash-bin/{space_id}"):
             answer = self._call("PROPFIND", path, headers={"Depth": "1"}, repeatable=True, hand_back=(403, 404))
             if answer.status != 207:
-                return None
+                raise TemporaryError("not_ready", "The files of a space are not shown at the moment.")
             if len(ENTRY.findall(answer.content)) != 1:  # the folder itself is the first entry
                 return True
         return False

@@ -13,6 +13,7 @@ from worker.integrations.step_context import StepContext
 EMPTY_READS = 6
 #: reads of a space by its id that find nothing before its absence is accepted
 ABSENT_READS = 3
+SEVERAL = "Several spaces in OCIS carry this tenant's ownership marker."
 #: begins the description of an abandoned space; products hold it, so it never changes
 ABANDONED_TEXT = "Created without members and given up."
 
@@ -125,5 +126,5 @@ def is_made_by(account: Account, space: Space) -> bool:
 
 def _only(found: Sequence[Space]) -> Space | None:
     if len(found) > 1:
-        raise PermanentError("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
+        raise PermanentError("ambiguous", SEVERAL)
     return found[0] if found else None

@@ -15,6 +15,7 @@ from shared.integrations.outcomes import NotFound, Outcome, PermanentError, Temp
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.creation import abandon, create_space, description, space_name
 from worker.integrations.ocis.finding import (
+    SEVERAL,
     all_of_tenant,
     find_created,
     find_in_list,
@@ -157,25 +158,21 @@ def _resolve_duplicate(step: StepContext, ocis: OcisClient, new_id: str | None) 
     second, first = find_created(step, ocis, new_id)
     if second is None or first is None:
         return second or first
-    if second.is_disabled and not step.is_dry_run:
-        # by an earlier attempt that began to remove it; only an enabled space shows its files
-        ocis.restore_space(second.id)
+    if second.members is None or set(second.members) != {ocis.account().permission} or second.used:
+        raise PermanentError("ambiguous", SEVERAL)
+    if second.is_disabled:
+        # an earlier attempt began to remove it; only an enabled space shows its files and its trash bin
+        sentence = f"enable the second space {second.name}, to remove it if it holds no files"
+        step.change(sentence, lambda: ocis.restore_space(second.id), None)
+        if step.is_dry_run:
+            return first
         second = replace(second, is_disabled=False)
-    if not _is_untouched(step, second, ocis):
-        raise PermanentError("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
+    if ocis.has_content(second.id):
+        raise PermanentError("ambiguous", SEVERAL)
     remove_space(step, ocis, second)
     if not step.is_dry_run and find_created(step, ocis, new_id)[0] is not None:
         raise TemporaryError("not_ready", "The second space is still listed.")
     return first
-
-
-def _is_untouched(step: StepContext, space: Space, ocis: OcisClient) -> bool:
-    """Return whether a space is seen to have no members but us, no files, and an empty trash bin."""
-    if space.members is None or set(space.members) != {ocis.account().permission} or space.used:
-        return False
-    if space.is_disabled and step.is_dry_run:
-        return True  # the rest is not shown of a disabled space
-    return ocis.has_content(space.id) is False
 
 
 def _create(step: StepContext, ocis: OcisClient) -> Space:
