@@ -99,7 +99,7 @@ def _matches(group: SimpleNamespace, lookup: str, wanted: str) -> bool:
 
 def _evaluated(name: str, groups: Groups) -> Any:
     """Return what one of OCIS' expressions returns for a user of these groups, who has no entitlement."""
-    (expression,) = [one["attrs"]["expression"] for one in ENTRIES if one.get("identifiers") == {"name": name}]
+    (expression,) = [one["attrs"]["expression"] for one in entries() if one.get("identifiers") == {"name": name}]
     user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: groups, app_entitlements=lambda _: Groups())
     scope: dict[str, Any] = {"provider": SimpleNamespace(application=None)}
     exec("def run(request):\n" + textwrap.indent(expression, "    "), scope)  # noqa: S102 - our own blueprint
