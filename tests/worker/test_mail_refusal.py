@@ -256,6 +256,59 @@ def test_with_mail_received_a_suspended_domain_accepts_mail_and_a_removed_one_re
     assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
 
 
+def test_no_mail_reaches_a_closed_account_through_addresses_of_open_domains(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    """The rule sees only the address that the sender gave, not a list's member, an alias or a catch-all address."""
+    ensure_mail(work("stalwart"), mail)
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    ann = account(stalwart, saved["stalwartDomainId"], aliases={"0": {"name": "info", "domainId": outside}})
+    members = {"ann@acme.test": True, "postmaster@acme.test": True}
+    control(stalwart, "create", kind="MailingList", given={"name": "all", "domainId": outside, "recipients": members})
+    control(stalwart, "update", kind="Domain", id_=outside, patch={"catchAllAddress": "ann@acme.test"})
+    before = objects(stalwart, "Account")
+
+    def received() -> list[int]:
+        for name in ("info", "all", "nobody"):
+            stalwart.mail.deliver("", f"{name}@outside.test", 100)
+        return [one["usedDiskQuota"] for one in objects(stalwart, "Account")]
+
+    assert close_mail(work("stalwart"), mail).notes["mail"] == "refused"
+    assert received() == [0, 0]
+    # direct mail is refused before it is accepted
+    assert not accepted(stalwart, "ann@acme.test")
+    again = work("stalwart")
+    close_mail(again, mail)
+    assert again.changes == []
+    ensure_mail(work("stalwart"), mail)
+    assert objects(stalwart, "Account") == before
+    assert saved["stalwartReturning"] == []
+    assert received() == [100, 300]
+    assert ann in [one["id"] for one in before]
+
+
+@pytest.mark.parametrize("rewrite", [None, FOREIGN], ids=["refused", "returned"])
+def test_mail_that_was_stopped_is_received_when_closing_again_after_the_setting_was_changed(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, rewrite: dict[str, Any] | None
+) -> None:
+    if rewrite is not None:
+        control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": rewrite})
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    account(stalwart, saved["stalwartDomainId"])
+    stopped = "bounced" if rewrite else "refused"
+    close_mail(work("stalwart"), mail)
+    assert mail_treatment(stalwart) == {"acme.test": stopped, "old.test": stopped}
+    step = replace(work("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
+    assert close_mail(step, mail).notes["mail"] == "received"
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": stopped}
+    assert locked(stalwart) == ["ann@acme.test"]
+    again = replace(work("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
+    close_mail(again, mail)
+    assert again.changes == []
+    ensure_mail(work("stalwart"), mail)
+    assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == ([], stopped)
+
+
 # -- domains that left their tenant
 
 
@@ -293,7 +346,8 @@ def test_a_domain_that_a_person_renamed_is_suspended_and_resumed_as_the_tenants_
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
     control(stalwart, "update", **rename)
-    for changes in (["set name of the mail domain other.test", "accept mail to acme.test again"], [], []):
+    opened = ["let postmaster@acme.test receive mail again", "accept mail to acme.test again"]
+    for changes in (["set name of the mail domain other.test", *opened], [], []):
         step = work("stalwart")
         assert ensure_mail(step, mail).notes == {}
         assert step.changes == changes
@@ -346,7 +400,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_locked_by_a_reconcile(
     account(stalwart, objects(stalwart, "Domain")[1]["id"], "late")
     plan = replace(work("stalwart"), is_dry_run=True)
     ensure_mail(plan, mail)
-    assert plan.changes == ["keep late@old.test from signing in"]
+    assert plan.changes == ["keep late@old.test from signing in and receiving mail"]
     assert locked(stalwart) == []
     ensure_mail(work("stalwart"), mail)
     assert locked(stalwart) == ["late@old.test"]
@@ -361,7 +415,7 @@ def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=objects(stalwart, "MemoryLookupKey")[0]["id"])
     plan = replace(work("stalwart"), is_dry_run=True)
     outcome = close_mail(plan, mail)
-    assert plan.changes == ["keep late@acme.test from signing in", "refuse mail to acme.test"]
+    assert plan.changes == ["keep late@acme.test from signing in and receiving mail", "refuse mail to acme.test"]
     assert "mail" not in outcome.notes
 
 

@@ -154,7 +154,7 @@ def test_a_domain_that_left_and_cannot_be_closed_stops_no_other_and_is_named(
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     old = saved["stalwartDomains"][1]
     account(stalwart, old["id"])
-    told = r"missing_permission: Could not keep ann@old\.test from signing in\. .*imapAuthenticate"
+    told = r"missing_permission: Could not keep ann@old\.test from signing in and receiving mail\. .*imapAuthenticate"
     for _ in range(2):
         with pytest.raises(PermanentError, match=told):
             ensure_mail(work("stalwart", domains=("acme.test", "new.test")), narrow(stalwart, "imapAuthenticate"))

@@ -62,7 +62,11 @@ class MailFlow:
 
     def deliver(self, sender: str, address: str, size: int) -> None:
         """Deliver an accepted message, or send a bounce to its sender."""
-        local, domain = _parts(self._rewritten(address))
+        self._push(sender, self._rewritten(address), size)
+
+    def _push(self, sender: str, address: str, size: int) -> None:
+        """Deliver to an address as it is: the rule rewrites recipients of SMTP only, not a list's members."""
+        local, domain = _parts(address)
         domain_id = self._domain_id(domain)
         if domain_id is None:
             self.relayed.append(f"{local}@{domain}")
@@ -70,11 +74,11 @@ class MailFlow:
         kind, holder = self._holder(local, domain_id) or ("", {})
         if kind == "MailingList":
             for member in holder["recipients"]:
-                self.deliver(sender, member, size)
+                self._push(sender, member, size)
         elif kind == "Account" and self.receives(holder):
             self._store(holder, size)
         elif sender:
-            self.deliver("", sender, BOUNCE_SIZE)
+            self._push("", sender, BOUNCE_SIZE)
 
     def _store(self, account: Object, size: int) -> None:
         """Store a message, unless a licensed server finds the tenant over its quota: then it waits in the queue.

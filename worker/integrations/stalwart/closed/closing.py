@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, ok, skipped
-from worker.integrations.stalwart.accounts import SIGN_IN, Account
+from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.closed.account_lock import Accounts, lock_accounts, unlock_accounts
 from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
 from worker.integrations.stalwart.closed.mail_stop import stop_mail
-from worker.integrations.stalwart.closed.named_change import named_change
-from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord, DomainRecord
+from worker.integrations.stalwart.closed.record import LOCKED, REFUSED_NAMES, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.stalwart.ownership import closable_domains, require_markers
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
-Accounts = Mapping[str, Sequence[Account]]
 Domains = Sequence[MailDomain]
 OPEN_SESSIONS = (
     "HTTP and JMAP are cut off at once. IMAP and SMTP sessions that were already open go on until they disconnect: "
@@ -50,7 +49,10 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     on_record.set_closed(left)
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
-    notes = close_domains(step, stalwart, record, _accounts(stalwart, domains), refusing)
+    accounts = _accounts(stalwart, domains)
+    notes = close_domains(step, stalwart, record, accounts, refusing)
+    if step.suspended_mail != "refuse":
+        _receive_again(step, stalwart, record, accounts, [one for one in domains if one not in left])
     require_markers(step, [one for one in every if one not in domains])
     if not domains:
         return skipped("nothing_there")
@@ -95,22 +97,24 @@ def open_mail(
 def _unlock(
     step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, closed: Collection[str]
 ) -> None:
-    """Let the accounts sign in again that we locked. `closed`: objects that stay on record."""
-    locked = record.recorded(LOCKED)
-    run_all(
-        partial(
-            named_change,
-            step,
-            stalwart,
-            f"let {account.address} sign in again",
-            partial(stalwart.accounts.restore, account, [SIGN_IN]),
-        )
-        for held in accounts.values()
-        for account in held
-        if account.id in locked and not account.may(SIGN_IN)
-    )
+    """Unlock the accounts. `closed`: objects that stay on record."""
+    unlock_accounts(step, stalwart, record, _each(accounts))
     if accounts:
-        record.keep(LOCKED, [id_ for id_ in locked if f"account {id_}" in closed])
+        record.keep(LOCKED, [id_ for id_ in record.recorded(LOCKED) if f"account {id_}" in closed])
+
+
+def _receive_again(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, domains: Domains
+) -> None:
+    """Receive mail to these domains again: SUSPENDED_MAIL was `refuse` when they were closed."""
+    objects = _objects({one.id: accounts[one.id] for one in domains})
+    names = {name for one in domains for name in one.names}
+    refused = record.recorded(REFUSED_NAMES)
+    if refused.isdisjoint(names) and record.recorded(RETURNING).isdisjoint(objects):
+        return
+    unlock_accounts(step, stalwart, record, [one for domain in domains for one in accounts[domain.id]], [RECEIVE])
+    accept_mail_again(step, stalwart, record, domains, refused - names)
+    record.keep(RETURNING, record.recorded(RETURNING) - objects)
 
 
 def close_domains(
@@ -123,14 +127,13 @@ def close_domains(
 ) -> dict[str, str]:
     """Lock the accounts of domains, and stop the mail of some of the domains; return notes on the result."""
     notes: dict[str, str] = {}
-    every = [account for found in accounts.values() for account in found]
     run_all(
         [
-            partial(_lock, step, stalwart, record, every),
+            partial(lock_accounts, step, stalwart, record, accounts, {one.id for one in refusing}),
             lambda: notes.update(stop_mail(step, stalwart, record, refusing, settled) if refusing else {}),
         ]
     )
-    own = [account.address for account in every if account.is_ours]
+    own = [account.address for account in _each(accounts) if account.is_ours]
     if own:
         notes["own_account"] = f"{own[0]} is the platform's own account, so it was not locked"
     return notes
@@ -172,29 +175,14 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
-def _lock(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:
-    open_now = [one for one in accounts if one.kind == "User" and not one.is_ours and one.may(SIGN_IN)]
-    if not open_now:
-        return
-    # record first, so that every locked account can be unlocked again
-    record.add(LOCKED, [one.id for one in open_now])
-    run_all(
-        partial(
-            named_change,
-            step,
-            stalwart,
-            f"keep {account.address} from signing in",
-            partial(stalwart.accounts.restrict, account, [SIGN_IN]),
-        )
-        for account in open_now
-    )
-
-
 def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
     return {domain.id: stalwart.accounts.in_domain(domain.id) for domain in domains}
 
 
+def _each(accounts: Accounts) -> list[Account]:
+    return [account for held in accounts.values() for account in held]
+
+
 def _objects(accounts: Accounts) -> frozenset[str]:
     """Return the domains and their accounts as the record names them."""
-    ids = [account.id for held in accounts.values() for account in held]
-    return frozenset((*(f"domain {id_}" for id_ in accounts), *(f"account {id_}" for id_ in ids)))
+    return frozenset((*(f"domain {id_}" for id_ in accounts), *(f"account {one.id}" for one in _each(accounts))))

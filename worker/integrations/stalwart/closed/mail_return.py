@@ -1,6 +1,6 @@
 """Return new mail to its sender after it was accepted, and receive it again.
 
-Every account and group loses the permission to receive, so that RCPT is answered 250 and the sender gets a failure
+Every account and group has lost the permission to receive, so RCPT is answered 250 and the sender gets a failure
 notice; lists and catch-all addresses, which would still expand, are moved to unguessable addresses, and so are aliases
 in the domains of accounts and lists of other domains. These are read once for all domains, as the server cannot filter.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
@@ -22,19 +21,11 @@ Domains = Sequence[MailDomain]
 
 
 def return_mail(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Domains) -> None:
-    """Return new mail to these domains to its sender."""
-    # read again: some have lost the permission to sign in since
-    receiving = [
-        account
-        for domain in domains
-        for account in stalwart.accounts.in_domain(domain.id)
-        if not account.is_ours and account.may(RECEIVE)
-    ]
+    """Return new mail to these domains to its sender, after their accounts have lost the permission to receive."""
     # record first, so that it can be undone
-    record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
+    record.add(RETURNING, [f"domain {one.id}" for one in domains])
     run_all(
         [
-            *(partial(_stop_account, step, stalwart, account) for account in receiving),
             partial(_change_addresses, step, stalwart, domains, [one.id for one in domains]),
             *(partial(_change_catch_all, step, stalwart, domain, is_hidden=True) for domain in domains),
         ]
@@ -42,36 +33,19 @@ def return_mail(step: StepContext, stalwart: StalwartClient, record: ClosedRecor
 
 
 def receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Domains) -> None:
-    """Receive new mail to these domains again, as far as we returned it."""
+    """Let new mail reach the addresses of these domains again, as far as we returned it."""
     stopped = record.recorded(RETURNING)
     returning = [one for one in domains if f"domain {one.id}" in stopped]
     if not returning:
         return
-    accounts = [
-        account
-        for domain in returning
-        for account in stalwart.accounts.in_domain(domain.id)
-        if f"account {account.id}" in stopped and not account.may(RECEIVE)
-    ]
     still_closed = stopped - {f"domain {one.id}" for one in returning}
     closed = [one.removeprefix("domain ") for one in still_closed if one.startswith("domain ")]
     run_all(
         [
-            *(partial(_restore_account, step, stalwart, account) for account in accounts),
             partial(_change_addresses, step, stalwart, returning, closed),
             *(partial(_change_catch_all, step, stalwart, domain, is_hidden=False) for domain in returning),
         ]
     )
-
-
-def _stop_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
-    stop = partial(stalwart.accounts.restrict, account, [RECEIVE])
-    named_change(step, stalwart, f"return mail to {account.address}", stop)
-
-
-def _restore_account(step: StepContext, stalwart: StalwartClient, account: Account) -> None:
-    restore = partial(stalwart.accounts.restore, account, [RECEIVE])
-    named_change(step, stalwart, f"let {account.address} receive mail again", restore)
 
 
 def _change_addresses(step: StepContext, stalwart: StalwartClient, changing: Domains, closed: Collection[str]) -> None:
