@@ -163,7 +163,7 @@ def _resolve_duplicate(step: StepContext, ocis: OcisClient, new_id: str | None) 
     if second.is_disabled:
         # an earlier attempt began to remove it; only an enabled space shows its files and its trash bin
         sentence = f"enable the second space {second.name}, to remove it if it holds no files"
-        step.change(sentence, lambda: ocis.restore_space(second.id), None)
+        step.change(sentence, partial(ocis.restore_space, second.id), None)
         if step.is_dry_run:
             return first
         second = replace(second, is_disabled=False)
