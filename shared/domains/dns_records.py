@@ -96,8 +96,9 @@ def places(record: Record) -> tuple[Question, ...]:
 
     A domain without a DMARC policy has that of its organisational domain (RFC 7489 section 6.6.3, step 3).
     """
-    organisation = registrable_domain(record.name.removeprefix(DMARC_LABEL))
-    if _kind(record.value) != "v=dmarc1" or organisation is None:
+    is_dmarc = record.type == "TXT" and mail_texts.is_dmarc(record.value)
+    organisation = registrable_domain(record.name.removeprefix(DMARC_LABEL)) if is_dmarc else None
+    if organisation is None:
         return (record.question,)
     return tuple(dict.fromkeys([record.question, (f"{DMARC_LABEL}{organisation}", record.type)]))
 

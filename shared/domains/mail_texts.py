@@ -13,7 +13,7 @@ DMARC_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 DISPOSITIONS = frozenset({"none", "quarantine", "reject"})
 STS_VERSION, STS_ID = "v=STSv1;", re.compile(r"[A-Za-z0-9]{1,32}")
 REPORTS_VERSION = "v=TLSRPTv1;"
-REPORT_URI = re.compile(r"(?:mailto:[!-?A-~]+@[!-?A-~]+|https://[!-~]+)", re.IGNORECASE | re.ASCII)
+REPORT_URI = re.compile(r"(?:mailto:[!-?A-~]+@[!-?A-~]+|https://[!-.0-~][!-~]*)", re.IGNORECASE | re.ASCII)
 
 
 # -- DKIM

@@ -44,6 +44,10 @@ def test_case_and_spaces_that_readers_ignore_make_no_difference(record: Record, 
     [
         (MX, "10 mail.elsewhere.test."),
         (CNAME, "mail.elsewhere.test."),
+        # the console of a DNS provider that adds the domain to a name without a dot at its end
+        (CNAME, "mail.platform.test.acme.test."),
+        (MX, "10 mail.platform.test.acme.test."),
+        (MX, "0 ."),
         (SPF, "v=spf1 include:other.test -all"),
         (DKIM, "v=DKIM1; k=rsa; h=sha256; p=aaaaBBBB"),
     ],
