@@ -225,6 +225,34 @@ def test_a_group_that_our_role_may_not_remove_any_more_is_named(
     assert remove_files(work("ocis"), files).result is Result.OK
 
 
+@pytest.mark.parametrize("rule", [{"kind": "role_pending"}, {"kind": "role_lost"}], ids=lambda rule: rule["kind"])
+def test_a_removal_of_the_group_that_is_refused_while_the_role_is_assigned_is_tried_again(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]
+) -> None:
+    ensure_files(work("ocis"), files)
+    fault(ocis, method="DELETE", path="groups", count=1, **rule)
+    with pytest.raises(TemporaryError, match="which is Admin"):
+        remove_files(work("ocis"), files)
+    assert remove_files(work("ocis"), files).result is Result.OK
+    assert ocis.storage.groups == {}
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_purge_names_the_group_that_a_read_only_directory_keeps(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, status: int
+) -> None:
+    ensure_files(work("ocis"), files)
+    fault(ocis, kind="status", status=status, body="", method="DELETE", path="groups")
+    run = work("ocis")
+    outcome = remove_files(run, files)
+    assert outcome.result is Result.OK
+    assert outcome.notes["verified"].endswith(
+        "; the group tenant-acme stays, because the directory of OCIS is read-only now"
+    )
+    assert run.changes[-1] == "remove the space Acme GmbH with its data"
+    assert saved["ocisGroupId"] in ocis.storage.groups
+
+
 def test_a_purge_leaves_our_own_account_in_place(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     remove_files(work("ocis"), files)

@@ -30,14 +30,20 @@ from worker.integrations.ocis.models import (
 #: both products show a space's members when asked like this, OpenCloud only then
 WITH_MEMBERS = {"$expand": "root($expand=permissions)"}
 PROJECTS = {"$filter": "driveType eq 'project'", **WITH_MEMBERS}
-#: statuses of a refused group: a read-only directory, a name that exists, not supported
-NO_NEW_GROUP = (405, 409, 501)
+#: statuses of a change of groups that the directory does not support
+READ_ONLY = (405, 501)
+#: statuses of a refused group: a read-only directory, or a name that exists
+NO_NEW_GROUP = (*READ_ONLY, 409)
 #: ids of roles, the same everywhere: both see all spaces, only the first may create groups
 ADMIN, SPACE_ADMIN = "71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"
 #: reads of our role before it counts as missing, and the pause between them in seconds: OCIS assigns it
 #: while the first requests of a new account are under way
 ROLE_READS, ROLE_PAUSE = 3, 1.0
 ENTRY = re.compile(rb"</(?:[\w-]+:)?response>")
+
+
+class ReadOnlyDirectory(PermanentError):
+    """OCIS takes its groups from a directory that it does not change."""
 
 
 class OcisClient:
@@ -200,8 +206,14 @@ class OcisClient:
         return None if answer.status in NO_NEW_GROUP else answer.parsed(GROUP).id
 
     def delete_group(self, group_id: str) -> None:
-        """Remove a group; its members stay in OCIS. May be repeated. Raises PermanentError("missing_permission")."""
-        self._graph.call("DELETE", f"{GRAPH}/groups/{group_id}", repeatable=True, hand_back=(404,))
+        """Remove a group; its members stay in OCIS. May be repeated.
+
+        Raises PermanentError("missing_permission") and ReadOnlyDirectory.
+        """
+        hand_back = (404, *READ_ONLY)
+        answer = self._graph.call("DELETE", f"{GRAPH}/groups/{group_id}", repeatable=True, hand_back=hand_back)
+        if answer.status in READ_ONLY:
+            raise ReadOnlyDirectory("not_supported", "The directory of OCIS is read-only.")
 
     def _call(self, method: str, path: str, **options: Any) -> ApiResponse:
         """Send a request. A refusal for a missing role counts only if the role is still missing when read again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
-from worker.integrations.ocis.client import OcisClient
+from worker.integrations.ocis.client import OcisClient, ReadOnlyDirectory
 from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import GroupState, StepContext
 
@@ -58,19 +58,26 @@ def read_members(step: StepContext, space: Space, ocis: OcisClient) -> dict[str,
     return dict(space.members)
 
 
-def remove_group(step: StepContext, ocis: OcisClient) -> None:
-    """Remove the group if we created it. Groups that OCIS created at a member's sign-in belong to the directory."""
+def remove_group(step: StepContext, ocis: OcisClient) -> str:
+    """Remove the group if we created it. Groups that OCIS created at a member's sign-in belong to the directory.
+
+    Return what the receipt says about a group that stays, because the directory has become read-only since.
+    """
     group_id = step.remote("ocisGroupId")
     if group_id is None:
-        return
+        return ""
     name = step.tenant.group_name
     try:
         step.change(f"remove the group {name} from OCIS", lambda: ocis.delete_group(group_id), None)
+    except ReadOnlyDirectory:
+        return f"; the group {name} stays, because the directory of OCIS is read-only now"
     except PermanentError as refusal:
+        _require_lasting(refusal, ocis)
         if refusal.reason != "missing_permission":
             raise
         raise PermanentError("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
     step.save(ocisGroupId=None)
+    return ""
 
 
 def _is_group_ours(step: StepContext) -> bool:
@@ -135,13 +142,13 @@ def _create_group(step: StepContext, ocis: OcisClient, *, was_absent: bool) -> s
 
 
 def _require_lasting(refusal: PermanentError, ocis: OcisClient) -> None:
-    """Check that a refusal lasts: our role is Space Admin, or this server accepts no such group. Raises otherwise."""
+    """Check that a refusal lasts: our role is Space Admin, or this server supports no such change. Raises otherwise."""
     if refusal.reason in ("invalid", "not_supported"):
         return
     if refusal.reason != "missing_permission":
         raise refusal
     if ocis.may_create_groups():
-        raise TemporaryError("not_ready", "OCIS refused the group for our role, which is Admin and allows it.")
+        raise TemporaryError("not_ready", "OCIS refused the change for our role, which is Admin and allows it.")
 
 
 def _invite(step: StepContext, space_id: str, group_id: str, ocis: OcisClient) -> None:

@@ -108,8 +108,8 @@ def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
     ocis.require_role()
     if list(all_of_tenant(step, ocis)):
         raise TemporaryError("not_ready", "The space is still listed.")
-    remove_group(step, ocis)
-    return ok(verified="not listed, while the storage answered and our account could see all spaces")
+    remaining = remove_group(step, ocis)
+    return ok(verified=f"not listed, while the storage answered and our account could see all spaces{remaining}")
 
 
 def _require_ours(step: StepContext, space: Space, ocis: OcisClient) -> None:
