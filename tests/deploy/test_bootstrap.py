@@ -20,7 +20,10 @@ from deploy import prepare
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
+from shared.integrations.outcomes import TemporaryError
 from tests.simulators import API_TOKEN, fault
+from worker.bootstrap.authentik import prepare_authentik
+from worker.bootstrap.secret_files import SecretFiles
 
 ROOT = Path(__file__).parents[2]
 USER = prepare.PLATFORM
@@ -157,6 +160,16 @@ def test_a_product_that_does_not_start_is_named_and_the_others_are_set_up(
     assert re.search(r"failed +OCIS +The integration could not be reached", done.stdout)
     assert re.search(r"ready +Stalwart", done.stdout)
     assert done.stdout.startswith("failed")
+
+
+@pytest.mark.parametrize("body", [{"results": None}, {"results": [1]}, {"results": [{"name": "dezky-invitation"}]}, {}])
+def test_a_list_of_stages_of_another_shape_is_an_unexpected_answer(
+    authentik: AuthentikSimulator, folder: Path, body: object
+) -> None:
+    kind = "application/json"
+    fault(authentik, kind="status", status=200, path="stages/email", body=json.dumps(body), content_type=kind)
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        prepare_authentik(authentik.url, None, SecretFiles(folder), False)
 
 
 def test_a_wrong_authentik_token_is_reported_with_the_blueprint_that_creates_it(

@@ -184,3 +184,14 @@ def test_a_device_code_ends_by_the_clock_of_the_simulator(call: Caller) -> None:
     started = call.device("anna")
     call.control("advance", seconds=61)
     assert call.poll(started).json()["error"] == "invalid_grant"
+
+
+def test_a_list_without_the_permission_for_all_shows_what_the_account_may_view(call: Caller) -> None:
+    first, second = (call("POST", GROUPS, json={"name": name}).json()["pk"] for name in ("one", "two"))
+    call.control("limit_token", permissions=[], visible=[first])
+    assert [one["name"] for one in call("GET", GROUPS).json()["results"]] == ["one"]
+    assert call("GET", f"{GROUPS}{first}/").status_code == 200
+    assert call("GET", f"{GROUPS}{second}/").status_code == 404
+    assert call("GET", USERS).status_code == 403
+    call.control("limit_token", permissions=[], visible=[])
+    assert call("GET", GROUPS).status_code == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -173,6 +174,59 @@ def test_a_child_group_that_cannot_be_removed_fails_the_step_after_all_members_a
     authentik.faults.clear()
     close_access(work("authentik"), identity)
     assert child.parents == []
+
+
+def test_a_child_group_that_our_account_may_not_see_is_not_reported_as_removed(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
+) -> None:
+    group = saved["authentikGroupId"]
+    child = authentik.directory.add_group({"name": "their-team", "parents": [group]})
+    authentik.limit_token([*BLIND[1:], "view_user"], visible=[group])
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        close_access(work("authentik"), identity)
+    assert child.parents == [group]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("users", ["x"])]
+    + [(field, value) for field in ("users", "children", "parents") for value in (None, "absent", "x", [[1]])],
+)
+def test_a_group_without_its_lists_is_not_reported_as_closed(
+    authentik: AuthentikSimulator,
+    identity: AuthentikClient,
+    work: MakeStep,
+    saved: Saved,
+    ann: int,
+    field: str,
+    value: object,
+) -> None:
+    group = identity._api.call("GET", f"/api/v3/core/groups/{saved['authentikGroupId']}/").json() | {field: value}
+    if value == "absent":
+        del group[field]
+    body = json.dumps(group)
+    fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="core/groups/[0-9a-f]")
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        close_access(work("authentik"), identity)
+    assert authentik.directory.groups[saved["authentikGroupId"]].users == {ann}
+
+
+def test_members_are_added_again_though_a_tool_restored_the_attributes_meanwhile(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
+) -> None:
+    directory, group = authentik.directory, authentik.directory.groups[saved["authentikGroupId"]]
+    child = directory.add_group({"name": "their-team", "parents": [group.pk]})
+    before = dict(group.attributes)
+    close_access(work("authentik"), identity)
+    group.attributes = dict(before)
+    close_access(work("authentik"), identity)
+    group.attributes = dict(before)
+    ensure_group(work("authentik"), identity)
+    ensure_access(work("authentik"), identity)
+    assert (group.users, child.parents) == ({ann}, [group.pk])
+    group.users.clear()
+    ensure_access(work("authentik"), identity)
+    assert (group.users, group.attributes) == (set(), before)
 
 
 def test_members_may_be_added_and_removed_twice(

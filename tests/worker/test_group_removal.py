@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -79,8 +80,9 @@ def test_a_group_is_removed_when_another_group_guards_the_same_application(
         {"group": "other", "negate": True},
         {"policy": True},
         {"group": "own", "order": 1},
+        {"group": "other", "expires": "2200-01-01T00:00:00Z", "expiring": True},
     ],
-    ids=["nothing", "disabled", "negated", "policy", "the same group again"],
+    ids=["nothing", "disabled", "negated", "policy", "the same group again", "expiring"],
 )
 def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
     authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, other: dict[str, Any] | None
@@ -185,3 +187,38 @@ def test_a_removal_whose_response_was_lost_is_verified_as_done(
     with pytest.raises(TemporaryError):
         remove_group(work("authentik"), identity)
     assert remove_group(work("authentik"), identity).result is Result.OK
+
+
+def test_a_binding_with_a_time_that_does_not_expire_is_a_guard(
+    identity: AuthentikClient, work: MakeStep, wiki: Wiki
+) -> None:
+    wiki.bind(group=wiki.group)
+    wiki.bind(group=wiki.other, expires="2200-01-01T00:00:00Z", expiring=False)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+
+
+BAD_PAGES = [
+    {"pagination": "x", "results": []},
+    {"pagination": [1], "results": []},
+    {"pagination": {"next": "2"}, "results": []},
+    {"results": []},
+    {"pagination": {"next": 0}, "results": [1]},
+    {"pagination": {"next": 0}, "results": ["x"]},
+    {"pagination": {"next": 0}, "results": [None]},
+]
+
+
+@pytest.mark.parametrize("path", ["policies/bindings", "core/applications", "core/users/\\?", "core/groups/\\?"])
+@pytest.mark.parametrize("body", BAD_PAGES, ids=json.dumps)
+def test_a_list_of_another_shape_is_an_unexpected_answer(
+    authentik: AuthentikSimulator, identity: AuthentikClient, wiki: Wiki, path: str, body: dict[str, Any]
+) -> None:
+    fault(authentik, kind="status", status=200, body=json.dumps(body), content_type="application/json", path=path)
+    ask: dict[str, Callable[[], object]] = {
+        "policies/bindings": identity.list_bindings,
+        "core/applications": identity.application_modes,
+        "core/users/\\?": lambda: identity.find_people("a@b.test"),
+        "core/groups/\\?": identity.list_groups,
+    }
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        ask[path]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -184,6 +185,29 @@ def test_without_a_recovery_flow_the_step_reports_that_nothing_was_sent(
     assert give(email_stage=stage).notes["invitation"].startswith("not sent")
     authentik.state.invitations.set_recovery_flow()
     assert give(email_stage=stage).notes["invitation"] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ({"non_field_errors": "No recovery flow set."}, "no recovery flow"),
+        ({"non_field_errors": "Email stage not found."}, "no such e-mail stage"),
+        ({"non_field_errors": "User does not have an email address set."}, "no e-mail address"),
+        ({"email_stage": ["Must be a valid UUID."]}, "the email_stage."),
+        ({"token_duration": ["x"], "email_stage": ["x"]}, "the email_stage and the token_duration."),
+        ({"secret": "s3cret"}, "the request"),
+        (["s3cret"], "the request"),
+    ],
+)
+def test_the_step_tells_why_no_invitation_was_sent_in_our_own_words(
+    authentik: AuthentikSimulator, give: Give, stage: str, said: Any, cause: str
+) -> None:
+    body = json.dumps(said)
+    fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="recovery_email")
+    note = give(email_stage=stage).notes["invitation"]
+    assert note.startswith("not sent: ")
+    assert cause in note
+    assert "s3cret" not in note
 
 
 def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(

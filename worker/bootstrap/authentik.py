@@ -21,7 +21,9 @@ def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles, require
             "Is the blueprint deploy/authentik/platform.yaml applied, with DEZKY_AUTHENTIK_TOKEN set?",
         )
     found = api.call("GET", "/api/v3/stages/email/", params={"name": STAGE})
-    listed = found.fields().get("results", []) if found.status == 200 else []
+    listed = found.fields().get("results") if found.status == 200 else []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("pk") for one in listed):
+        raise TemporaryError("unexpected_answer", "The list of e-mail stages has another shape.")
     # a filter that this version does not know would be ignored
     stages = [one for one in listed if one.get("name") == STAGE]
     if not stages and require_invitations:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.records import Application, Binding, Group, Invalid, User
 from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
+from sandbox.simulators.clock import Clock
 
 RESERVED_SLUGS = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
 EXISTS = "Application with this {} already exists."
@@ -21,10 +23,11 @@ _BINDING_FIELDS = frozenset(one.name for one in fields(Binding)) - {"pk"}
 class Access:
     """Every method is one transaction and may raise Invalid."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, clock: Clock) -> None:
         self._directory = directory
+        self._clock = clock
         self.applications: dict[str, Application] = {}
-        self.bindings: dict[str, Binding] = {}
+        self.bindings: dict[str, Binding] = {}  # read `present_bindings`: some may have expired
         self.providers: set[int] = set()
         #: policies by pk, each with its constant result
         self.policies: dict[str, bool] = {}
@@ -93,8 +96,16 @@ class Access:
         self.bindings[binding.pk] = binding
         return binding
 
+    def present_bindings(self) -> list[Binding]:
+        """Return the bindings, after those that have expired were deleted."""
+        now = self._clock.now()
+        for binding in list(self.bindings.values()):
+            if binding.expiring and binding.expires and datetime.fromisoformat(binding.expires) <= now:
+                del self.bindings[binding.pk]
+        return list(self.bindings.values())
+
     def bindings_of(self, application: Application) -> list[Binding]:
-        found = [binding for binding in self.bindings.values() if binding.target == application.pk]
+        found = [binding for binding in self.present_bindings() if binding.target == application.pk]
         return sorted(found, key=lambda binding: binding.order)
 
     def passes(self, user: User, application: Application) -> bool:

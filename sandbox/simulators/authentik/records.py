@@ -62,7 +62,10 @@ class User:
 
 @dataclass
 class Token:
-    """An API key or app password. `permissions` None: a superuser's. `expires` None: never."""
+    """An API key or app password. `permissions` None: a superuser's. `expires` None: never.
+
+    `visible`: pks of the objects that it may view without the permission to view all.
+    """
 
     identifier: str
     user: int
@@ -70,6 +73,7 @@ class Token:
     description: str = ""
     expires: datetime | None = None
     permissions: frozenset[str] | None = None
+    visible: frozenset[str] = frozenset()
     key: str = field(default_factory=lambda: secrets.token_urlsafe(45))
 
 
@@ -89,7 +93,10 @@ class Application:
 
 @dataclass
 class Binding:
-    """A policy binding, which grants access to an application. Exactly one of group, user and policy is set."""
+    """A policy binding, which grants access to an application. Exactly one of group, user and policy is set.
+
+    It is deleted at `expires` (RFC 3339) if it is `expiring`.
+    """
 
     target: str
     order: int
@@ -100,6 +107,8 @@ class Binding:
     negate: bool = False
     timeout: int = 30
     failure_result: bool = False
+    expires: str | None = None
+    expiring: bool = False
     pk: str = field(default_factory=new_id)
 
 

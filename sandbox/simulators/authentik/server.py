@@ -117,9 +117,10 @@ class AuthentikSimulator(Simulator):
         target, found = self.state.access.applications[application], self.directory.groups_by_name[group]
         return self.state.access.add_binding({"target": target.pk, "group": found.pk, "order": 0}).pk
 
-    def limit_token(self, permissions: Sequence[str]) -> None:
-        """Restrict our token to these permissions."""
-        self.state.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
+    def limit_token(self, permissions: Sequence[str], visible: Sequence[str] = ()) -> None:
+        """Restrict our token to these permissions, and to the view of single objects by their pks."""
+        token = self.state.tokens.by_identifier[OUR_TOKEN]
+        token.permissions, token.visible = frozenset(permissions), frozenset(visible)
 
     def revoke_token(self) -> None:
         """Invalidate our token, as Authentik does when it silently rotates an expired one."""

@@ -20,7 +20,7 @@ class State:
         self.clock = Clock()
         self.directory = Directory()
         self.tokens = Tokens(self.clock)
-        self.access = Access(self.directory)
+        self.access = Access(self.directory, self.clock)
         self.invitations = Invitations(self.directory, self.clock)
 
     def clear(self) -> None:

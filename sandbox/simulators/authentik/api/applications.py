@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.simulators.authentik.access import Access
-from sandbox.simulators.authentik.api.guard import Route
+from sandbox.simulators.authentik.api.guard import Route, seen, sees
 from sandbox.simulators.authentik.api.responses import asked, json_body, page, refusal
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.records import Application, Binding, Token
@@ -74,7 +74,7 @@ class ApplicationRoutes:
     # -- bindings
 
     async def list_bindings(self, request: web.Request, token: Token) -> web.Response:
-        bindings = list(self._access.bindings.values())
+        bindings = seen(token, "view_policybinding", self._access.present_bindings())
         if "target" in request.query:
             bindings = [one for one in bindings if one.target == request.query["target"]]
         return page(request, sorted(bindings, key=lambda one: one.order), _response)
@@ -83,7 +83,10 @@ class ApplicationRoutes:
         return web.json_response(_response(self._access.add_binding(await json_body(request))), status=201)
 
     async def get_binding(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_response(self._binding(request)))
+        binding = self._binding(request)
+        if not sees(token, "view_policybinding", binding):
+            raise refusal(404, "No PolicyBinding matches the given query.")
+        return web.json_response(_response(binding))
 
     async def delete_binding(self, request: web.Request, token: Token) -> web.Response:
         """Delete a binding. Without the last one the application is open to everybody."""

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.simulators.authentik.access import Access
-from sandbox.simulators.authentik.api.guard import Route, may
+from sandbox.simulators.authentik.api.guard import Route, may, seen, sees
 from sandbox.simulators.authentik.api.responses import (
     asked,
     attribute_filter,
@@ -52,10 +52,10 @@ class GroupRoutes:
 
     async def list_groups(self, request: web.Request, token: Token) -> web.Response:
         query = request.query
-        groups: Iterable[Group] = self._directory.groups.values()
+        groups: Iterable[Group] = seen(token, "view_group", self._directory.groups.values())
         if "name" in query:
             named = self._directory.groups_by_name.get(query["name"].strip())
-            groups = [named] if named else []
+            groups = [named] if named and sees(token, "view_group", named) else []
         if "attributes" in query:
             wanted = attribute_filter(query["attributes"])
             groups = [group for group in groups if attributes_match(group.attributes, wanted)]
@@ -80,7 +80,10 @@ class GroupRoutes:
         )
 
     async def get_group(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(self._response(self._group(request), request))
+        group = self._group(request)
+        if not sees(token, "view_group", group):
+            raise refusal(404, "No Group matches the given query.")
+        return web.json_response(self._response(group, request))
 
     async def patch_group(self, request: web.Request, token: Token) -> web.Response:
         return await self._change(request, token, whole=False)

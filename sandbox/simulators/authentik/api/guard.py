@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from aiohttp import web
 
 from sandbox.simulators.authentik.api.responses import html, masked_405, refusal
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.records import Invalid, ServerFault, Token
+from sandbox.simulators.authentik.records import Binding, Group, Invalid, ServerFault, Token, User
 from sandbox.simulators.authentik.tokens import Tokens
 
 BASE = "/api/v3"
+NOT_PERMITTED = "You do not have permission to perform this action."
+#: with these a list shows an account without the permission those objects that it may view singly
+PARTIAL = frozenset({"view_group", "view_user", "view_policybinding"})
+Seen = TypeVar("Seen", Group, User, Binding)
 View = Callable[[web.Request, Token], Awaitable[web.Response]]
 #: method, path below BASE, the permission it needs (None: any good token), view
 Route = tuple[str, str, str | None, View]
@@ -52,10 +57,24 @@ class Guard:
         user = self._directory.users.get(token.user) if token else None
         if token is None or user is None or not user.is_active:
             raise refusal(403, "Token invalid/expired")
-        if permission and not may(token, permission):
-            raise refusal(403, "You do not have permission to perform this action.")
+        is_partial = request.method == "GET" and permission in PARTIAL and bool(token.visible)
+        if permission and not may(token, permission) and not is_partial:
+            raise refusal(403, NOT_PERMITTED)
         return token
 
 
 def may(token: Token, permission: str) -> bool:
     return token.permissions is None or permission in token.permissions
+
+
+def sees(token: Token, permission: str, one: Seen) -> bool:
+    """Return whether an account may view this object: by the permission to view all, or this one."""
+    return may(token, permission) or str(one.pk) in token.visible
+
+
+def seen(token: Token, permission: str, items: Iterable[Seen]) -> list[Seen]:
+    """Return the objects that a list shows. An account that may view none of them is refused."""
+    found = [one for one in items if sees(token, permission, one)]
+    if not found and not may(token, permission):
+        raise refusal(403, NOT_PERMITTED)
+    return found

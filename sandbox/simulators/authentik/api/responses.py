@@ -13,7 +13,7 @@ from sandbox.simulators.authentik.records import Token, User
 T = TypeVar("T")
 
 #: the version that the simulator behaves like
-VERSION = "2026.5.4"
+VERSION = "2026.8.5"
 #: fields of a user in every response
 BRIEF = ("pk", "username", "name", "email", "is_active", "uid")
 AVATAR = "data:image/svg+xml;base64," + "A" * 1500

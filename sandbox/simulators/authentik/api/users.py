@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.api.guard import Route, may
+from sandbox.simulators.authentik.api.guard import Route, may, seen, sees
 from sandbox.simulators.authentik.api.responses import (
     asked,
     attribute_filter,
@@ -59,10 +59,10 @@ class UserRoutes:
 
     async def list_users(self, request: web.Request, token: Token) -> web.Response:
         query = request.query
-        users: Iterable[User] = self._directory.users.values()
+        users: Iterable[User] = seen(token, "view_user", self._directory.users.values())
         if "username" in query:
             found = self._directory.users_by_name.get(query["username"])
-            users = [found] if found else []
+            users = [found] if found and sees(token, "view_user", found) else []
         for name in EXACT:
             if name in query:
                 users = [user for user in users if getattr(user, name) == query[name]]
@@ -104,7 +104,10 @@ class UserRoutes:
         return web.json_response(answer)
 
     async def get_user(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(self._response(self._user(request), request))
+        user = self._user(request)
+        if not sees(token, "view_user", user):
+            raise refusal(404, "No User matches the given query.")
+        return web.json_response(self._response(user, request))
 
     async def patch_user(self, request: web.Request, token: Token) -> web.Response:
         return await self._change(request, whole=False)
