@@ -124,7 +124,7 @@ METHOD_ERRORS: Ends = {
 #: the same, section 5.3
 SET_ERRORS: Ends = {
     "forbidden": "error missing_permission",
-    "invalidForeignKey": "retry upstream_error",
+    "invalidForeignKey": "error invalid",
     "overQuota": "error quota",
     "primaryKeyViolation": "error taken",
     "rateLimit": "retry throttled",
@@ -236,7 +236,8 @@ def test_each_error_of_a_jmap_method_ends_with_its_reason(products: dict[str, Pr
 
 def test_each_error_of_a_jmap_object_ends_with_its_reason(products: dict[str, Product]) -> None:
     def refused(type_: str) -> list[Any]:
-        return ["x:Domain/set", {"notCreated": {"new0": {"type": type_}}}]
+        # a refused reference is tried twice
+        return ["x:Domain/set", {"notCreated": {key: {"type": type_} for key in ("new0", "new1")}}]
 
     assert {type_: answered(products["stalwart"], refused(type_)) for type_ in SET_ERRORS} == SET_ERRORS
 

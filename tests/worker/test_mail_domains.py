@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError, failed
 from shared.integrations.ownership_marker import MarkerSigner
+from shared.switches.model import HealthSignal, health_signal
 from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, Saved, fault, mail_treatment
 from tests.worker.test_mail import client, control, objects
 from worker.http.json_client import BearerToken, JsonClient, user_and_password
@@ -227,3 +228,34 @@ def test_a_response_of_another_shape_is_not_reported_as_a_bug(
     fault(stalwart, kind="status", status=200, contains=method, body=json.dumps({"methodResponses": answers}))
     with suppress(TemporaryError, PermanentError):  # any other exception would be reported as a bug
         assert close_mail(work("stalwart"), client(stalwart)).result in (Result.OK, Result.SKIPPED)
+
+
+def test_a_lasting_refusal_of_one_domain_names_what_it_refers_to_and_stops_no_other(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
+    """A domain that a person gave a directory of the whole server cannot move into a mail tenant."""
+    both = ("acme.test", "b.test")
+    ensure_mail(work("stalwart", domains=both), client(stalwart, "off"))
+    given = {"@type": "Oidc", "description": "people", "issuerUrl": "https://id.example"}
+    directory = control(stalwart, "create", kind="Directory", given=given)["id"]
+    first, _ = objects(stalwart, "Domain")
+    control(stalwart, "update", kind="Domain", id_=first["id"], patch={"directoryId": directory})
+    for domains in (both, both[::-1]):
+        with pytest.raises(PermanentError, match=rf"invalid: acme\.test: .*Directory {directory}"):
+            ensure_mail(work("stalwart", domains=domains), client(stalwart, "require"))
+        assert [bool(one["memberTenantId"]) for one in objects(stalwart, "Domain")] == [False, True]
+
+
+def test_an_unreadable_zone_of_one_domain_stops_no_other_and_blames_no_server(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    both = ("acme.test", "b.test")
+    ensure_mail(work("stalwart", domains=both[:1]), mail)
+    before = saved["dnsRecords"]
+    key = objects(stalwart, "DkimSignature")[0]
+    stalwart.registry.objects["DkimSignature"][key["id"]]["selector"] = '"open'
+    with pytest.raises(TemporaryError, match=r"acme\.test: Stalwart's zone text") as refusal:
+        ensure_mail(work("stalwart", domains=both), mail)
+    assert health_signal(failed(refusal.value)) is HealthSignal.HEALTHY
+    assert [one for one in saved["dnsRecords"] if one["domain"] == "acme.test"] == before
+    assert {one["domain"] for one in saved["dnsRecords"]} == set(both)

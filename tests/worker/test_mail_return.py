@@ -71,7 +71,7 @@ def test_settings_that_cannot_be_reloaded_are_reported_and_mail_is_returned(
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
     assert outcome.notes["mail"].startswith("returned")
-    assert "validationFailed" in outcome.notes["mail_not_refused_because"]
+    assert "validationFailed because of SpamPyzor" in outcome.notes["mail_not_refused_because"]
     assert mail_treatment(stalwart) == {"acme.test": "bounced"}
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from shared.integrations.outcomes import BREAKER_REASON, Fault, PermanentError, TemporaryError
 from shared.integrations.reasons import REASONS
+from worker.integrations.stalwart.protocol.answers import ReferenceRefused
 
 #: refusals that hold for every domain
 _OF_ALL = frozenset({BREAKER_REASON, "not_supported", "tls"})
+
+T = TypeVar("T")
 
 
 class DomainFaults:
@@ -50,6 +54,22 @@ class DomainFaults:
         if waiting:
             raise TemporaryError(waiting[0].reason, description, wait=waiting[0].wait)
         raise PermanentError(faults[0].reason, description)
+
+
+def repeat_refused(act: Callable[[], T]) -> T:
+    """Act, and once more after a refused reference, as what it refers to may have been deleted between two calls.
+
+    Raises PermanentError("invalid") when it is refused again, as somebody must correct the reference; one to a mail
+    tenant stays temporary, as the next attempt ensures the mail tenant first.
+    """
+    with suppress(ReferenceRefused):
+        return act()
+    try:
+        return act()
+    except ReferenceRefused as refusal:
+        if refusal.kind == "Tenant":
+            raise
+        raise PermanentError("invalid", f"Stalwart refuses the change. {refusal.detail}") from None
 
 
 def _concerns_one(fault: Fault) -> bool:

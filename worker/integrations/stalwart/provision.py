@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from shared.domains.dns_records import Record
@@ -14,7 +15,7 @@ from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_removed, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord, DomainRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
-from worker.integrations.stalwart.domain_faults import DomainFaults
+from worker.integrations.stalwart.domain_faults import DomainFaults, repeat_refused
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
 from worker.integrations.stalwart.membership import ensure_members
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
@@ -52,7 +53,7 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     published = {}
     for domain in domains:
         with faults.of(domain.name):
-            published[domain.name] = _complete_setup(step, stalwart, domain, owner, since)
+            published[domain.name] = repeat_refused(partial(_complete_setup, step, stalwart, domain, owner, since))
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     members = ensure_members(step, stalwart, domains, owner)
     faults.raise_found()
@@ -80,7 +81,7 @@ def _ensure_domains(
     domains: list[MailDomain] = []
     for name in step.ready_domains:
         with faults.of(name):
-            domains.append(_ensure_domain(step, stalwart, name, owner, on_record))
+            domains.append(repeat_refused(partial(_ensure_domain, step, stalwart, name, owner, on_record)))
             # after each domain, so that an interrupted attempt has recorded the domains that it created
             on_record.add(domains[-1])
     return domains

@@ -21,12 +21,12 @@ def zone_records(domain: str, zone_text: Any) -> tuple[Record, ...]:
 
     The text has no directives, and every record has its name (RFC 1035 section 5.1 allows more; the mail server writes
     none). `dns.zone` is not used: it builds nodes and sets, which takes twice as long.
-    Raises TemporaryError("unexpected_answer") for a text that is no zone.
+    Raises TemporaryError("not_ready") for a text that is no zone: it concerns this domain, not the server.
     """
     try:
         return tuple(dict.fromkeys(_records(Tokenizer(str(zone_text)), dns.name.from_text(f"{domain}."))))
     except (DNSException, ValueError):
-        raise TemporaryError("unexpected_answer", "The zone text cannot be read.") from None
+        raise TemporaryError("not_ready", "Stalwart's zone text of the domain cannot be read.") from None
 
 
 def _records(tokens: Tokenizer, origin: dns.name.Name) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.protocol.answers import KeyTaken
+from worker.integrations.stalwart.protocol.answers import KeyTaken, ReferenceRefused
 from worker.integrations.step_context import StepContext
 
 
@@ -17,6 +17,8 @@ def named_change(step: StepContext, stalwart: StalwartClient, sentence: str, act
     except KeyTaken as taken:
         holder = stalwart.contents.describe(taken.kind, taken.id)
         raise PermanentError("taken", f"Could not {sentence}: {holder} has an address of it now.") from None
+    except ReferenceRefused as refusal:
+        raise PermanentError("invalid", f"Could not {sentence}. {refusal.detail}") from None
     except PermanentError as refusal:
         if refusal.reason == BREAKER_REASON:
             raise

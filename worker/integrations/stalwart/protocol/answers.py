@@ -18,13 +18,16 @@ _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
 
 
 class ReferenceRefused(TemporaryError):
-    """An object that it refers to was deleted between two calls, or belongs to another mail tenant.
+    """The object `kind` `id` that it refers to was deleted between two calls, or belongs to another mail tenant.
 
-    Start again with a read.
+    Start again with a read; if it lasts, somebody must correct the reference.
     """
 
-    def __init__(self) -> None:
-        super().__init__("upstream_error", "An object that it refers to does not exist.")
+    def __init__(self, kind: str = "", id_: str = "") -> None:
+        named = f"{kind} {id_}".strip() or "an object"
+        super().__init__("vanished", f"It refers to {named}, which does not exist or is outside its mail tenant.")
+        self.kind = kind
+        self.id = id_
 
 
 class KeyTaken(PermanentError):
@@ -82,16 +85,23 @@ def object_fault(error: Object | None) -> Fault:
         return _odd("An object that was sent is in no list of the answer.")
     type_ = str(error.get("type", ""))
     if type_ == "primaryKeyViolation":
-        holder = error.get("objectId")
-        holder = holder if isinstance(holder, dict) else {}
-        return KeyTaken(str(holder.get("object", "")), str(holder.get("id", "")))
+        return KeyTaken(*_named_object(error))
     if type_ == "notFound":
         return NotFound()
     if type_ == "invalidForeignKey":
-        return ReferenceRefused()
+        return ReferenceRefused(*_named_object(error))
     if type_ == "rateLimit":
         return TemporaryError("throttled", "Too many objects of this kind were made lately.")
-    return PermanentError(_REASONS.get(type_, "invalid"), f"Stalwart refused the object as {type_}{_words(error)}.")
+    other = " ".join(_named_object(error)).strip()
+    because = f" because of {other}" if other else ""
+    detail = f"Stalwart refused the object as {type_}{because}{_words(error)}."
+    return PermanentError(_REASONS.get(type_, "invalid"), detail)
+
+
+def _named_object(error: Object) -> tuple[str, str]:
+    """Return kind and id of the other object that an error names, or empty texts."""
+    named = map_of(error, "objectId") if isinstance(error.get("objectId"), dict) else {}
+    return str(named.get("object", "")), str(named.get("id", ""))
 
 
 def _method_fault(name: str, type_: str) -> Fault:
