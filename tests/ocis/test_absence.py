@@ -123,3 +123,13 @@ def test_a_space_that_is_gone_is_skipped_by_a_suspension(
     ocis.add_space("Other")
     outcome = close_files(work("ocis"), files)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, "nothing_there")
+
+
+def test_a_dry_run_without_our_role_fails_as_the_run_does(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, hidden: Space
+) -> None:
+    fault(ocis, kind="role_lost")
+    for is_dry_run in (True, False):
+        with pytest.raises(PermanentError, match="missing_permission"):
+            ensure_files(work("ocis", is_dry_run=is_dry_run), files)
+    assert len(spaces(ocis)) == 2

@@ -177,6 +177,9 @@ def _resolve_duplicate(step: StepContext, ocis: OcisClient, new_id: str | None) 
 
 def _create(step: StepContext, ocis: OcisClient) -> Space:
     name = space_name(step.tenant.name)
+    if step.is_dry_run:
+        # without a role the search finds nothing, and the run would be refused
+        ocis.require_role()
     planned = Space("", name, description(step), step.plan.space_bytes, 0, False)
     made = step.change(f"create the space {name}", lambda: create_space(step, ocis), planned)
     if step.is_dry_run or step.is_first:
