@@ -117,7 +117,12 @@ def open_pending_members_job(
     store: Repositories, starter: Starter, ocis: OcisClient | None, settings: Settings
 ) -> PendingMembersJob:
     return PendingMembersJob(
-        pending_members=store.pending_members, switches=store.switches, starter=starter, ocis=ocis, settings=settings
+        pending_members=store.pending_members,
+        switches=store.switches,
+        starter=starter,
+        breaker=open_breaker(store, settings),
+        ocis=ocis,
+        settings=settings,
     )
 
 

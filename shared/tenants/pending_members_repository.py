@@ -1,10 +1,12 @@
 """Tenants whose group is not a member of its space yet, because OCIS did not know the group.
 
-Stored fields of such a tenant: `ocisMembers` is `pending`; `membersDueAt` is the time of the next check.
+Stored fields of such a tenant: `ocisMembers` is `pending`; `membersDueAt` is the time of the next check;
+`membersWait` how many seconds after the latest reconcile that was.
 """
 
 from __future__ import annotations
 
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
@@ -42,3 +44,12 @@ class PendingMembersRepository:
                 return_document=ReturnDocument.AFTER,
             )
         return tenant_of(row) if row else None
+
+    def back_off(self, tenant_id: str, first: float, longest: float) -> None:
+        """Double the wait until the tenant's next check, after a reconcile was started. `first`: the time before it."""
+        doubled = {"$min": [longest, {"$multiply": [2, {"$ifNull": ["$membersWait", first]}]}]}
+        due = {"$add": ["$$NOW", {"$multiply": ["$membersWait", 1000]}]}
+        with translate_errors():
+            self._rows.update_one(
+                {"_id": ObjectId(tenant_id)}, [{"$set": {"membersWait": doubled}}, {"$set": {"membersDueAt": due}}]
+            )

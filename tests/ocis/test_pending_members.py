@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -155,6 +156,40 @@ def test_a_dry_run_shows_the_invitation_only_if_the_run_makes_it(
         operation = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, mode))
         changes.append(operation.step("ocis").changes)
     assert changes[0] == changes[1] == (() if is_foreign else ("invite the group tenant-acme as editor",))
+
+
+def test_an_open_breaker_stops_the_checks_until_a_probe(platform: PlatformFixture, job: PendingMembersJob) -> None:
+    platform.grown("acme")
+    password = platform.ocis._basic_users["spaces"]
+    platform.ocis._basic_users["spaces"] = ("other", "Space Admin")
+    run(platform, job)
+    assert platform.store.switches.all()["ocis"].is_open
+    asked = len(platform.ocis.journal)
+    for _ in range(3):
+        run(platform, job)
+    assert len(platform.ocis.journal) == asked
+    platform.ocis._basic_users["spaces"] = password
+    platform.rows["switches"].update_one({"_id": "ocis"}, {"$set": {"openUntil": datetime.now(UTC)}})
+    platform.ocis.storage.add_group("tenant-acme")
+    run(platform, job)
+    assert not platform.store.switches.all()["ocis"].is_open
+    assert grants(platform) == ["editor"]
+
+
+def test_a_reconcile_that_does_not_help_is_repeated_ever_later(
+    platform: PlatformFixture, job: PendingMembersJob
+) -> None:
+    # a foreign group has the name in Authentik, so that a reconcile never invites it
+    platform.authentik.directory.add_group({"name": "tenant-acme"})
+    new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",))
+    assert platform.finish(platform.plane.tenants.create(new, platform.admin)).status == "failed"
+    platform.ocis.storage.add_group("tenant-acme")
+    waits = []
+    for _ in range(10):
+        run(platform, job)
+        due = platform.rows["tenants"].find_one({"slug": "acme"}, {"membersDueAt": 1}) or {}
+        waits.append(round((due["membersDueAt"].replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds(), -2))
+    assert waits == [min(300 * 2**count, 86400) for count in range(1, 11)]
 
 
 # -- the command

@@ -11,7 +11,7 @@ from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.db.documents import new_id
 from shared.events.model import Author
 from shared.integrations.catalog import OCIS
-from shared.integrations.outcomes import Fault
+from shared.integrations.outcomes import Fault, failed, ok
 from shared.operations.model import Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing, is_paused
@@ -19,6 +19,7 @@ from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
 from shared.tenants.pending_members_repository import PendingMembersRepository
 from shared.workflows.model import Action
+from worker.execution.breaker import Breaker
 from worker.http.deadline import within
 from worker.integrations.ocis.client import OcisClient
 from worker.jobs.worker_pool import WorkerPool
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 #: seconds between two checks of one tenant. OCIS reads a person's groups every five minutes at most
 INTERVAL = 300.0
+#: each reconcile doubles the time to the tenant's next check, to at most a day: it may fail for another reason
+LONGEST_INTERVAL = 86400.0
 
 
 class PendingMembersJob:
@@ -41,6 +44,7 @@ class PendingMembersJob:
         pending_members: PendingMembersRepository,
         switches: SwitchRepository,
         starter: Starter,
+        breaker: Breaker,
         ocis: OcisClient | None,
         settings: Settings,
     ) -> None:
@@ -48,6 +52,7 @@ class PendingMembersJob:
         self._pending_members = pending_members
         self._switches = switches
         self._starter = starter
+        self._breaker = breaker
         self._ocis = ocis
         self._attempt_seconds = settings.attempt_seconds
         self._pool = WorkerPool("members", 1)
@@ -70,12 +75,25 @@ class PendingMembersJob:
 
     def _check(self, tenant: Tenant, ocis: OcisClient) -> None:
         try:
-            with within(self._attempt_seconds):
-                is_known = ocis.find_group(tenant.group_name) is not None
-            if is_known:
+            if self._is_known(tenant, ocis):
                 self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
+                self._pending_members.back_off(tenant.id, INTERVAL, LONGEST_INTERVAL)
                 log.info("members.reconcile_started", tenant=tenant.slug)
         except Fault as fault:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
         except (OperationInProgress, ActionNotPossible):
             log.info("members.reconcile_postponed", tenant=tenant.slug)
+
+    def _is_known(self, tenant: Tenant, ocis: OcisClient) -> bool:
+        """Return whether OCIS knows the group; false while its breaker is open. Raises Fault."""
+        permit = self._breaker.permit_job(OCIS)
+        if permit.deferral is not None:
+            return False
+        try:
+            with within(self._attempt_seconds):
+                is_known = ocis.find_group(tenant.group_name) is not None
+        except Fault as fault:
+            self._breaker.report(OCIS, permit, failed(fault))
+            raise
+        self._breaker.report(OCIS, permit, ok())
+        return is_known
