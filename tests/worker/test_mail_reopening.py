@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -175,3 +176,89 @@ def test_a_suspension_that_may_lock_nobody_says_which_permission_is_missing(
     with pytest.raises(PermanentError, match=r"missing_permission: .*ann@acme\.test .*imapAuthenticate"):
         close_mail(work("stalwart"), narrow(stalwart, "imapAuthenticate"))
     assert mail_treatment(stalwart) == {"acme.test": "refused"}
+
+
+# -- what a person moved or made meanwhile
+
+
+def test_the_key_of_a_name_that_moved_to_a_domain_outside_the_platform_is_removed_and_reported(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
+    control(stalwart, "update", **domain, patch={"aliases": {"acme-group.test": True}})
+    close_mail(work("stalwart"), mail)
+    control(stalwart, "update", **domain, patch={"aliases": {}})
+    outside = control(stalwart, "create", kind="Domain", given={"name": "acme-group.test"})["id"]
+    account(stalwart, outside, "postmaster")
+    assert mail_treatment(stalwart)["acme-group.test"] == "refused"
+    assert "acme-group.test" in ensure_mail(work("stalwart"), mail).notes["former_names"]
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "acme-group.test": "delivered"}
+    assert (saved["stalwartRefused"], objects(stalwart, "MemoryLookupKey")) == ([], [])
+    assert ensure_mail(work("stalwart"), mail).notes == {}
+
+
+def test_the_key_of_a_name_that_another_tenant_has_now_stays_and_is_forgotten(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
+    control(stalwart, "update", **domain, patch={"aliases": {"beta.test": True}})
+    close_mail(work("stalwart"), mail)
+    control(stalwart, "update", **domain, patch={"aliases": {}})
+    other = control(stalwart, "create", kind="Domain", given={"name": "beta.test"})["id"]
+    account(stalwart, other, "postmaster")
+    ensure_mail(work("stalwart", elsewhere=[other]), mail)
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "beta.test": "refused"}
+    assert saved["stalwartRefused"] == []
+
+
+def test_a_purge_removes_the_keys_of_former_names_too(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
+    close_mail(work("stalwart"), mail)
+    control(stalwart, "update", **domain, patch={"name": "renamed.test"})
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert (objects(stalwart, "MemoryLookupKey"), saved["stalwartRefused"]) == ([], [])
+
+
+@pytest.mark.parametrize("is_taken", [False, True], ids=["outside", "of-another-tenant"])
+def test_an_account_that_was_moved_while_it_was_locked_is_unlocked_or_named(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, is_taken: bool
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    ann = account(stalwart, saved["stalwartDomainId"])
+    close_mail(work("stalwart"), mail)
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    control(stalwart, "update", kind="Account", id_=ann, patch={"domainId": outside})
+    notes = ensure_mail(work("stalwart", elsewhere=[outside] if is_taken else []), mail).notes
+    if is_taken:
+        assert "ann@outside.test" in notes["moved_accounts"]
+    assert locked(stalwart) == (["ann@outside.test"] if is_taken else [])
+    assert (saved["stalwartLocked"], saved["stalwartReturning"]) == ([], [])
+
+
+@pytest.mark.parametrize("rewrite", [None, FOREIGN], ids=["refused", "returned"])
+def test_a_domain_that_a_person_made_with_the_tenants_marker_closes_and_opens_with_the_tenant(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, rewrite: dict[str, Any] | None
+) -> None:
+    if rewrite is not None:
+        control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": rewrite})
+    ensure_mail(work("stalwart"), mail)
+    described = {"name": "copy.test", "description": objects(stalwart, "Domain")[0]["description"]}
+    copied = control(stalwart, "create", kind="Domain", given=described)["id"]
+    account(stalwart, copied)
+    account(stalwart, copied, "postmaster")
+    given = {"name": "all", "domainId": copied, "recipients": {"ann@copy.test": True}}
+    control(stalwart, "create", kind="MailingList", given=given)
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList")}
+    close_mail(work("stalwart"), mail)
+    assert mail_treatment(stalwart)["copy.test"] == ("bounced" if rewrite else "refused")
+    assert locked(stalwart) == ["ann@copy.test", "postmaster@copy.test"]
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert mail_treatment(stalwart) == {"acme.test": "delivered", "copy.test": "delivered"}
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+    assert not saved.get("stalwartClosedDomains")
+    assert (saved["stalwartLocked"], saved["stalwartReturning"]) == ([], [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class Account:
 
     id: str
     kind: str
+    domain_id: str
     address: str
     permissions: Mapping[str, Any]
     is_ours: bool
@@ -66,11 +67,18 @@ class Accounts:
         """Return the accounts in a mail tenant."""
         return self._find("memberTenantId", tenant_id)
 
+    def find(self, ids: Sequence[str]) -> list[Account]:
+        """Return those of these accounts that exist."""
+        return self._read(self._jmap.get_all("Account", ids, _PROPERTIES))
+
     def _find(self, name: str, id_: str) -> list[Account]:
         every = self._jmap.find_all("Account", {name: id_}, _PROPERTIES)
-        own = self._facts.own_account() if every else ""
-        found = [_account(one, own) for one in every if one.get(name) == id_]
+        found = self._read([one for one in every if one.get(name) == id_])
         return sorted(found, key=lambda account: account.kind == "Group")
+
+    def _read(self, found: Sequence[Object]) -> list[Account]:
+        own = self._facts.own_account() if found else ""
+        return [_account(one, own) for one in found]
 
     def restrict(self, account: Account, permissions: Collection[str]) -> None:
         """Take permissions from an account, and leave all others as they are."""
@@ -101,6 +109,7 @@ def _account(one: Object, own: str) -> Account:
     return Account(
         id=one["id"],
         kind=str(one.get("@type")),
+        domain_id=str(one.get("domainId")),
         address=str(one.get("emailAddress") or one.get("name")),
         permissions=map_of(one, "permissions"),
         is_ours=one["id"] == own,

@@ -101,10 +101,7 @@ class StalwartClient:
 
     def find_domains(self, ids: Sequence[str]) -> list[MailDomain]:
         """Return those of these domains that exist."""
-        if not ids:
-            return []
-        (answer,) = self._jmap.read(("x:Domain/get", {"ids": list(ids), "properties": DOMAIN_PROPERTIES}))
-        return [mail_domain(one) for one in answer["list"]]
+        return [mail_domain(one) for one in self._jmap.get_all("Domain", ids, DOMAIN_PROPERTIES)]
 
     def create_domain(self, name: str, description: str, tenant_id: str | None) -> str:
         """Create a domain with its postmaster in one round trip, and return its id.

@@ -29,7 +29,7 @@ def closable_domains(step: StepContext, every: Sequence[MailDomain]) -> list[Mai
     Closing can be undone, so the record is enough for it; a removal needs the marker.
     """
     on_record, own = DomainRecord(step).ids, domains_of(step, every)
-    return [one for one in every if one in own or (one.id in on_record and not _is_of_another(step, one))]
+    return [one for one in every if one in own or (one.id in on_record and not is_of_another(step, one))]
 
 
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
@@ -55,7 +55,8 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
         )
 
 
-def _is_of_another(step: StepContext, domain: MailDomain) -> bool:
+def is_of_another(step: StepContext, domain: MailDomain) -> bool:
+    """Return whether another tenant's marker or record claims a domain."""
     has_other_marker = step.signer.belongs_to_another(step.tenant.id, domain.description)
     return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
 

@@ -41,15 +41,15 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     waiting = _waiting_domains(step, stalwart, on_record)
     if not step.ready_domains:
         with faults.of_change():
-            open_mail(step, stalwart, record, waiting, closed)
+            notes = open_mail(step, stalwart, record, waiting, closed)
         _note_records(step, {}, step.waiting_domains)
         faults.raise_found()
-        return skipped("domains_unverified", **closed.notes, **_waiting_notes(step))
+        return skipped("domains_unverified", **closed.notes, **notes, **_waiting_notes(step))
     owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
     domains = _ensure_domains(step, stalwart, owner, on_record, faults)
     with faults.of_change():
-        open_mail(step, stalwart, record, [*domains, *waiting], closed)
+        notes = open_mail(step, stalwart, record, [*domains, *waiting], closed)
     published = {}
     for domain in domains:
         with faults.of(domain.name):
@@ -57,7 +57,7 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     members = ensure_members(step, stalwart, domains, owner)
     faults.raise_found()
-    return ok(**closed.notes, **_waiting_notes(step), **members)
+    return ok(**closed.notes, **notes, **_waiting_notes(step), **members)
 
 
 def _waiting_notes(step: StepContext) -> dict[str, str]:

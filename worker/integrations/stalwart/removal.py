@@ -8,7 +8,8 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok
 from worker.integrations.stalwart.accounts import Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord
+from worker.integrations.stalwart.closed.mail_acceptance import remove_former_keys
+from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.mail_tenant import mail_tenants, restore_names
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.ownership import domains_of, require_markers
@@ -27,7 +28,8 @@ def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     Our own account is never removed: a domain that holds it stops the removal before anything is removed.
     """
     # a name on record may have a key, which would refuse the mail of the name's next owner
-    stalwart.rule.require_opening(ClosedRecord(step).recorded(REFUSED_NAMES))
+    record = ClosedRecord(step)
+    stalwart.rule.require_opening(record.recorded(REFUSED_NAMES))
     every = stalwart.list_domains()
     domains = domains_of(step, every)
     tenants = _mail_tenants(step, stalwart, domains)
@@ -38,6 +40,8 @@ def remove_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
         _empty(step, stalwart, domain, accounts[domain.id])
     for domain in domains:  # only after all were emptied: an account may have an alias in another domain
         _delete(step, stalwart, domain)
+        record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(domain.names))
+    remove_former_keys(step, stalwart, record, DomainRecord(step).ids)
     for tenant in tenants:
         delete_mail_tenant(step, stalwart, tenant.id, tenant.name)
     require_markers(step, every)

@@ -9,7 +9,8 @@ from worker.integrations.stalwart.accounts import RECEIVE, SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord
-from worker.integrations.step_context import StepContext, run_all
+from worker.integrations.stalwart.ownership import is_of_another
+from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 #: accounts by the id of their domain
 Accounts = Mapping[str, Sequence[Account]]
@@ -74,6 +75,23 @@ def unlock_accounts(
         for account in accounts
         if (names := to_give(account))
     )
+
+
+def unlock_moved(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, known: Collection[str]
+) -> dict[str, str]:
+    """Unlock the accounts on record that a person moved to a domain outside the tenant.
+
+    Returns a note on those in another tenant's domain, which are that tenant's now. `known`: objects found elsewhere.
+    """
+    on_record = {f"account {id_}" for id_ in record.recorded(LOCKED)} | record.recorded(RETURNING)
+    ids = sorted(one.removeprefix("account ") for one in on_record - set(known) if one.startswith("account "))
+    found = stalwart.accounts.find(ids)
+    domains = stalwart.find_domains(sorted({one.domain_id for one in found}))
+    others = {one.id for one in domains if is_of_another(step, one)}
+    unlock_accounts(step, stalwart, record, [one for one in found if one.domain_id not in others])
+    left = [one.address for one in found if one.domain_id in others]
+    return {"moved_accounts": f"{enumerate_names(left)}: not unlocked, in another tenant's domain"} if left else {}
 
 
 def _to_take(account: Account, *, takes_mail: bool) -> list[str]:

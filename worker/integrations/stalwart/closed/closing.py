@@ -12,13 +12,13 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, ok, skipped
 from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.account_lock import Accounts, lock_accounts, unlock_accounts
+from worker.integrations.stalwart.closed.account_lock import Accounts, lock_accounts, unlock_accounts, unlock_moved
 from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
 from worker.integrations.stalwart.closed.mail_stop import stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, REFUSED_NAMES, RETURNING, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.stalwart.ownership import closable_domains, require_markers
+from worker.integrations.stalwart.ownership import closable_domains, domains_of, require_markers
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 Domains = Sequence[MailDomain]
@@ -42,8 +42,8 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     every = stalwart.list_domains()
     domains = closable_domains(step, every)
     on_record = DomainRecord(step)
-    current = on_record.current_ids
-    left = [one for one in domains if one.name not in step.tenant.domains and one.id not in current]
+    known = on_record.ids - on_record.current_ids
+    left = [one for one in domains if one.name not in step.tenant.domains and one.id in known]
     # a domain that left the tenant never accepts mail. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
     on_record.set_closed(left)
@@ -67,40 +67,51 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
 
 
 def open_mail(
-    step: StepContext,
-    stalwart: StalwartClient,
-    record: ClosedRecord,
-    domains: Sequence[MailDomain],
-    left: ClosedDomains,
-) -> None:
-    """Allow mail and sign-in for these domains again, as far as we closed them. `left` stays closed.
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, own: Domains, left: ClosedDomains
+) -> dict[str, str]:
+    """Allow mail and sign-in for the tenant's `own` domains again, as far as we closed them. `left` stays closed.
 
     What we closed in another domain of the tenant, such as one that fails now, stays on record to be opened later.
+    Returns notes.
     """
     locked, returning = record.recorded(LOCKED), record.recorded(RETURNING)
+    on_record = returning.union(f"account {id_}" for id_ in locked)
+    is_any_closed = bool(own) and (on_record - left.objects or record.recorded(REFUSED_NAMES) - left.names)
+    domains = [*own, *(_marked_only(step, stalwart, own) if is_any_closed else ())]
     accounts = _accounts(stalwart, domains) if locked or returning else {}
     closed = set(left.objects)
-    if not {one.name for one in domains}.issuperset(step.tenant.domains):
+    if not {one.name for one in own}.issuperset(step.tenant.domains):
         # accounts on record may be in a domain that is not open yet
-        closed |= (returning | {f"account {id_}" for id_ in locked}) - _objects(accounts)
-    # first, so that no address that cannot be given back keeps the accounts locked
+        closed |= on_record - _objects(accounts)
+    notes: dict[str, str] = {}
+    # accounts first, so that no address that cannot be given back keeps them locked
     run_all(
         [
-            partial(_unlock, step, stalwart, record, accounts, closed),
-            partial(accept_mail_again, step, stalwart, record, domains, left.names),
+            lambda: notes.update(_unlock(step, stalwart, record, accounts, closed) if domains else {}),
+            lambda: notes.update(accept_mail_again(step, stalwart, record, domains, left.names)),
         ]
     )
     if domains:
         record.keep(RETURNING, closed)
+    return notes
 
 
 def _unlock(
     step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, closed: Collection[str]
-) -> None:
-    """Unlock the accounts. `closed`: objects that stay on record."""
+) -> dict[str, str]:
+    """Unlock the accounts, and those that a person moved. `closed`: objects that stay on record. Returns notes."""
     unlock_accounts(step, stalwart, record, _each(accounts))
-    if accounts:
-        record.keep(LOCKED, [id_ for id_ in record.recorded(LOCKED) if f"account {id_}" in closed])
+    notes = unlock_moved(step, stalwart, record, _objects(accounts).union(closed))
+    record.keep(LOCKED, [id_ for id_ in record.recorded(LOCKED) if f"account {id_}" in closed])
+    returning = record.recorded(RETURNING)
+    record.keep(RETURNING, [one for one in returning if one in closed or one.startswith("domain ")])
+    return notes
+
+
+def _marked_only(step: StepContext, stalwart: StalwartClient, own: Domains) -> list[MailDomain]:
+    """Return the domains with the tenant's marker that are not on record, made by a person: they closed with it."""
+    known = DomainRecord(step).ids.union(one.id for one in own)
+    return [one for one in domains_of(step, stalwart.list_domains()) if one.id not in known]
 
 
 def _receive_again(

@@ -9,9 +9,10 @@ from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_return import receive_again
 from worker.integrations.stalwart.closed.named_change import named_change
-from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord
+from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord, DomainRecord
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import StepContext, run_all
+from worker.integrations.stalwart.ownership import is_of_another
+from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 Domains = Sequence[MailDomain]
 Keys = Mapping[str, Sequence[str]]
@@ -19,18 +20,21 @@ Keys = Mapping[str, Sequence[str]]
 
 def accept_mail_again(
     step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Domains, left: Collection[str]
-) -> None:
+) -> dict[str, str]:
     """Accept new mail to these domains again. `left`: names of domains that stay closed.
 
-    A permanent fault of one change stops no other.
+    A permanent fault of one change stops no other. Returns notes.
     """
+    notes: dict[str, str] = {}
+    own = DomainRecord(step).ids.union(one.id for one in domains)
     run_all(
         [
             partial(_accept, step, stalwart, record, domains),
-            partial(_remove_unused_keys, step, stalwart, record, left),
+            lambda: notes.update(remove_former_keys(step, stalwart, record, own, left)),
             partial(receive_again, step, stalwart, record, domains),
         ]
     )
+    return notes
 
 
 def _accept(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Domains) -> None:
@@ -57,19 +61,31 @@ def _remove_keys(
     record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - set(names))
 
 
-def _remove_unused_keys(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, left: Collection[str]
-) -> None:
-    """Remove keys that we wrote under names that no domain has now, as a person renamed it or removed an alias."""
+def remove_former_keys(
+    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, own: Collection[str], left: Collection[str] = ()
+) -> dict[str, str]:
+    """Remove keys that we wrote under names that no domain of the tenant has now; return a note.
+
+    A person renamed the domain or removed an alias; the name may even be in a domain outside the platform. If another
+    tenant claims that one, the name is only forgotten, as the key is that tenant's now. `own`: ids of the tenant's
+    domains; `left`: names whose keys stay.
+    """
     unknown = record.recorded(REFUSED_NAMES) - set(left)
     if not unknown:
-        return
-    unused = unknown.difference(name for domain in stalwart.list_domains() for name in domain.names)
+        return {}
+    holders = {name: one for one in stalwart.list_domains() for name in one.names}
+    elsewhere = {name: holders[name] for name in unknown if name in holders and holders[name].id not in own}
+    forgotten = {name for name, holder in elsewhere.items() if is_of_another(step, holder)}
+    record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - forgotten)
+    unused = (unknown - holders.keys()) | (elsewhere.keys() - forgotten)
     if not unused:
-        return
+        return {}
     stalwart.rule.require_opening(unused)
     held = stalwart.rule.keys()
     ids = [id_ for name in sorted(unused) for id_ in held.get(name, ())]
     sentence = f"remove the lookup keys of the former names {', '.join(sorted(unused))}"
     named_change(step, stalwart, sentence, partial(stalwart.rule.remove_keys, ids))
     record.keep(REFUSED_NAMES, record.recorded(REFUSED_NAMES) - unused)
+    outside = sorted(unused & elsewhere.keys())
+    text = f"{enumerate_names(outside)}: in a domain outside the platform now, which accepts mail again"
+    return {"former_names": text} if outside else {}

@@ -72,10 +72,13 @@ class Jmap:
 
     def find_all(self, kind: str, condition: Object, properties: Sequence[str]) -> list[Object]:
         """Return every object that meets the condition, however many there are."""
-        ids = self._all_ids(kind, {"filter": condition} if condition else {})
+        return self.get_all(kind, self._all_ids(kind, {"filter": condition} if condition else {}), properties)
+
+    def get_all(self, kind: str, ids: Sequence[str], properties: Sequence[str]) -> list[Object]:
+        """Return those of these objects that exist."""
         found: list[Object] = []
         for start in range(0, len(ids), MAX_IDS_PER_GET):
-            some = {"ids": ids[start : start + MAX_IDS_PER_GET], "properties": list(properties)}
+            some = {"ids": list(ids[start : start + MAX_IDS_PER_GET]), "properties": list(properties)}
             (page,) = self.read((f"x:{kind}/get", some))
             found += page["list"]
         return found
