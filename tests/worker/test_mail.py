@@ -319,6 +319,23 @@ def test_a_postmaster_that_the_tenant_created_is_used(
     assert (step.changes, sets(stalwart)) == ([], [])
 
 
+@pytest.mark.parametrize("kind", ["Account", "MailingList"])
+def test_a_postmaster_that_is_an_alias_of_an_account_in_another_domain_is_used(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, kind: str
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "elsewhere.test"})["id"]
+    alias = {"0": {"name": "postmaster", "domainId": saved["stalwartDomainId"]}}
+    type_ = {"@type": "User"} if kind == "Account" else {}
+    control(stalwart, "create", kind=kind, given={**type_, "name": "ann", "domainId": elsewhere, "aliases": alias})
+    stalwart.journal.clear()
+    for is_dry_run in (True, False):
+        step = work("stalwart", is_dry_run=is_dry_run)
+        assert ensure_mail(step, mail).result is Result.OK
+        assert (step.changes, sets(stalwart)) == ([], [])
+
+
 def test_a_tenant_with_its_own_abuse_address_still_gets_a_postmaster(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:

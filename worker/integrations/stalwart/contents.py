@@ -87,11 +87,21 @@ class DomainContents:
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
     def has_address(self, domain_id: str, name: str) -> bool:
-        """Return whether any account or list has an address, also as an alias: the server finds none by alias."""
+        """Return whether any account or list has an address, also as an alias: the server finds none by alias.
+
+        The holder of an alias may be in any domain; all accounts are read last, as there may be many.
+        """
         properties = ["id", "name", "domainId", "aliases"]
-        accounts = self._jmap.find_all("Account", {"domainId": domain_id}, properties)
-        lists = self._jmap.find_all("MailingList", {}, properties)
-        return any((name, domain_id) in _addresses(one) for one in (*accounts, *lists))
+        searches: tuple[tuple[str, Object], ...] = (
+            ("Account", {"domainId": domain_id}),
+            ("MailingList", {}),
+            ("Account", {}),
+        )
+        return any(
+            (name, domain_id) in _addresses(one)
+            for kind, condition in searches
+            for one in self._jmap.find_all(kind, condition, properties)
+        )
 
     def mail_tenants(self) -> list[tuple[str, str]]:
         """Return (id, name) of every mail tenant of the server."""
