@@ -18,7 +18,7 @@ MakeWork = Callable[..., StepContext]
 
 def client(ocis: OcisSimulator, username: str = "provisioner", *, role_pause: float = 0.02) -> OcisClient:
     """Return a client that signs in as one of the simulator's accounts."""
-    api = JsonClient(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0)
+    api = JsonClient(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=3.0)
     return OcisClient(api, role_pause=role_pause)
 
 

@@ -125,12 +125,13 @@ def other_space(ocis: OcisSimulator) -> str:
     return ocis.add_space("Other", manager="anna")
 
 
-def test_the_first_attempts_space_without_members_is_given_up_even_if_it_is_the_only_space(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_space_without_members_is_given_up_at_once_even_if_it_is_the_only_space(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, is_first: bool
 ) -> None:
     fault(ocis, kind="create_then_500", count=1)
     with pytest.raises(TemporaryError, match="not_ready"):
-        ensure_files(work("ocis", is_first=True), files)
+        ensure_files(work("ocis", is_first=is_first), files)
     assert only(ocis).description.startswith(ABANDONED_TEXT)
 
 

@@ -90,13 +90,13 @@ def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new
     """Return whether we were never seen in the space, and it has neither members nor files.
 
     An id on record as the tenant's space means that we were. Its size proves little: files in the trash bin do not
-    count, and are not shown to us. Before a tenant's first attempt there is no space of it.
+    count, and are not shown to us. Nobody can have used a space in the attempt that created it.
     """
     on_record, created = step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")
     was_seen = on_record == space.id or (on_record is not None and not is_new and created != space.id)
     if was_seen or space.members or space.used:
         return False
-    return (is_new and step.is_first) or _shows_members(ocis)
+    return is_new or _shows_members(ocis)
 
 
 def _shows_members(ocis: OcisClient) -> bool:
