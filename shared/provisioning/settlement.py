@@ -114,7 +114,8 @@ class Settlement:
         else:
             tenant = self._tenants.settle(operation, session)
         if not _is_check_without_drift(operation):
-            self._events.append(_outcome_event(operation, tenant.status if tenant else None), session)
+            event = _outcome_event(operation, tenant.status if tenant else None)
+            self._events.append(event, session, tenant.updated_at if tenant else None)
         if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
             self._complete(tenant, operation, session)
         return operation

@@ -74,7 +74,7 @@ def test_the_workers_of_a_new_tenant_need_these_commands(platform: PlatformFixtu
         "findAndModify operations": 3 + 3 + 1,  # claims, outcomes, settled
         "update tenants": 3 + 2,  # ids of outside objects, steps shown
         "findAndModify tenants": 1,
-        "update events": 1,
+        "insert events": 1,
         "commitTransaction": 1,
     }
     assert platform.tenant("acme").status == "active"
