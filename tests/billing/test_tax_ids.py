@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.operations.model import Mode
 from tests.billing.tenancy import Tenancy
 from tests.simulators import fault
 from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id, tax_id_of
@@ -77,5 +78,23 @@ def test_a_tax_id_whose_response_was_lost_is_not_created_twice(tenancy: Tenancy,
     tenancy.set_up()
     fault(tenancy.server, kind=kind, method="POST", path="tax_ids", count=1)
     change(tenancy, "DE123456789")
+    tenancy.billed(tenancy.reconcile())
+    assert values(tenancy) == ["DE123456789"]
+
+
+def test_a_vat_id_comes_back_after_another_value_that_stripe_refused(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    change(tenancy, "DE123456789")
+    assert "taxId" in change(tenancy, "DE12")
+    assert "taxId" not in change(tenancy, "DE123456789")
+    assert values(tenancy) == ["DE123456789"]
+    assert tenancy.billed(tenancy.reconcile()).changes == ()
+
+
+def test_a_tax_id_that_was_removed_in_stripe_is_drift_and_comes_back(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    change(tenancy, "DE123456789")
+    tenancy.server.objects.tax_ids.clear()
+    assert tenancy.billed(tenancy.reconcile(mode=Mode.PLAN)).changes == ("set the tax id of Acme",)
     tenancy.billed(tenancy.reconcile())
     assert values(tenancy) == ["DE123456789"]

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import stripe
 
-from shared.billing.stripe_events import TENANT_KEY, our_status
-from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
+from shared.billing.stripe_events import TENANT_KEY
+from shared.integrations.outcomes import NotFound, PermanentError
 from shared.subscriptions.model import SubscriptionStatus
-from shared.tenants.model import Address, BillingInfo
+from shared.tenants.model import BillingInfo
 from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
-from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id
+from worker.integrations.stripe.objects import TAX_ID_KEY, customer_of, subscription_of, tax_id_in
+from worker.integrations.stripe.tax_ids import TaxId
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
 #: Stripe's search may lag an hour behind in an outage, so younger customers are read from the list, which never lags
 SEARCH_LAG = 2 * 3600
 PAGE = 100
-#: the key of a customer's metadata that names the tax id that we created
-TAX_ID_KEY = "dezky_tax_id"
 
 
 class StripeClient:
@@ -49,10 +46,10 @@ class StripeClient:
         """Return the customer with the tenant's marker. Raises PermanentError("ambiguous") when there are several."""
         with our_faults():
             query = f'metadata["{TENANT_KEY}"]:"{tenant_id}"'
-            found = [_customer(one) for one in self._customers.search({"query": query}).data]
+            found = [customer_of(one) for one in self._customers.search({"query": query}).data]
             since = int(time.time()) - SEARCH_LAG
             recent = self._customers.list({"created": {"gte": since}, "limit": PAGE})
-            found += [_customer(one) for one in recent.auto_paging_iter()]
+            found += [customer_of(one) for one in recent.auto_paging_iter()]
         ours = {one.id: one for one in found if one.tenant_id == tenant_id}
         if len(ours) > 1:
             raise PermanentError("ambiguous", "Stripe has several customers with this tenant's ownership marker.")
@@ -61,18 +58,23 @@ class StripeClient:
     def get_customer(self, customer_id: str) -> Customer:
         """Return a customer. Raises NotFound, for a deleted one too."""
         with our_faults():
-            return _customer(self._customers.retrieve(customer_id))
+            return customer_of(self._customers.retrieve(customer_id))
 
     def create_customer(self, tenant_id: str, *, key: str) -> Customer:
         """Create a customer with its marker only: without values that change, a repeat is the same request."""
         with our_faults():
             made = self._customers.create({"metadata": {TENANT_KEY: tenant_id}}, {"idempotency_key": key})
-            return _customer(made)
+            return customer_of(made)
 
     def update_customer(self, customer_id: str, name: str, billing: BillingInfo | None) -> Customer:
         """Set the details that its invoices show. May be repeated. Raises NotFound."""
         with our_faults():
-            return _customer(self._customers.update(customer_id, cast("Any", _details(name, billing))))
+            return customer_of(self._customers.update(customer_id, cast("Any", _details(name, billing))))
+
+    def tax_ids(self, customer_id: str) -> list[TaxId]:
+        """Return all tax ids of the customer, those that people added included. Raises NotFound."""
+        with our_faults():
+            return [tax_id_in(one) for one in self._tax_ids.list(customer_id, {"limit": PAGE}).auto_paging_iter()]
 
     def replace_tax_id(self, customer_id: str, old: TaxId | None, new: TaxId | None) -> None:
         """Give the customer a tax id in place of the one that we gave it before; others are people's and stay.
@@ -80,15 +82,15 @@ class StripeClient:
         May be repeated. Raises PermanentError("invalid") for a value that Stripe rejects; then the old one is removed
         already.
         """
+        listed = self.tax_ids(customer_id)
         with our_faults():
-            listed = [_tax_id(one) for one in self._tax_ids.list(customer_id, {"limit": PAGE}).auto_paging_iter()]
             for one in listed:
                 if old is not None and one.id == old.id and not one.is_same(new):
                     self._tax_ids.delete(customer_id, one.id)
             kept = next((one for one in listed if new is not None and new.is_same(one)), None)
             if kept is None and new is not None:
                 made = self._tax_ids.create(customer_id, cast("Any", {"type": new.type, "value": new.value}))
-                kept = _tax_id(made)
+                kept = tax_id_in(made)
             self._customers.update(customer_id, {"metadata": {TAX_ID_KEY: kept.text() if kept else ""}})
 
     def find_subscription(self, customer_id: str, tenant_id: str) -> BilledSubscription | None:
@@ -98,7 +100,7 @@ class StripeClient:
         """
         with our_faults():
             listed = self._subscriptions.list({"customer": customer_id, "status": "all", "limit": PAGE})
-            found = [_subscription(one) for one in listed.auto_paging_iter()]
+            found = [subscription_of(one) for one in listed.auto_paging_iter()]
         ours = [one for one in found if one.tenant_id == tenant_id and one.status is not SubscriptionStatus.CANCELED]
         if len(ours) > 1:
             raise PermanentError("ambiguous", "Stripe has several subscriptions with this tenant's ownership marker.")
@@ -107,7 +109,7 @@ class StripeClient:
     def get_subscription(self, subscription_id: str) -> BilledSubscription:
         """Return a subscription in its current state, ended or not. Raises NotFound."""
         with our_faults():
-            return _subscription(self._subscriptions.retrieve(subscription_id))
+            return subscription_of(self._subscriptions.retrieve(subscription_id))
 
     def create_subscription(
         self,
@@ -133,7 +135,7 @@ class StripeClient:
             **_collection(days_until_due),
         }
         with our_faults():
-            return _subscription(self._subscriptions.create(cast("Any", wanted), {"idempotency_key": key}))
+            return subscription_of(self._subscriptions.create(cast("Any", wanted), {"idempotency_key": key}))
 
     def change_price(self, subscription: BilledSubscription, price_id: str, *, key: str) -> BilledSubscription:
         """Change the plan from now on, with the difference on the next invoice. Raises NotFound."""
@@ -144,18 +146,18 @@ class StripeClient:
                 {"items": items, "proration_behavior": "create_prorations"},
                 {"idempotency_key": key},
             )
-            return _subscription(changed)
+            return subscription_of(changed)
 
     def end_with_period(self, subscription_id: str, ends: bool) -> BilledSubscription:
         """End it with the paid period, or undo that. May be repeated. Raises NotFound."""
         with our_faults():
-            return _subscription(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
+            return subscription_of(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
 
     def cancel(self, subscription_id: str) -> BilledSubscription:
         """End it at once. May be repeated: one that has ended already is returned as it is. Raises NotFound."""
         try:
             with our_faults():
-                return _subscription(self._subscriptions.cancel(subscription_id))
+                return subscription_of(self._subscriptions.cancel(subscription_id))
         except NotFound:
             # for cancelling, Stripe does not know those that have ended
             return self.get_subscription(subscription_id)
@@ -168,53 +170,7 @@ def connect(
     return StripeClient(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
 
 
-# -- values
-
-
-def _customer(found: stripe.Customer) -> Customer:
-    body = found.to_dict()
-    if body.get("deleted"):
-        raise NotFound("The customer was deleted in Stripe.")
-    return Customer(
-        body["id"],
-        _tenant_id(body),
-        body.get("name") or "",
-        body.get("email") or "",
-        _address(body.get("address")),
-        kept_tax_id((body.get("metadata") or {}).get(TAX_ID_KEY)),
-    )
-
-
-def _tax_id(found: stripe.TaxId) -> TaxId:
-    return TaxId(found.type, found.value, found.id)
-
-
-def _address(found: Mapping[str, Any] | None) -> Address:
-    known = {field: (found or {}).get(field) or "" for field in ("line1", "line2", "city", "postal_code", "country")}
-    return Address(**known)
-
-
-def _subscription(found: stripe.Subscription) -> BilledSubscription:
-    body = found.to_dict()
-    try:
-        item = body["items"]["data"][0]
-        ends_at = item.get("current_period_end")
-        return BilledSubscription(
-            id=body["id"],
-            tenant_id=_tenant_id(body),
-            customer_id=str(body["customer"]),
-            status=our_status(body["status"]),
-            item_id=item["id"],
-            price_id=item["price"]["id"],
-            period_ends_at=datetime.fromtimestamp(ends_at, UTC) if ends_at else None,
-            ends_with_period=bool(body.get("cancel_at_period_end")),
-        )
-    except (KeyError, IndexError, TypeError, ValueError):
-        raise TemporaryError("unexpected_answer", "The answer is not a subscription that we know.") from None
-
-
-def _tenant_id(body: Mapping[str, Any]) -> str | None:
-    return (body.get("metadata") or {}).get(TENANT_KEY)
+# -- parameters of requests
 
 
 def _collection(days_until_due: int | None) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Create objects of Stripe once, and save what a billing step found on our record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.billing.model import Bill
+from shared.integrations.outcomes import TemporaryError
+from worker.integrations.billing_account import Account
+from worker.integrations.step_context import StepContext
+from worker.integrations.stripe.models import BilledSubscription
+
+T = TypeVar("T")
+
+#: keys of one purpose per generation: Stripe keeps a server error under a key for a day
+KEYS = 5
+
+
+def create_once(step: StepContext, what: str, make: Callable[..., T], find: Callable[[], T | None]) -> T:
+    """Create an object once. Every attempt uses the same key, so that a request still running creates no second object.
+
+    A key with a stored server error of Stripe's is used up: after a search, the next attempt uses the next key.
+    """
+    account = account_of_step(step)
+    fault = TemporaryError("upstream_error")
+    for number in range(min(account.attempt, KEYS)):
+        try:
+            return make(key=f"dezky-{step.tenant.id}-{account.generation}-{what}-{number}")
+        except TemporaryError as problem:
+            if problem.reason != "upstream_error":
+                raise
+            fault = problem
+        found = find()
+        if found is not None:
+            return found
+    raise fault
+
+
+def save(step: StepContext, found: BilledSubscription) -> None:
+    account = account_of_step(step)
+    plan = step.tenant.plan if found.price_id == account.price else None
+    account.save(Bill(found.customer_id, found.id, found.status, found.period_ends_at, plan))
+
+
+def account_of_step(step: StepContext) -> Account:
+    if step.account is None:
+        raise LookupError("a billing step has no account")
+    return step.account
