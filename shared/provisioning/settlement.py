@@ -134,18 +134,18 @@ class Settlement:
             self._record_owner(tenant, operation, session)
 
     def _record_owner(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-        """Create the user record of an owner who got access in this operation, or give an existing one the owner role.
+        """Create the owner's user record, or give an existing one the owner role, with the tenant's first activation.
 
-        An existing record changes only with the tenant's first activation: what an administrator changed later stays.
+        Later only an operation that gave the owner access creates a missing record: administrators' changes stay.
         """
-        subject = tenant.remote.get("ownerSubject")
-        if subject is None or tenant.owner is None or "ownerGranted" not in operation.found:
+        subject, is_first = tenant.remote.get("ownerSubject"), tenant.activation_id == operation.id
+        if subject is None or tenant.owner is None or not (is_first or "ownerGranted" in operation.found):
             return
         known = self._users.find_by_subject(subject, session)
         if known is None:
             rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
             user = self._users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
-        elif tenant.activation_id == operation.id and known.role_in(tenant.id) is not Role.OWNER:
+        elif is_first and known.role_in(tenant.id) is not Role.OWNER:
             tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
             user = self._users.save(
                 known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session

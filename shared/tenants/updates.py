@@ -107,7 +107,9 @@ def _success(operation: Operation) -> Document:
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
     fields["driftDueAt"] = seconds_from_now(DRIFT_CHECK_DELAY)
     if transition.ends is Status.ACTIVE:
-        fields["activationId"] = {"$ifNull": ["$activationId", ObjectId(operation.id)]}
+        fields["activationId"] = {
+            "$ifNull": ["$activationId", {"$cond": [_WAS_ACTIVE, "$$REMOVE", ObjectId(operation.id)]}]
+        }
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:
@@ -136,6 +138,9 @@ _SEARCH_WITHOUT_ADDRESS = {
         "cond": {"$eq": [{"$indexOfCP": ["$$term", "@"]}, -1]},
     }
 }
+
+#: true of a tenant that an older version made active
+_WAS_ACTIVE = {"$or": [{"$eq": ["$status", Status.ACTIVE]}, {"$gt": ["$ownerGranted", None]}]}
 
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)
 

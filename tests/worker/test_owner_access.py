@@ -219,14 +219,21 @@ def test_a_dry_run_shows_the_owners_account_membership_and_mail_though_there_is_
     assert [one.split()[0] for one in planned] == ["create", "put", "send"]
 
 
-def test_owners_of_tenants_that_were_active_before_an_upgrade_get_no_access_again(platform: PlatformFixture) -> None:
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_owners_of_tenants_that_were_active_before_an_upgrade_get_no_access_again(
+    platform: PlatformFixture, is_suspended: bool
+) -> None:
     person = provision(platform)
     names = ("ownerAccountId", "ownerMailed", "ownerGranted", "activationId")
     platform.rows["tenants"].update_one({"slug": "acme"}, {"$unset": dict.fromkeys(names, "")})
     person.attributes = {"dezky": {"ownerOf": platform.tenant("acme").id, "invited": True, "invitations": 1}}
     leave(platform, person)
+    if is_suspended:
+        platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
     for _ in range(2):
         MIGRATIONS[2].apply(platform.rows, lambda: None)
+    if is_suspended:
+        platform.finish(platform.plane.lifecycle.resume("acme", platform.admin))
     reconcile(platform)
     assert (members(platform), record(platform), mails(platform)) == (set(), None, [OLGA])
 

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 #: seconds between two checks of one tenant. OCIS reads a person's groups every five minutes at most
 INTERVAL = 300.0
 #: each reconcile doubles the time to the tenant's next check, to at most a day: it may fail for another reason
-LONGEST_INTERVAL = 86400.0
+MAX_INTERVAL = 86400.0
 
 
 class PendingMembersJob:
@@ -77,7 +77,7 @@ class PendingMembersJob:
         try:
             if self._is_known(tenant, ocis):
                 self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
-                self._pending_members.back_off(tenant.id, INTERVAL, LONGEST_INTERVAL)
+                self._pending_members.back_off(tenant.id, INTERVAL, MAX_INTERVAL)
                 log.info("members.reconcile_started", tenant=tenant.slug)
         except Fault as fault:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
