@@ -71,7 +71,9 @@ class DomainService:
         """
         tenant = self._tenant_service.visible(slug, actor)
         policy.require(
-            policy.may_check_domains(actor, tenant), "Checking a domain takes an owner or administrator of the tenant."
+            policy.may_reconcile_tenant(actor, tenant),
+            "Checking a domain takes an owner or administrator of the tenant.",
+            tenant,
         )
         if tenant.purged_at is not None:
             raise ActionNotPossible("The tenant was purged; its domains are only reserved.")

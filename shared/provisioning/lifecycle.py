@@ -58,7 +58,7 @@ class LifecycleService:
         self._grace = settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str | None, actor: Actor) -> TenantView:
-        """Revoke all access and keep all data. The platform's own API refuses the tenant's users at once.
+        """Revoke all access and keep all data. The platform's own API refuses changes by the tenant's users at once.
 
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, like the other actions.
         """

@@ -143,6 +143,7 @@ def _require_control(operation: Operation, tenant: Tenant, actor: Actor) -> None
     policy.require(
         policy.may_control_operation(actor, tenant, operation.action),
         f"Cancelling or retrying this operation takes the right to request a {operation.action} of the tenant.",
+        tenant,
     )
 
 

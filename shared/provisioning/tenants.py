@@ -161,7 +161,7 @@ class TenantService:
         """
         tenant = self.visible(slug, actor)
         policy.require(
-            policy.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
+            policy.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of it.", tenant
         )
         if allow_removals:
             policy.require(policy.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
@@ -176,6 +176,7 @@ class TenantService:
         policy.require(
             policy.may_reconcile_tenant(actor, tenant),
             "Inviting the owner again takes an owner or administrator of the tenant.",
+            tenant,
         )
 
         def work(session: Transaction) -> TenantView:
@@ -230,7 +231,7 @@ class TenantService:
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
         policy.require(
-            policy.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it."
+            policy.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it.", tenant
         )
         if {"plan", "partner_id"} & set(patch):
             policy.require(

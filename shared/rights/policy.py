@@ -14,6 +14,7 @@ from shared.tenants.model import Status, Tenant
 from shared.workflows.model import Action
 
 ADMINISTRATIVE_ROLES = (Role.OWNER, Role.ADMIN)
+SUSPENDED = "The tenant is suspended; its own people may only read."
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,15 @@ class Actor:
         """Return whether the user is an administrator of the tenant or of its partner."""
         return self.is_partner_admin_of(tenant) or self.administers(tenant)
 
+    def may_change(self, tenant: Tenant) -> bool:
+        """Return whether the actor manages the tenant; while it is suspended, its own people only read."""
+        return self.is_partner_admin_of(tenant) or (self.administers(tenant) and tenant.status is not Status.SUSPENDED)
+
     def may_assign(self, role: Role, tenant: Tenant) -> bool:
         """Return whether the actor may grant or remove this role in the tenant."""
         own = self.user.role_in(tenant.id)
         return self.is_partner_admin_of(tenant) or (
-            self.administers(tenant) and own is not None and role.rank <= own.rank
+            self.may_change(tenant) and own is not None and role.rank <= own.rank
         )
 
 
@@ -116,7 +121,7 @@ def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
 
 def may_change_tenant(actor: Actor, tenant: Tenant) -> bool:
     """Return whether the actor may change a tenant's name, billing information and domains."""
-    return actor.is_platform_admin or actor.manages(tenant)
+    return actor.is_platform_admin or actor.may_change(tenant)
 
 
 def may_change_plan(actor: Actor) -> bool:
@@ -125,17 +130,12 @@ def may_change_plan(actor: Actor) -> bool:
 
 
 def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.is_platform_admin or actor.manages(tenant)
+    return actor.is_platform_admin or actor.may_change(tenant)
 
 
 def may_allow_removals(actor: Actor) -> bool:
     """Return whether the actor may approve that one reconcile removes more objects than its limit."""
     return actor.is_platform_admin
-
-
-def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
-    """Return whether the actor may request a check of the tenant's domains."""
-    return may_reconcile_tenant(actor, tenant)
 
 
 def may_control_operation(actor: Actor, tenant: Tenant, action: Action) -> bool:
@@ -227,10 +227,10 @@ def may_change_user(actor: Actor, before: Rights, after: Rights, tenants: Sequen
 # -- refusals
 
 
-def require(allowed: bool, sentence: str) -> None:
-    """Raise Forbidden with the sentence unless allowed."""
+def require(allowed: bool, sentence: str, tenant: Tenant | None = None) -> None:
+    """Raise Forbidden with the sentence unless allowed. In a suspended `tenant` that is the reason."""
     if not allowed:
-        raise Forbidden(sentence)
+        raise Forbidden(SUSPENDED if tenant is not None and tenant.status is Status.SUSPENDED else sentence)
 
 
 def require_visible(actor: Actor, tenant: Tenant | None, slug: str) -> Tenant:

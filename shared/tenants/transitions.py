@@ -15,7 +15,7 @@ class Transition:
     """Statuses of one action.
 
     `starts`: statuses from which it may start. `ends`: the status after success. `accepted`: the status as soon as it
-    is accepted, None for no change: the platform's own API must refuse a suspended tenant before the steps have run.
+    is accepted, None for no change: the API refuses changes by a suspended tenant's people before the steps have run.
     """
 
     starts: frozenset[Status]

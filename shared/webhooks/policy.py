@@ -19,7 +19,8 @@ def visible_webhooks(actor: Actor) -> Scope:
 
 def may_see_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
     """Return whether the actor may see the owner's webhooks and deliveries. `tenant`: the owner's current one."""
-    return actor.reads_everything or may_manage_webhooks(actor, owner, tenant)
+    is_own = tenant is not None and owner.partner_id is None and actor.administers(tenant)
+    return actor.reads_everything or is_own or may_manage_webhooks(actor, owner, tenant)
 
 
 def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
@@ -28,7 +29,7 @@ def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bo
         return True
     if owner.partner_id is not None:
         return actor.is_partner_admin and owner.partner_id == actor.user.partner_id
-    return tenant is not None and actor.administers(tenant)
+    return tenant is not None and actor.administers(tenant) and actor.may_change(tenant)
 
 
 def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:

@@ -1,0 +1,90 @@
+"""The people of a suspended tenant read it and change nothing; its partner and the platform still do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from shared.accounts.user import NewUser, Role, User
+from shared.core.errors import Forbidden
+from shared.operations.model import Mode
+from shared.rights.policy import Actor, Caller
+from shared.tenants.model import NewTenant
+from shared.webhooks.model import NewWebhook
+from tests.platform_fixture import PlatformFixture
+from tests.records import EVERY_SURFACE
+
+
+class Acme:
+    """A tenant of a partner, its owner and a member, whose tokens have no `groups`."""
+
+    def __init__(self, platform: PlatformFixture) -> None:
+        self.plane = platform.plane
+        self.platform = platform
+        self.partner = self.plane.partners.create("reseller", "Reseller", platform.admin)
+        new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), partner_id=self.partner.id)
+        assert platform.finish(self.plane.tenants.create(new, platform.admin)).status == "succeeded"
+        self.tenant = platform.tenant("acme")
+        self.member = self.add("subject-member", Role.MEMBER)
+        self.add("subject-owner", Role.OWNER)
+
+    def add(self, subject: str, role: Role) -> User:
+        rights = {"tenant_ids": (self.tenant.id,), "roles": {self.tenant.id: role}}
+        return self.plane.users.create(NewUser(subject, f"{subject}@acme.test", subject), rights, self.platform.admin)
+
+    def actor(self, subject: str) -> Actor:
+        caller = Caller(subject, f"{subject}@acme.test", subject, None, EVERY_SURFACE, time.time())
+        return self.plane.sign_in.actor_for(caller, "request")
+
+
+@pytest.fixture
+def acme(platform: PlatformFixture) -> Acme:
+    return Acme(platform)
+
+
+def changes(acme: Acme) -> dict[str, Callable[[Actor], object]]:
+    """Return everything that an owner may change of an active tenant."""
+    plane, tenant, member = acme.plane, acme.tenant, acme.member
+    promoted = {"tenant_ids": (tenant.id,), "roles": {tenant.id: Role.OWNER}}
+    hook = NewWebhook("https://hooks.acme.test/", ("tenant.*",))
+    return {
+        "billing": lambda actor: plane.tenants.change("acme", {"billing_info": {"company": "Mine"}}, actor, None),
+        "name": lambda actor: plane.tenants.change("acme", {"name": "Mine"}, actor, None),
+        "reconcile": lambda actor: plane.tenants.reconcile("acme", actor, Mode.APPLY),
+        "check a domain": lambda actor: plane.domains.request_check("acme", "acme.test", actor),
+        "invite": lambda actor: plane.tenants.invite_owner("acme", actor),
+        "new user": lambda actor: plane.users.create(NewUser("x", "x@acme.test", "X"), promoted, actor),
+        "role": lambda actor: plane.users.change(member.id, {"roles": {tenant.id: Role.ADMIN}}, actor, None),
+        "remove": lambda actor: plane.users.delete(member.id, actor, None),
+        "webhook": lambda actor: plane.webhooks.create(hook, tenant.id, None, actor),
+    }
+
+
+def test_an_owner_of_a_suspended_tenant_changes_nothing_and_still_reads(acme: Acme) -> None:
+    plane = acme.plane
+    acme.platform.finish(plane.lifecycle.suspend("acme", "unpaid", acme.platform.admin))
+    owner = acme.actor("subject-owner")
+    for name, change in changes(acme).items():
+        with pytest.raises(Forbidden):
+            pytest.fail(f"{name}: {change(owner)}")
+    with pytest.raises(Forbidden, match="suspended"):
+        plane.tenants.change("acme", {"name": "Mine"}, owner, None)
+    assert plane.tenants.get("acme", owner).tenant.status == "suspended"
+    assert plane.users.get(acme.member.id, owner).id == acme.member.id
+    assert plane.lifecycle.export("acme", owner)
+    acme.platform.finish(plane.lifecycle.resume("acme", acme.platform.admin))
+    changed = plane.tenants.change("acme", {"billing_info": {"company": "Mine"}}, owner, None)
+    assert changed.tenant.billing_info is not None
+
+
+def test_the_partner_of_a_suspended_tenant_still_changes_it(acme: Acme) -> None:
+    plane = acme.plane
+    rights = {"partner_id": acme.partner.id, "role": Role.ADMIN}
+    plane.users.create(NewUser("subject-partner", "p@reseller.test", "P"), rights, acme.platform.admin)
+    plane.lifecycle.suspend("acme", "unpaid", acme.platform.admin)
+    partner = acme.actor("subject-partner")
+    changed = plane.tenants.change("acme", {"billing_info": {"company": "Theirs"}}, partner, None)
+    assert changed.tenant.billing_info is not None
+    assert plane.users.change(acme.member.id, {"roles": {acme.tenant.id: Role.ADMIN}}, partner, None)
