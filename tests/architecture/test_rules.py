@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,10 @@ PACKAGES = ("api", "worker", "shared", "serving", "sandbox", "tools", "client", 
 REPEATING = {"worker/http/session.py", "worker/integrations/stalwart/protocol/jmap.py"}
 # no request: the metrics' files of a process that is just starting
 READING_AGAIN = {"shared/metrics/exposition.py"}
+#: a tenant or partner that a test creates under a fixed slug
+FIXED_SLUG = re.compile(r'\.tenant\(f?"|(json=|body = )\{[^}]*"slug": f?"')
+#: tests that share a platform
+SHARING = ("tests/console/*.py", "tests/sandbox/test_cli.py")
 
 
 def modules() -> dict[str, ast.Module]:
@@ -65,3 +70,10 @@ def test_a_circle_would_be_found() -> None:
 def test_only_listed_modules_repeat_requests() -> None:
     doing = {f"{name.replace('.', '/')}.py" for name, tree in modules().items() if "tenacity" in set(imported(tree))}
     assert doing == REPEATING | READING_AGAIN
+
+
+def test_no_slug_is_fixed_where_tests_share_a_platform() -> None:
+    """A test that failed is repeated, and the slug is taken then: `unused` returns another one."""
+    sources = {path.name: path.read_text() for pattern in SHARING for path in ROOT.glob(pattern)}
+    assert len(sources) > 10
+    assert [name for name, source in sources.items() if FIXED_SLUG.search(source)] == []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.browser import SECONDS
 from tests.path.conftest import Platform, build
 from tests.simulators import API_TOKEN
+from tests.unused_names import UnusedNames
 
 ADMINS = "dezky-platform-admins"
 SECRET, KEY = "client-secret-that-must-never-be-logged", "key-that-must-never-be-logged-0123456789"
@@ -45,6 +47,8 @@ class ConsoleFixture:
     app: Flask
     api_url: str
     redis: Redis
+    unused: UnusedNames = field(default_factory=UnusedNames)
+    _addresses: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def url(self) -> str:
@@ -78,6 +82,10 @@ class ConsoleFixture:
         body = {"slug": slug, "name": f"{slug.title()} GmbH", "domains": [f"{slug}.test"], **fields}
         made: dict[str, Any] = self.call("POST", "/tenants", json=body, params={"wait": 20})
         return made
+
+    def new_address(self) -> str:
+        """Return an IP address from which nobody has signed in."""
+        return f"198.51.100.{next(self._addresses)}"
 
     def sign_ins(self) -> SignIns:
         return SignIns(self.redis, Vault([KEY]), timedelta(hours=12), timedelta(hours=4))

@@ -26,35 +26,38 @@ CONTRAST = "color-contrast"
 @pytest.fixture(scope="module")
 def places(console: ConsoleFixture) -> dict[str, str]:
     """Return a page of every kind with content, by name."""
-    partner = console.call("POST", "/partners", json={"slug": "lookers", "name": "Lookers Ltd"})
-    tenant = console.tenant("lena", owner={"email": "lena@lena.test", "name": "Lena"}, partnerId=partner["_id"])
-    console.tenant("lost")
-    console.tenant("l" * 32, name=f"{'Donaudampfschifffahrt' * 4} GmbH", domains=[f"{'d' * 60}.{'e' * 60}.test"])
-    console.call("DELETE", "/tenants/lost", params={"wait": 20})
-    plan = console.call("POST", "/tenants/lena/reconcile", params={"mode": "plan", "wait": 20})
+    lena, lost, lola, long = (console.unused(name) for name in ("lena", "lost", "lola", "l"))
+    partner = console.call("POST", "/partners", json={"slug": console.unused("lookers"), "name": "Lookers Ltd"})
+    owner = {"email": f"lena@{lena}.test", "name": "Lena"}
+    tenant = console.tenant(lena, owner=owner, partnerId=partner["_id"])
+    console.tenant(lost)
+    long_name, long_domain = long.ljust(32, "l"), f"{long.ljust(60, 'd')}.{'e' * 60}.test"
+    console.tenant(long_name, name=f"{'Donaudampfschifffahrt' * 4} GmbH", domains=[long_domain])
+    console.call("DELETE", f"/tenants/{lost}", params={"wait": 20})
+    plan = console.call("POST", f"/tenants/{lena}/reconcile", params={"mode": "plan", "wait": 20})
     console.call("POST", "/integrations/billing/pause", json={"reason": "until the contract is signed"})
     webhook = console.call("POST", "/webhooks", json={"url": f"{console.authentik.url}/hook", "actions": ["tenant.*"]})
     console.call("POST", f"/webhooks/{webhook['_id']}/test", params={"wait": 5})
     fault(console.platform.ocis, kind="status", status=400)
-    failed = console.tenant("lola")
+    failed = console.tenant(lola)
     requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     me = console.call("GET", "/users/me")
     run = console.call("POST", "/diagnostics")
-    bulk = console.call("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": ["lola"]}})
-    one = "/tenants/lena"
+    bulk = console.call("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": [lola]}})
+    one = f"/tenants/{lena}"
     return {
         "overview": "/",
         "tenants": "/tenants/",
         "no tenant fits": "/tenants/?q=nobody-at-all",
         "new tenant": "/tenants/new",
         "tenant": one,
-        "failed tenant": "/tenants/lola",
-        "deleted tenant": "/tenants/lost",
-        "purge": "/tenants/lost/do/purge",
-        "long names": f"/tenants/{'l' * 32}",
-        "long domain": f"/tenants/{'l' * 32}/domains",
+        "failed tenant": f"/tenants/{lola}",
+        "deleted tenant": f"/tenants/{lost}",
+        "purge": f"/tenants/{lost}/do/purge",
+        "long names": f"/tenants/{long_name}",
+        "long domain": f"/tenants/{long_name}/domains",
         "domains": f"{one}/domains",
-        "remove domain": f"{one}/domains/lena.test/remove",
+        "remove domain": f"{one}/domains/{lena}.test/remove",
         "people": f"{one}/people",
         "activity": f"{one}/activity",
         "edit": f"{one}/edit",
@@ -221,12 +224,12 @@ def test_without_script_too_colours_follow_the_system_until_a_person_chooses(
 def test_times_are_ages_with_the_exact_time_on_hover_and_grow_while_the_page_is_open(
     people: People, console: ConsoleFixture, places: dict[str, str]
 ) -> None:
-    page = people.page("admin", "/tenants/lena")
+    page = people.page("admin", places["tenant"])
     time = page.locator("dl time").first
     assert time.get_attribute("title", timeout=1000)
     assert (time.get_attribute("title") or "").endswith(" UTC")
     page.clock.install()
-    page.goto("/tenants/lena")
+    page.goto(places["tenant"])
     shown = time.inner_text()
     page.clock.run_for(3 * 3600 * 1000)
     assert time.inner_text() != shown

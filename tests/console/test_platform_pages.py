@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -81,9 +80,9 @@ def test_a_webhook_shows_its_secret_once_gets_a_ping_and_is_removed_after_confir
 def test_a_new_webhook_can_be_of_any_tenant_although_the_api_lists_them_in_pages(
     people: People, console: ConsoleFixture, cleaner: MongoClient[dict[str, Any]], worker_database: str
 ) -> None:
-    oldest = console.tenant("oldest")
+    oldest = console.tenant(console.unused("oldest"))
     tenants = cleaner[f"{worker_database}_console"]["tenants"]
-    stored = tenants.find_one({"slug": "oldest"})
+    stored = tenants.find_one({"slug": oldest["slug"]})
     assert stored is not None
     later = {**stored, "createdAt": datetime.now(UTC), "domains": []}
     rows = [{**later, "_id": ObjectId(), "slug": f"later-{number}"} for number in range(PAGE)]
@@ -96,40 +95,43 @@ def test_a_new_webhook_can_be_of_any_tenant_although_the_api_lists_them_in_pages
 
 
 def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, console: ConsoleFixture) -> None:
+    pavel = console.unused("pavel")
+    name = f"{pavel.title()} Ltd"
     page = people.page("admin", "/partners/new")
-    page.get_by_label("Name").fill("Pavel Ltd")
+    page.get_by_label("Name").fill(name)
     page.get_by_label("Slug").fill("NOT A SLUG")
     page.get_by_role("button", name="Add partner").click()
     expect(page.get_by_label("Slug")).to_have_attribute("aria-invalid", "true")
-    page.get_by_label("Slug").fill("pavel")
+    page.get_by_label("Slug").fill(pavel)
     page.get_by_role("button", name="Add partner").click()
-    expect(page.get_by_role("heading", name="Pavel Ltd")).to_be_visible()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
     page.goto("/users/new")
     page.get_by_label("Name").fill("Ulla Partner")
-    page.get_by_label("E-mail address").fill("ulla@people.test")
-    page.get_by_label("Subject").fill("subject-of-ulla")
+    page.get_by_label("E-mail address").fill(f"ulla@{pavel}.test")
+    page.get_by_label("Subject").fill(f"subject-of-ulla-of-{pavel}")
     page.get_by_role("button", name="Add user").click()
-    page.get_by_label("Partner").select_option(label="Pavel Ltd")
+    page.get_by_label("Partner").select_option(label=name)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_text("Remove this record …").click()
     page.get_by_role("button", name="Remove this record").click()
     expect(page.get_by_text("The record is removed.")).to_be_visible()
     page.goto("/partners/")
-    page.get_by_role("link", name="Pavel Ltd").click()
+    page.get_by_role("link", name=name).click()
     page.get_by_text("Remove …").click()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Removed.")).to_be_visible()
 
 
 def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, console: ConsoleFixture) -> None:
-    console.tenant("paul")
-    console.call("DELETE", "/tenants/paul", params={"wait": 20})
-    page = people.page("admin", "/tenants/paul")
+    paul = console.unused("paul")
+    console.tenant(paul)
+    console.call("DELETE", f"/tenants/{paul}", params={"wait": 20})
+    page = people.page("admin", f"/tenants/{paul}")
     page.get_by_role("link", name="Purge …").click()
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     expect(page.get_by_role("button", name="Purge")).to_be_disabled()
-    page.get_by_label("Type paul to confirm").fill("paul")
+    page.get_by_label(f"Type {paul} to confirm").fill(paul)
     page.get_by_role("button", name="Purge").click()
     expect(page.locator("#state")).to_contain_text("Removed for good", timeout=SOON)
     page.get_by_role("link", name="Receipt").click()
@@ -137,11 +139,12 @@ def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, console: Co
 
 
 def test_a_tenant_is_found_from_every_page(people: People, console: ConsoleFixture) -> None:
-    console.tenant("fiona")
+    fiona = console.unused("fiona")
+    console.tenant(fiona)
     page = people.page("admin", "/events/")
     page.get_by_label("Find a tenant").fill("fion")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Fiona GmbH")).to_be_visible()
+    expect(page.get_by_role("link", name=f"{fiona.title()} GmbH")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/operations/", "/events/", "/users/"])
@@ -170,11 +173,11 @@ def test_orphans_that_a_filter_hides_are_not_denied(people: People, console: Con
 
 def test_the_list_of_tenants_names_the_reason_of_a_retry(people: People, console: ConsoleFixture) -> None:
     # only for this tenant: when several fail the breaker opens and their steps are deferred
-    slug = f"rita-{secrets.token_hex(3)}"
+    slug = console.unused("ronja")
     fault(console.platform.ocis, method="POST", contains=slug, kind="status", status=503)
-    console.call("POST", "/tenants", json={"slug": slug, "name": "Rita GmbH"})
+    console.call("POST", "/tenants", json={"slug": slug, "name": f"{slug.title()} GmbH"})
     page = people.page("admin", f"/tenants/?q={slug}")
-    row = page.locator("tr", has=page.get_by_role("link", name="Rita GmbH"))
+    row = page.locator("tr", has=page.get_by_role("link", name=f"{slug.title()} GmbH"))
     deadline = time.monotonic() + SOON / 1000
     while "OCIS retrying: " not in row.inner_text():
         assert time.monotonic() < deadline, row.inner_text()

@@ -147,9 +147,10 @@ def test_logouts_of_the_provider_are_not_limited_but_forged_ones_are(
         form = {"logout_token": logout_token(console, **changes)}
         return client.post("/auth/back-channel", data=form, headers={"X-Forwarded-For": address}).status_code
 
-    assert [post("192.0.2.20") for _ in range(5)] == [200] * 5
-    assert [post("192.0.2.21", aud="another") for _ in range(4)] == [400, 400, 400, 429]
-    begun = client.get("/auth/sign-in", headers={"X-Forwarded-For": "192.0.2.21"})
+    provider, forger = console.new_address(), console.new_address()
+    assert [post(provider) for _ in range(5)] == [200] * 5
+    assert [post(forger, aud="another") for _ in range(4)] == [400, 400, 400, 429]
+    begun = client.get("/auth/sign-in", headers={"X-Forwarded-For": forger})
     assert begun.status_code == 302
 
 
@@ -164,9 +165,9 @@ def test_logouts_are_limited_while_the_provider_is_down_and_unreadable_ones_ask_
         form, headers = {"logout_token": token}, {"X-Forwarded-For": address}
         return client.post("/auth/back-channel", data=form, headers=headers).status_code
 
-    signed = logout_token(console)
-    assert [post("192.0.2.22", signed) for _ in range(6)] == [503, 503, 503, 429, 429, 429]
-    assert [post("192.0.2.23", "a.b.c") for _ in range(4)] == [400, 400, 400, 429]
+    signed, provider, other = logout_token(console), console.new_address(), console.new_address()
+    assert [post(provider, signed) for _ in range(6)] == [503, 503, 503, 429, 429, 429]
+    assert [post(other, "a.b.c") for _ in range(4)] == [400, 400, 400, 429]
 
 
 def test_a_page_with_a_valid_token_does_not_wait_for_the_renewal_of_another_page(

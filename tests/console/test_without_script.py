@@ -37,47 +37,52 @@ def reload_until(page: Page, text: str) -> None:
 
 
 def test_a_tenant_is_created_with_its_refusals_at_the_fields(plain: Page, console: ConsoleFixture) -> None:
+    simone = console.unused("simone")
     plain.get_by_role("link", name="New tenant").click()
     plain.get_by_label("Name", exact=True).fill("Simone GmbH")
     plain.get_by_label("Slug").fill("admin")
     plain.get_by_role("button", name="Create tenant").click()
     expect(plain.get_by_label("Slug")).to_have_attribute("aria-invalid", "true")
-    plain.get_by_label("Slug").fill("simone")
+    plain.get_by_label("Slug").fill(simone)
     plain.get_by_role("button", name="Create tenant").click()
-    expect(plain).to_have_url(re.compile("/tenants/simone$"))
+    expect(plain).to_have_url(re.compile(f"/tenants/{simone}$"))
     reload_until(plain, "3 of 3 steps done")
 
 
 def test_a_failed_step_is_retried(plain: Page, console: ConsoleFixture) -> None:
     fault(console.platform.ocis, kind="status", status=400)
-    console.tenant("stella")
+    stella = console.unused("stella")
+    console.tenant(stella)
     requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
-    plain.goto("/tenants/stella")
+    plain.goto(f"/tenants/{stella}")
     plain.get_by_role("button", name="Retry OCIS").click()
     reload_until(plain, "steps done, succeeded")
 
 
 def test_tenants_are_chosen_and_reconciled_together(plain: Page, console: ConsoleFixture) -> None:
-    for slug in ("sventwo", "svenone"):
+    sven = console.unused("sven")
+    one, two = f"{sven}one", f"{sven}two"
+    for slug in (two, one):
         console.tenant(slug)
-    plain.goto("/tenants/?q=sven")
+    plain.goto(f"/tenants/?q={sven}")
     assert not plain.get_by_label("Select all on this page").is_visible()
-    plain.get_by_label("Select Svenone GmbH").check()
+    plain.get_by_label(f"Select {one.title()} GmbH").check()
     plain.get_by_role("button", name="Reconcile the selected").click()
     expect(plain.get_by_role("heading", name="Reconcile 1 tenant")).to_be_visible()
     plain.get_by_role("button", name="Reconcile 1 tenant").click()
     reload_until(plain, "Finished")
-    assert console.call("GET", "/tenants/svenone/operations")[0]["action"] == "reconcile"
-    assert console.call("GET", "/tenants/sventwo/operations")[0]["action"] == "provision"
+    assert console.call("GET", f"/tenants/{one}/operations")[0]["action"] == "reconcile"
+    assert console.call("GET", f"/tenants/{two}/operations")[0]["action"] == "provision"
 
 
 def test_a_reconcile_shows_its_dry_run_first(plain: Page, console: ConsoleFixture) -> None:
-    console.tenant("sonja")
-    plain.goto("/tenants/sonja")
+    sonja = console.unused("sonja")
+    console.tenant(sonja)
+    plain.goto(f"/tenants/{sonja}")
     plain.get_by_role("button", name="Reconcile …").click()
     reload_until(plain, "a reconcile would change nothing")
     plain.get_by_role("button", name="Run every step all the same").click()
-    expect(plain).to_have_url(re.compile("/tenants/sonja$"))
+    expect(plain).to_have_url(re.compile(f"/tenants/{sonja}$"))
 
 
 def test_an_integration_is_paused_and_resumed(plain: Page, console: ConsoleFixture) -> None:
@@ -92,24 +97,26 @@ def test_an_integration_is_paused_and_resumed(plain: Page, console: ConsoleFixtu
 
 
 def test_filters_find_and_colours_change(plain: Page, console: ConsoleFixture) -> None:
-    console.tenant("saskia")
+    saskia = console.unused("saskia")
+    console.tenant(saskia)
     plain.goto("/tenants/")
     plain.get_by_text("More filters").click()
     plain.get_by_label("OCIS", exact=True).select_option(label="Failed")
-    plain.get_by_role("searchbox", name="Name, slug").fill("saskia")
+    plain.get_by_role("searchbox", name="Name, slug").fill(saskia)
     plain.get_by_role("button", name="Apply").click()
     expect(plain.get_by_text("No tenant fits")).to_be_visible()
     plain.get_by_role("link", name="Clear", exact=True).click()
-    expect(plain.get_by_role("link", name="Saskia GmbH")).to_be_visible()
+    expect(plain.get_by_role("link", name=f"{saskia.title()} GmbH")).to_be_visible()
     plain.get_by_role("button", name="Dark").click()
     expect(plain.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
 def test_a_wrong_confirmation_is_refused_with_a_message_at_its_field(plain: Page, console: ConsoleFixture) -> None:
-    console.tenant("selma")
+    selma = console.unused("selma")
+    console.tenant(selma)
     for path, wanted, word in (
-        ("/tenants/selma/do/suspend", "selma", "Suspend"),
-        ("/tenants/selma/domains/selma.test/remove", "selma.test", "Remove domain"),
+        (f"/tenants/{selma}/do/suspend", selma, "Suspend"),
+        (f"/tenants/{selma}/domains/{selma}.test/remove", f"{selma}.test", "Remove domain"),
     ):
         plain.goto(path)
         plain.get_by_label(f"Type {wanted} to confirm").fill("something else")
@@ -117,5 +124,5 @@ def test_a_wrong_confirmation_is_refused_with_a_message_at_its_field(plain: Page
         field = plain.get_by_label(f"Type {wanted} to confirm")
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(field).to_have_accessible_description(f"Type {wanted} to confirm.")
-    tenant = console.call("GET", "/tenants/selma")
-    assert (tenant["status"], tenant["domains"]) == ("active", ["selma.test"])
+    tenant = console.call("GET", f"/tenants/{selma}")
+    assert (tenant["status"], tenant["domains"]) == ("active", [f"{selma}.test"])

@@ -31,6 +31,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from sandbox.simulators.state_faults import STATE_KINDS
 from sandbox.simulators.stripe.server import StripeSimulator
 from sandbox.tokens import password_of, person_of
+from tests.unused_names import UnusedNames
 
 SIMULATORS = (AuthentikSimulator, StalwartSimulator, OcisSimulator, StripeSimulator, DnsSimulator)
 SIMULATORS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulators.md"
@@ -42,6 +43,7 @@ class Sandbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.base = free_base()
+        self.unused = UnusedNames()
 
     def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sandbox", *arguments, "--data", str(self.folder)]
@@ -124,18 +126,18 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
 
     admin = sandbox("token", "--as", "admin").stdout.strip()
     headers = {"Authorization": f"Bearer {admin}"}
-    body = {"slug": "acme", "name": "Acme", "domains": ["acme.test"]}
+    acme = sandbox.unused("acme")
+    body = {"slug": acme, "name": "Acme", "domains": [f"{acme}.test"]}
     created = requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=headers, timeout=40)
     assert (created.status_code, created.json()["status"]) == (201, "active"), created.text
     assert created.json()["provisioningStatus"]["billing"] == "ok"
 
     for role, reconciles in (("owner", 202), ("member", 403)):
-        token = sandbox("token", "--as", role, "--tenant", "acme").stdout.strip()
+        token = sandbox("token", "--as", role, "--tenant", acme).stdout.strip()
         mine = {"Authorization": f"Bearer {token}"}
-        assert [one["slug"] for one in requests.get(f"{state['api']}/tenants", headers=mine, timeout=5).json()] == [
-            "acme"
-        ]
-        answer = requests.post(f"{state['api']}/tenants/acme/reconcile?wait=30", headers=mine, timeout=40)
+        seen = requests.get(f"{state['api']}/tenants", headers=mine, timeout=5).json()
+        assert [one["slug"] for one in seen] == [acme]
+        answer = requests.post(f"{state['api']}/tenants/{acme}/reconcile?wait=30", headers=mine, timeout=40)
         assert answer.status_code == reconciles
     partner = {"Authorization": f"Bearer {sandbox('token', '--as', 'partner').stdout.strip()}"}
     assert requests.get(f"{state['api']}/tenants", headers=partner, timeout=5).json() == []
@@ -157,13 +159,14 @@ def test_people_of_the_sandbox_sign_in_to_the_console_and_see_their_tenants(runn
     state = running.state()
     url = state["console"]["url"]
     admin = {"Authorization": f"Bearer {running('token', '--as', 'admin').stdout.strip()}"}
-    body = {"slug": "globex", "name": "Globex", "domains": ["globex.test"]}
+    globex = running.unused("globex")
+    body = {"slug": globex, "name": "Globex", "domains": [f"{globex}.test"]}
     assert requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=admin, timeout=40).status_code == 201
     for role, shown in (("admin", "Operator"), ("owner", "Owner")):
-        tenant = ("--tenant", "globex") if role == "owner" else ()
+        tenant = ("--tenant", globex) if role == "owner" else ()
         assert running("token", "--as", role, *tenant).returncode == 0
         username = person_of(role, *tenant[1:])
-        page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/globex", timeout=20)
+        page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/{globex}", timeout=20)
         assert (page.status_code, shown in page.text) == (200, True)
         assert "Globex" in page.text
 
@@ -199,6 +202,8 @@ def test_a_demo_beside_another_sandbox_shows_its_work_and_down_leaves_no_process
 
 
 def test_a_killed_sandbox_leaves_no_process(running: Sandbox) -> None:
+    if running("status").returncode:
+        running.up()  # this test is repeated
     everybody = family(running.state())
     everybody[0].kill()
     assert left(everybody) == []
