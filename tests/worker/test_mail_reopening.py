@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import PermanentError, Result
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.simulators import Saved, mail_treatment
 from tests.worker.test_mail import control, objects
-from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
+from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked, probe_of
 from tests.worker.test_mail_return import narrow
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import StepContext
@@ -166,6 +167,19 @@ def test_a_domain_that_left_and_cannot_be_closed_stops_no_other_and_is_named(
         ensure_mail(work("stalwart", domains=()), narrow(stalwart, "imapAuthenticate"))
     assert ensure_mail(work("stalwart", domains=("acme.test", "new.test")), mail).result is Result.OK
     assert (locked(stalwart), saved["stalwartClosedDomains"]) == (["ann@old.test"], [old])
+
+
+def test_an_smtp_server_that_is_down_while_a_domain_is_removed_stops_no_other_domain(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
+) -> None:
+    absent = client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False))
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), absent)
+    for _ in range(2):
+        with pytest.raises(TemporaryError, match="could not be asked"):
+            ensure_mail(work("stalwart", domains=("acme.test", "new.test")), absent)
+        assert mail_treatment(stalwart) == {"acme.test": "delivered", "new.test": "delivered", "old.test": "refused"}
+    ensure_mail(work("stalwart", domains=("acme.test", "new.test")), client(stalwart, probe=probe_of(stalwart)))
+    assert [one["domain"] for one in saved["stalwartClosedDomains"]] == ["old.test"]
 
 
 def test_a_suspension_that_may_lock_nobody_says_which_permission_is_missing(

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from shared.integrations.outcomes import BREAKER_REASON, Fault, PermanentError, TemporaryError
 from shared.integrations.reasons import REASONS
+from worker.integrations.stalwart.closed.smtp_probe import NotProvenError
 from worker.integrations.stalwart.protocol.answers import ReferenceRefused
 
 #: refusals that hold for every domain
@@ -35,10 +36,10 @@ class DomainFaults:
 
     @contextmanager
     def of_change(self) -> Iterator[None]:
-        """Collect a permanent fault whose text names the object that it concerns; raise others."""
+        """Collect a permanent fault, or a missing proof, whose text names what it concerns; raise others."""
         try:
             yield
-        except PermanentError as fault:
+        except (PermanentError, NotProvenError) as fault:
             if not _concerns_one(fault):
                 raise
             self._of_changes.append(fault)

@@ -15,7 +15,7 @@ from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_return import return_mail
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, RETURNING, ClosedRecord
-from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
+from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED, NotProvenError
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.step_context import StepContext
 
@@ -103,9 +103,8 @@ def _proven_by_smtp(stalwart: StalwartClient, name: str) -> str:
         time.sleep(PAUSE)
     if not reply.startswith(REFUSED):
         seen = f"answered {reply} for {address}" if reply else f"could not be asked about {address}"
-        raise TemporaryError(
-            "not_ready",
+        raise NotProvenError(
             f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {seen}, so it is not proven that "
-            f"mail to {name} is refused.",
+            f"mail to {name} is refused."
         )
     return f"; SMTP answered {REFUSED} for {address}, one recipient for all"

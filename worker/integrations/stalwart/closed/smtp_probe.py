@@ -6,6 +6,7 @@ import smtplib
 from dataclasses import dataclass
 
 from shared.core.http import tls_context
+from shared.integrations.outcomes import TemporaryError
 from worker.http.deadline import remaining
 
 #: the name that we give; servers refuse one without a dot
@@ -16,6 +17,13 @@ ACCEPTED = "250"
 #: the reply to a recipient that the rule rewrites; other refusals, such as an unknown mailbox, do not prove the rule
 REFUSED = "550 5.1.2 Relay not allowed"
 PORTS = {"smtp": 25, "smtps": 465}
+
+
+class NotProvenError(TemporaryError):
+    """Mail is not proven to be refused; the server at STALWART_SMTP_URL may be down, which concerns no other change."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("not_ready", detail)
 
 
 @dataclass(frozen=True)
