@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.database import Database
 
-from shared.accounts.user import revocation_time
+from shared.accounts.user import change_time
 from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now
 
 #: longer than any access token lives
@@ -37,7 +37,7 @@ class DeletedSubjectRepository:
     def revoked_at(self, subject: str, session: Transaction) -> float | None:
         """Return `rights_revoked_at` of the subject's next record; None if no record of theirs was deleted."""
         row = self._rows.find_one({"_id": _hash(subject)}, session=session)
-        return revocation_time(row["deletedAt"]) if row else None
+        return change_time(row["deletedAt"]) if row else None
 
 
 def _hash(subject: str) -> str:

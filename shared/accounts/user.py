@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
+#: the platform role, where rights are named by texts
+PLATFORM = "platform"
+
 
 class Role(StrEnum):
     """A role within one tenant, or within one partner."""
@@ -100,19 +103,31 @@ class Rights:
         return replace(self, tenant_ids=tuple(one for one in self.tenant_ids if one in tenant_ids))
 
 
-def revocation_time(at: datetime) -> float:
-    """Return the first `iat`, in whole seconds, of tokens that are surely newer than a revocation at this time."""
+def change_time(at: datetime) -> float:
+    """Return the first `iat`, in whole seconds, of tokens that are surely newer than a change at this time."""
     return float(int(at.timestamp()) + 1)
+
+
+def grant_times(before: Rights, after: Rights, at: datetime) -> dict[str, float]:
+    """Return the tenants, and PLATFORM, that only the later rights have, with the time of this change."""
+    granted = {one: change_time(at) for one in after.tenant_ids if one not in before.tenant_ids}
+    if after.platform_role not in (None, before.platform_role):
+        granted[PLATFORM] = change_time(at)
+    return granted
 
 
 @dataclass(frozen=True)
 class NewUser:
-    """A record to insert before the user's first sign-in. `subject` is the `sub` of their Authentik tokens."""
+    """A record to insert before the user's first sign-in. `subject` is the `sub` of their Authentik tokens.
+
+    `granted_at`: see User.
+    """
 
     subject: str
     email: str
     name: str
     rights: Rights = Rights()
+    granted_at: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +136,9 @@ class User:
 
     `token_issued_at`: the `iat` of the latest token that `GET /users/me` applied to the record, in seconds; None before
     the first. `rights_revoked_at`: time when somebody last revoked a right that tokens grant, in seconds; older tokens
-    do not change the record, because they would grant that right again.
+    do not change the record, because they would grant that right again. `granted_at`: tenant id, or PLATFORM, to
+    the time when that membership or platform role was granted by other means than a token; an older token does not
+    remove it.
     """
 
     id: str
@@ -134,6 +151,7 @@ class User:
     version: int = 1
     token_issued_at: float | None = None
     rights_revoked_at: float | None = None
+    granted_at: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def tenant_ids(self) -> tuple[str, ...]:
@@ -176,13 +194,22 @@ class User:
         """
         return issued_at == 0 or issued_at < max(self.token_issued_at or 0.0, self.rights_revoked_at or 0.0)
 
-    def with_revocation_time(self, before: User, at: datetime) -> User:
-        """Return the record with `rights_revoked_at` set, if it lost a tenant or platform role that `before` had."""
+    def was_granted_after(self, right: str, issued_at: float) -> bool:
+        """Return whether a tenant (its id) or the platform role (PLATFORM) was granted after a token of that time."""
+        return issued_at < self.granted_at.get(right, 0.0)
+
+    def with_change_times(self, before: User, at: datetime) -> User:
+        """Return the record with the times of the tenants and platform role that it gained or lost since `before`."""
         has_lost = set(before.tenant_ids) - set(self.tenant_ids) or before.platform_role not in (
             None,
             self.platform_role,
         )
-        return replace(self, rights_revoked_at=revocation_time(at)) if has_lost else self
+        kept = {one: time for one, time in self.granted_at.items() if one == PLATFORM or one in self.tenant_ids}
+        return replace(
+            self,
+            rights_revoked_at=change_time(at) if has_lost else self.rights_revoked_at,
+            granted_at=kept | grant_times(before.rights, self.rights, at),
+        )
 
     def changed(self, changes: UserChanges) -> User:
         """Return the record after the changes."""

@@ -48,7 +48,7 @@ MAX_USERS_PER_TRANSACTION = 2000
 #: all fields, for projections that add a computed one
 FIELDS = (
     *("authentikSubjectId", "email", "name", "tenantIds", "roles", "partnerId", "partnerRole", "platformRole"),
-    *("platformAdmin", "role", "roleTenantIds", "tokenIssuedAt", "rightsTakenAt"),
+    *("platformAdmin", "role", "roleTenantIds", "tokenIssuedAt", "rightsTakenAt", "grantedAt"),
     *("version", "createdAt", "updatedAt"),
 )
 _WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
@@ -171,6 +171,7 @@ def document_of(user: User | NewUser) -> Document:
         "partnerRole": rights.partner_role.value,
         "platformRole": rights.platform_role.value if rights.platform_role else None,
         "platformAdmin": rights.platform_role is PlatformRole.ADMIN,
+        "grantedAt": dict(user.granted_at),
     } | _earlier_fields(rights)
 
 

@@ -45,9 +45,9 @@ class SignInService:
         """Create or update the caller's record from their token. Only here do a token's groups grant rights.
 
         A token older than the last applied one changes nothing, and neither does one from before a right was revoked,
-        because it would grant that right again. A token without the groups claim counts as one without groups. A name
-        or address missing from the token keeps its value on the record. Raises UnknownUser for a token from before the
-        record was deleted.
+        because it would grant that right again. A token does not remove a right that was granted after it was issued.
+        One without the groups claim counts as one without groups. A name or address missing from the token keeps its
+        value on the record. Raises UnknownUser for a token from before the record was deleted.
         """
 
         def work(session: Transaction) -> User:
@@ -77,22 +77,12 @@ class SignInService:
         return Profile(actor.user, views, subscriptions)
 
     def _apply(self, user: User, caller: Caller) -> User:
-        """Return the record after this token: its tenants are those of the token's groups.
-
-        A new tenant gives the role of a member. A tenant that the claim does not list loses its role. A token without
-        the claim removes the tenants but keeps their roles for the time when they are listed again.
-        """
-        groups = caller.groups or ()
-        tenant_ids = self._groups.tenant_ids(groups)
-        roles = user.rights.roles
-        if caller.groups is not None:
-            roles = {one: role for one, role in roles.items() if one in tenant_ids}
-        platform_role = self._groups.platform_role(groups, user.platform_role)
+        """Return the record after this token."""
         return replace(
             user,
             email=caller.email or user.email,
             name=caller.name or user.name,
-            rights=replace(user.rights, tenant_ids=tenant_ids, roles=roles, platform_role=platform_role),
+            rights=self._groups.rights_after(user, caller),
             token_issued_at=caller.issued_at,
         )
 

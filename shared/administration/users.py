@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from shared.accounts.partner_repository import PartnerRepository
-from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
+from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery, grant_times
 from shared.accounts.user_repository import UserRepository
 from shared.administration.sign_in import EVENT_FIELDS
 from shared.core.errors import NotFound, UnknownReference, require_version
@@ -66,7 +66,8 @@ class UserService:
             _require_membership(changes, rights)
             policy.require(policy.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
             self._require_partner(rights.partner_id, session)
-            user = self._users.insert(replace(new, rights=rights), session)
+            granted_at = grant_times(Rights(), rights, actor.read_at) if actor.read_at is not None else {}
+            user = self._users.insert(replace(new, rights=rights, granted_at=granted_at), session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
             self._events.append(NewEvent("user.created", actor.author, after=after), session)
             return user
@@ -108,7 +109,7 @@ class UserService:
             if changed.partner_id != user.partner_id:
                 self._require_partner(changed.partner_id, session)
             if actor.read_at is not None:
-                changed = changed.with_revocation_time(user, actor.read_at)
+                changed = changed.with_change_times(user, actor.read_at)
             saved = self._users.save(changed, session)
             before, after = changed_values(user, saved, EVENT_FIELDS)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from shared.accounts.user import NewUser, Rights, Role
+from shared.accounts.user import NewUser, Rights, Role, grant_times
 from shared.accounts.user_repository import UserRepository
 from shared.core.errors import StoreUnavailable
 from shared.db.connection import MongoConnection
@@ -141,15 +141,16 @@ class Settlement:
         subject, is_first = tenant.remote.get("ownerSubject"), tenant.activation_id == operation.id
         if subject is None or tenant.owner is None or not (is_first or "ownerGranted" in operation.found):
             return
-        known = self._users.find_by_subject(subject, session)
+        known, at = self._users.find_by_subject(subject, session), operation.finished_at or operation.created_at
         if known is None:
             rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
-            user = self._users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
+            granted_at = grant_times(Rights(), rights, at)
+            new = NewUser(subject, tenant.owner.email, tenant.owner.name, rights, granted_at)
+            user = self._users.insert(new, session)
         elif is_first and known.role_in(tenant.id) is not Role.OWNER:
             tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
-            user = self._users.save(
-                known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session
-            )
+            changed = known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}})
+            user = self._users.save(changed.with_change_times(known, at), session)
         else:
             return
         # the event belongs to this tenant, so it names no other

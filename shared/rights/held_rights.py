@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared.accounts.user import Role
+from shared.accounts.user import PLATFORM, Role
 from shared.rights.policy import Actor
-
-#: all rights at once
-PLATFORM = "platform"
 
 
 def rights_snapshot(actor: Actor) -> frozenset[str]:

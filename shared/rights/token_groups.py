@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from shared.accounts.user import PlatformRole, User
+from shared.accounts.user import PLATFORM, PlatformRole, Rights, User
 from shared.config.settings import Settings
 from shared.integrations.catalog import AUTHENTIK
 from shared.rights.policy import Caller
@@ -47,12 +47,33 @@ class TokenGroups:
 
         Only a token newer than the last applied one restricts it. A token without the groups claim restricts nothing.
         """
-        groups = caller.groups
-        if groups is None or not user.is_newest_token(caller.issued_at):
+        if caller.groups is None or not user.is_newest_token(caller.issued_at):
             return user
-        granted = self.platform_role(groups, user.platform_role)
-        listed = self.tenant_ids(groups) if user.tenant_ids else ()
-        rights = replace(
-            user.rights.limited_to(listed), platform_role=min(granted, user.platform_role, key=lambda one: _RANKS[one])
-        )
-        return replace(user, rights=rights)
+        listed = self._tenant_ids_after(user, caller) if user.tenant_ids else ()
+        granted = self._platform_role_after(user, caller)
+        platform_role = min(granted, user.platform_role, key=lambda one: _RANKS[one])
+        return replace(user, rights=replace(user.rights.limited_to(listed), platform_role=platform_role))
+
+    def rights_after(self, user: User, caller: Caller) -> Rights:
+        """Return the record's rights after this token: the tenants and the platform role of its groups.
+
+        What was granted by other means after the token was issued stays. A new tenant gives the role of a member. A
+        tenant that the claim does not list loses its role. A token without the claim removes the tenants but keeps
+        their roles for the time when they are listed again.
+        """
+        tenant_ids = self._tenant_ids_after(user, caller)
+        roles = user.rights.roles
+        if caller.groups is not None:
+            roles = {one: role for one, role in roles.items() if one in tenant_ids}
+        platform_role = self._platform_role_after(user, caller)
+        return replace(user.rights, tenant_ids=tenant_ids, roles=roles, platform_role=platform_role)
+
+    def _tenant_ids_after(self, user: User, caller: Caller) -> tuple[str, ...]:
+        recent = {one for one in user.tenant_ids if user.was_granted_after(one, caller.issued_at)}
+        return tuple(sorted(recent.union(self.tenant_ids(caller.groups or ()))))
+
+    def _platform_role_after(self, user: User, caller: Caller) -> PlatformRole | None:
+        listed = self.platform_role(caller.groups or (), user.platform_role)
+        if user.was_granted_after(PLATFORM, caller.issued_at):
+            return max(listed, user.platform_role, key=lambda one: _RANKS[one])
+        return listed

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.integrations.outcomes import ok
 from tests.api.conftest import ADMINS, Client, Issuer, Serve
-from tests.api.rights_fixture import RightsFixture, finish
+from tests.api.rights_fixture import STEPS, RightsFixture, finish
 
 NOW = int(time.time())
 OLDER, APPLIED, NEWER = NOW - 40, NOW - 20, NOW
@@ -94,6 +97,80 @@ def test_an_older_token_does_not_restore_a_role_that_an_administrator_revoked(
         assert client("GET", "/tenants/acme").status_code == 404
     later = with_token("owner", "portal", int(time.time()) + 1, "tenant-acme")
     assert later("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
+
+
+@pytest.fixture
+def stranger(rights: RightsFixture, with_token: Callable[..., Client]) -> Client:
+    """The owner of beta, whose token of APPLIED was applied to the record."""
+    rights.rows["users"].update_one({"email": "stranger@people.test"}, {"$set": {"tokenIssuedAt": APPLIED}})
+    return with_token("stranger", "portal", APPLIED, "tenant-beta")
+
+
+def test_a_token_from_before_a_tenant_was_granted_does_not_remove_it(
+    rights: RightsFixture, root: Client, stranger: Client, with_token: Callable[..., Client]
+) -> None:
+    acme, beta = rights.ids["acme"], rights.ids["beta"]
+    granted = {"tenantIds": [beta, acme], "roles": {acme: "owner"}}
+    assert root("PATCH", f"/users/{rights.ids['stranger']}", json=granted).status_code == 200
+    between = with_token("stranger", "portal", APPLIED + 5, "tenant-beta")
+    assert between("GET", "/tenants/acme").status_code == 200
+    for client in (stranger, between):
+        assert client("GET", "/users/me").json()["roles"] == {acme: "owner", beta: "owner"}
+    later = int(time.time()) + 2
+    both = with_token("stranger", "portal", later, "tenant-beta", "tenant-acme")
+    assert both("GET", "/users/me").json()["roles"] == {acme: "owner", beta: "owner"}
+    # a token from after the grant has the last word
+    assert with_token("stranger", "portal", later + 1, "tenant-beta")("GET", "/users/me").json()["roles"] == {
+        beta: "owner"
+    }
+
+
+def test_a_token_from_before_a_tenant_was_granted_still_removes_the_others(
+    rights: RightsFixture, root: Client, stranger: Client, with_token: Callable[..., Client]
+) -> None:
+    acme, beta = rights.ids["acme"], rights.ids["beta"]
+    root("PATCH", f"/users/{rights.ids['stranger']}", json={"tenantIds": [beta, acme]})
+    between = with_token("stranger", "portal", APPLIED + 5)
+    assert between("GET", "/tenants/beta").status_code == 404
+    assert between("GET", "/users/me").json()["tenantIds"] == [acme]
+
+
+def test_a_token_from_before_a_record_was_created_removes_nothing_of_it(
+    rights: RightsFixture, issuer: Issuer, with_token: Callable[..., Client]
+) -> None:
+    issuer.person("late")
+    subject = issuer.claims("late", "portal")["sub"]
+    new = {"authentikSubjectId": subject, "email": "late@people.test", "name": "Late"}
+    rights.made("late", "/users", **new, tenantIds=[rights.ids["beta"]], role="admin")
+    late = with_token("late", "portal", OLDER, "other")
+    assert late("GET", "/users/me").json()["roles"] == {rights.ids["beta"]: "admin"}
+
+
+def test_a_token_from_before_a_platform_role_was_granted_does_not_remove_it(
+    root: Client, rights: RightsFixture, stranger: Client, with_token: Callable[..., Client]
+) -> None:
+    assert root("PATCH", f"/users/{rights.ids['stranger']}", json={"platformAdmin": True}).status_code == 200
+    assert stranger("GET", "/users/me").json()["platformAdmin"] is True
+    later = with_token("stranger", "portal", int(time.time()) + 2, "tenant-beta")
+    assert later("GET", "/users/me").json()["platformAdmin"] is False
+
+
+def test_an_owner_of_a_second_tenant_keeps_it_with_the_token_they_already_have(
+    rights: RightsFixture, root: Client, store: Repositories, stranger: Client, with_token: Callable[..., Client]
+) -> None:
+    owner = {"email": "stranger@people.test", "name": "Stranger"}
+    made = root("POST", "/tenants", json={"slug": "gamma", "name": "Gamma", "owner": owner}).json()
+    subject = stranger("GET", "/users/me").json()["authentikSubjectId"]
+    rights.rows["tenants"].update_one({"slug": "gamma"}, {"$set": {"ownerSubject": subject}})
+    for step in (*STEPS, "access"):
+        claim = store.operations.claim(made["operation"]["id"], step, 99, 60)
+        assert claim is not None
+        store.operations.record(claim, replace(ok(), found={"ownerGranted": 1}))
+    open_settlement(store).settle(made["operation"]["id"])
+    roles = {rights.ids["beta"]: "owner", made["_id"]: "owner"}
+    assert stranger("GET", "/users/me").json()["roles"] == roles
+    later = with_token("stranger", "portal", int(time.time()) + 2, "tenant-beta", "tenant-gamma")
+    assert later("GET", "/users/me").json()["roles"] == roles
 
 
 def _second_admin(issuer: Issuer, with_token: Callable[..., Client]) -> tuple[Client, dict[str, Any]]:
