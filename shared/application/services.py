@@ -117,6 +117,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
         tenants=tenants,
         domains=domains,
         lifecycle=LifecycleService(
+            connection=connection,
             operations=store.operations,
             switches=store.switches,
             tenants=store.tenants,

@@ -8,6 +8,7 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
+from shared.db.isolation import isolated
 from shared.db.rate_limiter import RateLimiter
 from shared.events.model import Author
 from shared.operations.repository import AlreadyOpen, OperationRepository
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 BATCH = 50
 #: seconds until the next try for a tenant, as when workers do not have the new settings yet
 RETRY_SECONDS = 3600.0
+#: seconds until the next look at a tenant with an open operation
+BUSY_SECONDS = 60.0
 
 
 class Backfill:
@@ -61,11 +64,14 @@ class Backfill:
     def _push(self, integration: str) -> int:
         started = 0
         for tenant in self._backfill.candidates(integration, BATCH):
-            if self._operations.find_open(tenant.id) is not None:
-                continue  # the open operation may reach the integration; a later run checks
-            if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
-                break
-            started += self._start(tenant.id, integration)
+            with isolated(self._connection, "backfill", tenant.id):
+                if self._operations.find_open(tenant.id) is not None:
+                    # the open operation may reach the integration; the others must not wait behind this tenant
+                    self._backfill.postpone(tenant.id, BUSY_SECONDS)
+                    continue
+                if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
+                    break
+                started += self._start(tenant.id, integration)
         return started
 
     def _start(self, tenant_id: str, integration: str) -> bool:

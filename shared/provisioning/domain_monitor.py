@@ -14,6 +14,7 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
+from shared.db.isolation import isolated
 from shared.domains.check_queue import DomainCheckQueue, DomainClaim
 from shared.domains.dns_records import Presence
 from shared.domains.model import CheckSchedule, DomainCheck, TenantDomain
@@ -101,7 +102,11 @@ class DomainMonitor:
         """Start a reconcile of each tenant with a newly proven domain; return how many were started."""
         if is_observing(self._switches.cached()):
             return 0
-        return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.tenants_to_reconcile(BATCH))
+        started = 0
+        for tenant_id in self._domains.tenants_to_reconcile(BATCH):
+            with isolated(self._connection, "domain_checks", tenant_id):
+                started += self._start_reconcile(tenant_id)
+        return started
 
     def _record(self, due: DueDomain, check: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim

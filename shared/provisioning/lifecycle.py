@@ -8,7 +8,9 @@ import structlog
 
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
+from shared.db.isolation import isolated
 from shared.events.model import Author
 from shared.operations.repository import OperationRepository
 from shared.provisioning.purge_quota import PurgeQuotaService, QuotaUsedUp
@@ -37,6 +39,7 @@ class LifecycleService:
     def __init__(
         self,
         *,
+        connection: MongoConnection,
         operations: OperationRepository,
         switches: SwitchRepository,
         tenants: TenantRepository,
@@ -47,6 +50,7 @@ class LifecycleService:
         exporter: TenantExporter,
         settings: Settings,
     ) -> None:
+        self._connection = connection
         self._operations = operations
         self._switches = switches
         self._tenants = tenants
@@ -108,11 +112,12 @@ class LifecycleService:
             return 0
         started = 0
         for due in self._tenants.due(limit):
-            try:
-                started += self._purge_due(due.tenant) if due.is_purge_due else self._start_again(due.tenant)
-            except QuotaUsedUp:
-                self._purges.record_used_up()
-                break  # purges are last in the list, and none of them may start today
+            with isolated(self._connection, "lifecycle", due.tenant.id):
+                try:
+                    started += self._purge_due(due.tenant) if due.is_purge_due else self._start_again(due.tenant)
+                except QuotaUsedUp:
+                    self._purges.record_used_up()
+                    break  # purges are last in the list, and none of them may start today
         return started
 
     def _purge_due(self, tenant: Tenant) -> bool:

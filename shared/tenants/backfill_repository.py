@@ -46,6 +46,13 @@ class BackfillRepository:
         )
         return tenant_of(row) if row else None
 
+    def postpone(self, tenant_id: str, seconds: float) -> None:
+        """Let the tenant be no candidate for so long."""
+        with translate_errors():
+            self._rows.update_one(
+                {"_id": ObjectId(tenant_id)}, [{"$set": {"backfillAfter": seconds_from_now(seconds)}}]
+            )
+
 
 def unconfigured_fields(unconfigured: Collection[str], touched: Collection[str]) -> Document:
     """Return the update of `unconfigured` after steps have ended. `touched`: integrations that they reached."""

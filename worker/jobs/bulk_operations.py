@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from shared.bulk.model import Item, ItemStatus
 from shared.bulk.repository import BulkOperationRepository
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
 from shared.db.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
@@ -15,6 +17,7 @@ log = structlog.get_logger(__name__)
 BATCH = 50
 #: lease of one tenant, in seconds: another scheduler takes it over when one died
 LEASE_SECONDS = 60.0
+FAULT = "The service failed at this tenant; its log has the cause. Try the tenant alone after an upgrade."
 
 
 class BulkJob:
@@ -42,6 +45,16 @@ class BulkJob:
                 if self._service.finish(bulk_id):
                     log.info("bulk_operation.finished", bulk_operation=bulk_id)
                 return acted
-            self._service.act(item)
+            self._act(item)
             acted += 1
         return acted
+
+    def _act(self, item: Item) -> None:
+        try:
+            self._service.act(item)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # it would fail at each claim, and the bulk operation would never end
+            log.exception("bulk_operation.bug", bulk_operation=item.bulk_id, tenant=item.target.slug)
+            self._bulk.record(item, ItemStatus.REFUSED, FAULT)

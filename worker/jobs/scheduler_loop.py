@@ -11,6 +11,7 @@ import structlog
 
 from shared.core.errors import StoreUnavailable
 from shared.db.connection import MongoConnection
+from shared.db.isolation import isolated
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL
 from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
@@ -31,8 +32,8 @@ class SchedulerLoop:
     """Every write is an atomic claim, so any number of schedulers may run at once, without a leader.
 
     `before`, `jobs`: name to a job that runs before or after the operations; each returns how many operations it
-    started. A document that cannot be written now, such as one locked by a process that died within a transaction,
-    delays only itself, and so does a job with a bug; but nothing is published while a job of `before` has one.
+    started. A record that cannot be written now delays only itself, and so does a job with a bug; but nothing is
+    published while a job of `before` has one.
     """
 
     def __init__(
@@ -82,16 +83,12 @@ class SchedulerLoop:
         JOB_LAST_RUN.labels(name).set_to_current_time()
         return done
 
-    def _each(self, operation_ids: Iterable[str], act: Callable[[str], bool]) -> int:
-        return sum(self._act(one, act) for one in operation_ids)
-
-    def _act(self, operation_id: str, act: Callable[[str], bool]) -> bool:
-        try:
-            return act(operation_id)
-        except StoreUnavailable:
-            self._require_database()
-            log.warning("scheduler.operation_postponed", operation=operation_id)
-            return False
+    def _each(self, job: str, operation_ids: Iterable[str], act: Callable[[str], bool]) -> int:
+        done = 0
+        for one in operation_ids:
+            with isolated(self._connection, job, one):
+                done += act(one)
+        return done
 
     def _require_database(self) -> None:
         if not self._connection.is_up(WRITE_SECONDS):
@@ -102,7 +99,7 @@ class SchedulerLoop:
         return self._deferrals.release(self._switches.stopped(), BATCH) if self._deferrals.any() else 0
 
     def _expire(self) -> int:
-        return self._each(self._operations.overdue(BATCH), self._expire_one)
+        return self._each("expire", self._operations.overdue(BATCH), self._expire_one)
 
     def _expire_one(self, operation_id: str) -> bool:
         with self._connection.within(WRITE_SECONDS):
@@ -115,7 +112,9 @@ class SchedulerLoop:
 
     def _settle(self) -> int:
         return self._each(
-            self._operations.unsettled(BATCH), lambda one: self._settlement.settle(one, WRITE_SECONDS) is not None
+            "settle",
+            self._operations.unsettled(BATCH),
+            lambda one: self._settlement.settle(one, WRITE_SECONDS) is not None,
         )
 
     def _dispatch_due(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
+from shared.db.isolation import isolated
 from shared.events.model import Author, event_values
 from shared.events.repository import EventRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
@@ -32,7 +33,11 @@ class EndedWebhooks:
 
     def remove(self) -> int:
         """Remove a batch of them with their deliveries; return how many."""
-        return sum(self._remove(webhook) for webhook in self._webhooks.due_for_removal(BATCH))
+        removed = 0
+        for webhook in self._webhooks.due_for_removal(BATCH):
+            with isolated(self._connection, "webhook_delivery", webhook.id):
+                removed += self._remove(webhook)
+        return removed
 
     def _remove(self, webhook: Webhook) -> bool:
         def work(session: Transaction) -> bool:

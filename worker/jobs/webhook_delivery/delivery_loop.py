@@ -58,10 +58,10 @@ class DeliveryLoop:
         next_poll = 0.0
         while not self._stopped.is_set():
             if time.monotonic() >= next_poll:
-                self._run_guarded(self.poll)
+                self._run_guarded(self._create_deliveries)
+                self._run_guarded(self._delete_ended)
                 next_poll = time.monotonic() + interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads polls only
-            else:
-                self._run_guarded(self.start_due)
+            self._run_guarded(self.start_due)
             self._wake.wait(max(0.0, next_poll - time.monotonic()))
             self._wake.clear()
         self._pool.shutdown()
@@ -71,15 +71,15 @@ class DeliveryLoop:
         self._stopped.set()
         self._wake.set()
 
-    def poll(self) -> None:
-        """Create the deliveries of new events, delete ended webhooks, and start due attempts."""
+    def _create_deliveries(self) -> None:
         made = self._relay.relay()
         if made:
             log.info("webhook.deliveries_created", deliveries=made)
+
+    def _delete_ended(self) -> None:
         ended = self._ended.remove()
         if ended:
             log.info("webhook.ended", webhooks=ended)
-        self.start_due()
 
     def start_due(self) -> None:
         """Start attempts until all threads are busy or nothing more is due."""

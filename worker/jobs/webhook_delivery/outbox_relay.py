@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
+from shared.db.isolation import isolated
 from shared.events.model import Event
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
@@ -49,7 +50,11 @@ class OutboxRelay:
         """Number new events and create their deliveries; return how many."""
         number_events(self._connection, self._events)
         last = self._events.last_number()
-        return sum(self._relay(webhook, last) for webhook in self._webhooks.behind(last, WEBHOOKS))
+        made = 0
+        for webhook in self._webhooks.behind(last, WEBHOOKS):
+            with isolated(self._connection, "webhook_delivery", webhook.id):
+                made += self._relay(webhook, last)
+        return made
 
     def _relay(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
