@@ -309,6 +309,20 @@ def test_mail_that_was_stopped_is_received_when_closing_again_after_the_setting_
     assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == ([], stopped)
 
 
+def test_an_account_that_is_locked_and_receives_again_in_one_attempt_stays_locked(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    ann = account(stalwart, saved["stalwartDomainId"])
+    close_mail(work("stalwart"), mail)
+    by_hand = {"permissions": {"@type": "Merge", "disabledPermissions": {"emailReceive": True}}}
+    control(stalwart, "update", kind="Account", id_=ann, patch=by_hand)
+    close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
+    assert locked(stalwart) == ["ann@acme.test"]
+    stalwart.mail.deliver("", "ann@acme.test", 100)
+    assert next(one for one in objects(stalwart, "Account") if one["id"] == ann)["usedDiskQuota"] == 100
+
+
 # -- domains that left their tenant
 
 

@@ -49,10 +49,9 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     on_record.set_closed(left)
     record = ClosedRecord(step)
     refusing = domains if step.suspended_mail == "refuse" else left
-    accounts = _accounts(stalwart, domains)
-    notes = close_domains(step, stalwart, record, accounts, refusing)
+    notes = close_domains(step, stalwart, record, _accounts(stalwart, domains), refusing)
     if step.suspended_mail != "refuse":
-        _receive_again(step, stalwart, record, accounts, [one for one in domains if one not in left])
+        _receive_again(step, stalwart, record, [one for one in domains if one not in left])
     require_markers(step, [one for one in every if one not in domains])
     if not domains:
         return skipped("nothing_there")
@@ -114,18 +113,19 @@ def _marked_only(step: StepContext, stalwart: StalwartClient, own: Domains) -> l
     return [one for one in domains_of(step, stalwart.list_domains()) if one.id not in known]
 
 
-def _receive_again(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, domains: Domains
-) -> None:
+def _receive_again(step: StepContext, stalwart: StalwartClient, record: ClosedRecord, domains: Domains) -> None:
     """Receive mail to these domains again: SUSPENDED_MAIL was `refuse` when they were closed."""
-    objects = _objects({one.id: accounts[one.id] for one in domains})
     names = {name for one in domains for name in one.names}
-    refused = record.recorded(REFUSED_NAMES)
-    if refused.isdisjoint(names) and record.recorded(RETURNING).isdisjoint(objects):
+    refused, returning = record.recorded(REFUSED_NAMES), record.recorded(RETURNING)
+    if refused.isdisjoint(names) and not returning:
         return
-    unlock_accounts(step, stalwart, record, [one for domain in domains for one in accounts[domain.id]], [RECEIVE])
+    # read again: some have lost the permission to sign in since
+    accounts = _accounts(stalwart, domains)
+    if refused.isdisjoint(names) and returning.isdisjoint(_objects(accounts)):
+        return
+    unlock_accounts(step, stalwart, record, _each(accounts), [RECEIVE])
     accept_mail_again(step, stalwart, record, domains, refused - names)
-    record.keep(RETURNING, record.recorded(RETURNING) - objects)
+    record.keep(RETURNING, record.recorded(RETURNING) - _objects(accounts))
 
 
 def close_domains(
