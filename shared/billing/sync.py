@@ -15,7 +15,7 @@ from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, changed_values
 from shared.events.repository import EventRepository
 from shared.operations.model import Operation
-from shared.subscriptions.model import EVENT_FIELDS, NewSubscription, Subscription
+from shared.subscriptions.model import EVENT_FIELDS, NewSubscription, Subscription, SubscriptionChanges
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.repository import TenantRepository
 
@@ -68,13 +68,25 @@ class BillingService:
             if known is None:
                 plan = bill.plan or ""
                 known = self._subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
-            if self._write(known, bill, operation.tenant_slug, author, session):
+            if self._write(known, bill.to_changes(), operation.tenant_slug, author, session):
                 # events that arrived before the id was on record were dropped, and a sync that ran after the step's
                 # read is overwritten here, so read Stripe once more
                 self._billing_syncs.request_within(known.id, session)
             return True
 
         return self._connection.transaction(work)
+
+    def save_plan(self, operation: Operation, plan: str) -> None:
+        """Record the tenant's plan on its live subscription, unless there is a newer change of the tenant."""
+
+        def work(session: Transaction) -> None:
+            if self._tenants.lock_generation(operation.tenant_id, operation.generation, session):
+                live = self._subscriptions.find_live(operation.tenant_id, session)
+                if live is not None:
+                    author = Author(operation.requested_by, operation.request_id)
+                    self._write(live, {"plan": plan}, operation.tenant_slug, author, session)
+
+        self._connection.transaction(work)
 
     def record_sync(self, claim: SyncClaim, bill: Bill) -> bool:
         """Record the result of a read. False when it is outdated: another was requested, or took over."""
@@ -85,7 +97,8 @@ class BillingService:
             known = self._subscriptions.find(claim.subscription.id, session)
             tenant = self._tenants.find_by_id(claim.subscription.tenant_id, session)
             if known is not None and tenant is not None and known.stripe_subscription_id == bill.subscription_id:
-                self._write(known, bill, tenant.slug, Author(None, f"stripe-{known.id}"), session)
+                author = Author(None, f"stripe-{known.id}")
+                self._write(known, bill.to_changes(), tenant.slug, author, session)
             return True
 
         try:
@@ -94,9 +107,10 @@ class BillingService:
             log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
             return False
 
-    def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> bool:
+    def _write(
+        self, known: Subscription, changes: SubscriptionChanges, slug: str, author: Author, session: Transaction
+    ) -> bool:
         """Write the changes, if there are any. Return whether there were."""
-        changes = bill.to_changes()
         if replace(known, **changes) == known:
             return False
         changed = self._subscriptions.change(known, changes, session)

@@ -33,8 +33,8 @@ REASONS: Mapping[str, Reason] = {
         "Find out whose account it is; if it is the owner's, add it to the tenant's group by hand.",
     ),
     "no_price": Reason(
-        "The tenant's plan has no price, so nothing was changed in billing.",
-        "Add its price to STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
+        "The tenant's plan has no price, so it is not billed.",
+        "If it is to be billed, add its price to STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
     ),
     "subscription_ended": Reason(
         "The tenant's subscription has ended in Stripe, and no new one is created automatically.",

@@ -65,10 +65,75 @@ def test_workers_without_the_key_skip_the_step_with_its_reason(tenancy: Tenancy)
     assert (step.status, step.reason) == ("skipped", "not_configured")
 
 
+def move(tenancy: Tenancy, plan: str) -> TenantView:
+    return tenancy.plane.tenants.change("acme", {"plan": plan}, tenancy.admin, None)
+
+
 def test_a_plan_without_a_price_is_not_billed(tenancy: Tenancy) -> None:
     step = tenancy.billed(tenancy.create(plan="enterprise"))
     assert (step.status, step.reason) == ("skipped", "no_price")
     assert tenancy.upstream() == []
+
+
+def test_a_subscription_ends_with_its_period_when_the_new_plan_has_no_price(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    step = tenancy.billed(move(tenancy, "enterprise"))
+    assert (step.status, step.reason) == ("skipped", "no_price")
+    assert step.notes == {"subscription": "ends with its period"}
+    (upstream,) = tenancy.upstream()
+    assert (upstream["cancel_at_period_end"], tenancy.record(view).plan) == (True, "enterprise")
+    assert tenancy.billed(tenancy.reconcile()).changes == ()
+
+
+def test_a_plan_with_a_price_continues_what_ended_for_one_without(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    tenancy.billed(move(tenancy, "enterprise"))
+    assert tenancy.billed(move(tenancy, "business")).status == "ok"
+    (upstream,) = tenancy.upstream()
+    assert (upstream["cancel_at_period_end"], upstream["metadata"]) == (False, {"dezky_tenant": view.tenant.id})
+    assert upstream["items"]["data"][0]["price"]["id"] == "price_business"
+    assert tenancy.record(view).plan == "business"
+
+
+def test_a_plan_with_a_price_begins_a_subscription_when_the_former_has_ended_for_one_without(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    tenancy.billed(move(tenancy, "enterprise"))
+    control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status="canceled")
+    assert tenancy.billed(tenancy.reconcile()).reason == "no_price"
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+    assert tenancy.billed(move(tenancy, "starter")).status == "ok"
+    assert [one["status"] for one in tenancy.upstream()] == ["canceled", "incomplete"]
+    assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
+
+
+def test_a_subscription_that_a_person_ended_stays_so_through_a_plan_without_a_price(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    tenancy.client.end_with_period(tenancy.upstream()[0]["id"], True)
+    tenancy.billed(move(tenancy, "enterprise"))
+    assert tenancy.billed(move(tenancy, "starter")).notes["ends"] == "with its period"
+
+
+def test_a_price_that_no_plan_has_stays_and_is_noted_when_the_plan_has_none(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    tenancy.billed(move(tenancy, "enterprise"))
+    (upstream,) = tenancy.upstream()
+    upstream |= {"cancel_at_period_end": False}
+    upstream["items"]["data"][0]["price"]["id"] = "price_agreed"
+    step = tenancy.billed(tenancy.reconcile())
+    assert (step.reason, step.changes) == ("no_price", ())
+    assert "price_agreed" in step.notes["subscription"]
+    tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    assert upstream["cancel_at_period_end"] is True
+    tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin))
+    assert upstream["cancel_at_period_end"] is False
+
+
+def test_the_record_gets_a_plan_without_a_price_though_stripe_has_nothing_of_the_tenant(tenancy: Tenancy) -> None:
+    view = tenancy.create(plan="enterprise")
+    tenancy.billed(view)
+    tenancy.plane.subscriptions.change(tenancy.record(view).id, {"plan": "starter"}, tenancy.admin, None)
+    assert tenancy.billed(tenancy.reconcile()).reason == "no_price"
+    assert tenancy.record(view).plan == "enterprise"
 
 
 def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None:

@@ -76,7 +76,7 @@ class StepContexts:
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
-            account=account_of(self._billing, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
+            account=account_of(self._billing, operation, claim.step, tenant.plan, self._settings.stripe_prices),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_dry_run=operation.is_dry_run,
             max_removals=self._max_removals(operation),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,28 +14,35 @@ from shared.subscriptions.model import Subscription
 
 @dataclass(frozen=True)
 class Account:
-    """`price`: the plan's, None when it has none. `known`: reads the tenant's recorded subscription.
+    """`price`: the plan's, None when it has none. `prices`: those of all plans. `attempt`: counts from 1.
 
-    `save`: records Stripe's state, unless a newer change of the tenant was accepted. `attempt`: counts from 1.
+    `known`: reads the tenant's recorded subscription. `save` records Stripe's state, and `save_plan` the tenant's plan
+    on its live subscription, unless a newer change of the tenant was accepted.
     """
 
     price: str | None
+    prices: frozenset[str]
     generation: int
     attempt: int
     known: Callable[[], Subscription | None]
     save: Callable[[Bill], object]
+    save_plan: Callable[[str], object]
 
 
-def account_of(billing: BillingService, operation: Operation, step: StepRecord, price: str | None) -> Account:
+def account_of(
+    billing: BillingService, operation: Operation, step: StepRecord, plan: str, prices: Mapping[str, str]
+) -> Account:
     """Return the account for one attempt of a step; a dry run saves nothing."""
     return Account(
-        price=price,
+        price=prices.get(plan),
+        prices=frozenset(prices.values()),
         generation=operation.generation,
         attempt=step.attempts,
         known=partial(billing.known, operation.tenant_id),
         save=_save_nothing if operation.is_dry_run else partial(billing.save, operation),
+        save_plan=_save_nothing if operation.is_dry_run else partial(billing.save_plan, operation),
     )
 
 
-def _save_nothing(bill: Bill) -> None:
+def _save_nothing(found: Bill | str) -> None:
     """Ignore the state: a dry run changes nothing."""

@@ -12,7 +12,7 @@ from shared.integrations.outcomes import NotFound, PermanentError
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo
 from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
-from worker.integrations.stripe.objects import TAX_ID_KEY, customer_of, subscription_of, tax_id_in
+from worker.integrations.stripe.objects import ENDED_KEY, TAX_ID_KEY, customer_of, subscription_of, tax_id_in
 from worker.integrations.stripe.tax_ids import TaxId
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
@@ -148,10 +148,15 @@ class StripeClient:
             )
             return subscription_of(changed)
 
-    def end_with_period(self, subscription_id: str, ends: bool) -> BilledSubscription:
-        """End it with the paid period, or undo that. May be repeated. Raises NotFound."""
+    def end_with_period(self, subscription_id: str, ends: bool, *, for_plan: bool = False) -> BilledSubscription:
+        """End it with the paid period, or undo that. May be repeated. Raises NotFound.
+
+        `for_plan`: note on it that it ends because the tenant's plan has no price.
+        """
+        note = {ENDED_KEY: "no_price" if ends and for_plan else ""}
         with our_faults():
-            return subscription_of(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
+            changed = self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends, "metadata": note})
+            return subscription_of(changed)
 
     def cancel(self, subscription_id: str) -> BilledSubscription:
         """End it at once. May be repeated: one that has ended already is returned as it is. Raises NotFound."""

@@ -40,7 +40,11 @@ def ascii_address(email: str) -> str:
 
 @dataclass(frozen=True)
 class BilledSubscription:
-    """`item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known."""
+    """A subscription as Stripe has it.
+
+    `item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known.
+    `ended_for_plan`: the platform let it end, because the tenant's plan has no price.
+    """
 
     id: str
     tenant_id: str | None
@@ -50,3 +54,4 @@ class BilledSubscription:
     price_id: str
     period_ends_at: datetime | None
     ends_with_period: bool
+    ended_for_plan: bool = False

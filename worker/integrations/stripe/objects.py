@@ -16,6 +16,8 @@ from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id
 
 #: the key of a customer's metadata that names the tax id that we created
 TAX_ID_KEY = "dezky_tax_id"
+#: the key of a subscription's metadata that says why the platform let it end, for an unpriced plan only
+ENDED_KEY = "dezky_ended"
 
 
 def customer_of(found: stripe.Customer) -> Customer:
@@ -55,6 +57,7 @@ def subscription_of(found: stripe.Subscription) -> BilledSubscription:
             price_id=item["price"]["id"],
             period_ends_at=datetime.fromtimestamp(ends_at, UTC) if ends_at else None,
             ends_with_period=bool(body.get("cancel_at_period_end")),
+            ended_for_plan=bool((body.get("metadata") or {}).get(ENDED_KEY)),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a subscription that we know.") from None

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure that customer and subscription exist and are on record.
 
-    A subscription that has ended or will end stays so: a person decided that.
+    A subscription that has ended or will end stays so, because a person decided that, unless it was for a plan
+    without a price and the plan has one now.
     """
     known = _on_record(step, billing)
     if known is not None and _has_ended(known):
         save(step, known)
-        return skipped("subscription_ended")
+        if account_of_step(step).price is not None and not known.ended_for_plan:
+            return skipped("subscription_ended")
+        known = None
     return _ensure(step, billing, known)
 
 
@@ -36,9 +39,8 @@ def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure the same for a restored tenant: continue a subscription that was to end, or replace an ended one."""
     known = _on_record(step, billing)
     live = known if known is not None and not _has_ended(known) else _by_marker(step, billing)
-    if live is not None and live.ends_with_period:
-        act = partial(billing.end_with_period, live.id, False)
-        live = step.change(f"let the subscription {live.id} go on", act, live)
+    if live is not None and live.ends_with_period and not _is_of_another_plan(step, live):
+        live = _continued(step, billing, live)
     return _ensure(step, billing, live)
 
 
@@ -69,19 +71,52 @@ def remove_billing(step: StepContext, billing: StripeClient) -> Outcome:
 def _ensure(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
     price = account_of_step(step).price
     if price is None:
-        return skipped("no_price")
+        return _end_unpriced(step, billing, live)
     customer = ensure_customer(step, billing, live)
     if live is None and customer.id:
         live = billing.find_subscription(customer.id, step.tenant.id)
     if live is None:
         live = _new_subscription(step, billing, customer.id, price)
+    if live.ended_for_plan:
+        live = _continued(step, billing, live)
     live = _at_price(step, billing, live, price)
     save(step, live)
     notes = ensure_tax_id(step, billing, customer) | ({"ends": "with its period"} if live.ends_with_period else {})
     return ok(subscription=live.status.value, **notes)
 
 
+def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
+    """End what the tenant's former plan cost with the paid period.
+
+    A subscription at a price that no plan has here stays: a person agreed on it in Stripe, or the price is missing in
+    our settings.
+    """
+    live = live or _by_marker(step, billing)
+    note = {}
+    if live is not None:
+        if _is_of_another_plan(step, live) and not live.ends_with_period:
+            act = partial(billing.end_with_period, live.id, True, for_plan=True)
+            live = step.change(f"let the subscription {live.id} end with its period", act, live)
+        save(step, live)
+        goes_on = f"goes on at the price {live.price_id}, which no plan has here"
+        is_ending = live.ends_with_period or _is_of_another_plan(step, live)
+        note = {"subscription": "ends with its period" if is_ending else goes_on}
+    account_of_step(step).save_plan(step.tenant.plan)
+    return skipped("no_price", **note)
+
+
 # -- the subscription
+
+
+def _is_of_another_plan(step: StepContext, live: BilledSubscription) -> bool:
+    """Return whether the tenant's plan has no price, and the subscription has that of another plan."""
+    account = account_of_step(step)
+    return account.price is None and live.price_id in account.prices
+
+
+def _continued(step: StepContext, billing: StripeClient, live: BilledSubscription) -> BilledSubscription:
+    act = partial(billing.end_with_period, live.id, False)
+    return step.change(f"let the subscription {live.id} go on", act, live)
 
 
 def _live(step: StepContext, billing: StripeClient) -> BilledSubscription | None:
