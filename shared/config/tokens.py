@@ -51,7 +51,7 @@ class TokenSettings(BaseSettings):
     oidc_admin_group: str = Field(
         "dezky-platform-admins", description="group in tokens whose members are platform administrators"
     )
-    oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups in tokens")
+    oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups")
     oidc_support_group: str | None = Field(
         None,
         description="group in tokens whose members are platform support; without it administrators assign that role",

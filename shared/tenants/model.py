@@ -136,11 +136,6 @@ class Tenant:
     activation_id: str | None = None
 
     @property
-    def group_name(self) -> str:
-        """Return the name of the tenant's group in Authentik, which tokens contain."""
-        return f"tenant-{self.slug}"
-
-    @property
     def is_degraded(self) -> bool:
         return "error" in self.provisioning_status.values()
 

@@ -199,6 +199,19 @@ def test_an_owner_who_was_never_given_access_gets_it_with_the_resume(platform: P
     assert (members(platform), role(platform), mails(platform)) == ({OLGA}, Role.OWNER, [OLGA])
 
 
+def test_the_setting_names_a_tenants_group_in_authentik_and_in_tokens(
+    make_platform: Callable[..., PlatformFixture],
+) -> None:
+    platform = make_platform(oidc_tenant_group_prefix="org-")
+    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "succeeded"
+    assert [name for name in platform.authentik.directory.groups_by_name if "acme" in name] == ["org-acme"]
+    found = []
+    for subject, group in (("own", "org-acme"), ("foreign", "tenant-acme")):
+        caller = Caller(subject, f"{subject}@acme.test", "A", (group,), EVERY_SURFACE, time.time())
+        found.append(platform.plane.sign_in.record(caller, "request").tenant_ids)
+    assert found == [(platform.tenant("acme").id,), ()]
+
+
 def test_a_resumed_owner_is_no_deviation(platform: PlatformFixture) -> None:
     provision(platform)
     platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))

@@ -71,6 +71,7 @@ class StepContexts:
             plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
             signer=MarkerSigner(integration, self._settings.stamp_key_texts),
             save=save,
+            group_prefix=self._settings.oidc_tenant_group_prefix,
             member_role=self._settings.ocis_member_role,
             proven=self._proven(tenant, claim, integration),
             email_stage=self._settings.authentik_email_stage,

@@ -45,6 +45,7 @@ class StepContext:
     `signer`: signs and verifies ownership markers of the step's product.
     `save(field=value)`: records a remote id at once; returns False if a newer operation was accepted.
     `found`: remote values that can be read again; they are recorded with the outcome, which saves a write.
+    `group_prefix`: the setting OIDC_TENANT_GROUP_PREFIX.
     `member_role`: role of a tenant's group in its space.
     `email_stage`: sends invitations, whose links are valid for `invitation_duration`.
     `suspended_mail`: the setting SUSPENDED_MAIL.
@@ -63,6 +64,7 @@ class StepContext:
     plan: Plan
     signer: MarkerSigner
     save: Callable[..., bool]
+    group_prefix: str = "tenant-"
     member_role: str = "editor"
     email_stage: str | None = None
     invitation_duration: str = "days=3"
@@ -77,6 +79,11 @@ class StepContext:
     found: dict[str, Any] = field(default_factory=dict)
     is_recorded_for_another_tenant: Callable[[str], bool] = lambda id_: False
     group_state: Callable[[], GroupState] = lambda: GroupState.RECORDED
+
+    @property
+    def group_name(self) -> str:
+        """Return the name of the tenant's group in Authentik, which tokens contain and OCIS knows."""
+        return f"{self.group_prefix}{self.tenant.slug}"
 
     @property
     def ready_domains(self) -> tuple[str, ...]:

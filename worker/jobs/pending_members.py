@@ -55,6 +55,7 @@ class PendingMembersJob:
         self._breaker = breaker
         self._ocis = ocis
         self._attempt_seconds = settings.attempt_seconds
+        self._group_prefix = settings.oidc_tenant_group_prefix
         self._pool = WorkerPool("members", 1)
 
     def run_once(self) -> int:
@@ -91,7 +92,7 @@ class PendingMembersJob:
             return False
         try:
             with within(self._attempt_seconds):
-                is_known = ocis.find_group(tenant.group_name) is not None
+                is_known = ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
         except Fault as fault:
             self._breaker.report(OCIS, permit, failed(fault))
             raise

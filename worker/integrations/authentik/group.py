@@ -23,9 +23,9 @@ def ensure_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
     group = None if step.is_first else find_group(step, authentik)
     if group is None:
         group = step.change(
-            f"create the group {tenant.group_name}",
+            f"create the group {step.group_name}",
             lambda: _create_or_find(step, authentik),
-            Group("", tenant.group_name, {OUR_KEY: group_marker(tenant)}),
+            Group("", step.group_name, {OUR_KEY: group_marker(tenant)}),
         )
     _ensure_name(step, group, authentik)
     # recorded with the outcome: until then the next attempt finds the group by its name, which is unique
@@ -122,7 +122,7 @@ def _named(step: StepContext, authentik: AuthentikClient) -> Group | None:
 
     Raises TemporaryError when it is the one on record: then the 404 proves no absence.
     """
-    named = authentik.find_group(step.tenant.group_name)
+    named = authentik.find_group(step.group_name)
     if named is not None and named.id == step.remote("authentikGroupId") and not named.tenant_id:
         raise TemporaryError("unexpected_answer", "Authentik lists the group on record and answers 404 for it.")
     return named
@@ -149,11 +149,11 @@ def _create_or_find(step: StepContext, authentik: AuthentikClient) -> Group:
     """Create the group. After any unclear answer, return the one that turns out to be there, if it is ours."""
     tenant = step.tenant
     try:
-        return authentik.create_group(tenant.group_name, {OUR_KEY: group_marker(tenant)})
+        return authentik.create_group(step.group_name, {OUR_KEY: group_marker(tenant)})
     except (TemporaryError, PermanentError) as fault:
         if isinstance(fault, PermanentError) and fault.reason != "taken":
             raise
-        group = authentik.find_group(tenant.group_name)
+        group = authentik.find_group(step.group_name)
         if group is None:
             raise TemporaryError("upstream_error", "The group was not created.") from fault
         return group if group.tenant_id == tenant.id else _refuse(step, group, None)
@@ -170,7 +170,7 @@ def _delete_and_verify(group: Group, authentik: AuthentikClient) -> None:
 
 def _ensure_name(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
     """Give a renamed group its name back. Raises PermanentError("taken") when a foreign group has it now."""
-    name = step.tenant.group_name
+    name = step.group_name
     if group.name == name:
         return
     named = authentik.find_group(name)

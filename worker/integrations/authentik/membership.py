@@ -20,7 +20,7 @@ def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     if group is None:
         if not step.is_dry_run:
             raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
-        group = Group("", step.tenant.group_name, {})
+        group = Group("", step.group_name, {})
     removed, children = _removed_members(step, group), _removed_children(step, group)
     _add_again(step, group, removed, children, authentik)
     if step.tenant.owner is None:

@@ -22,7 +22,7 @@ def create_space(step: StepContext, ocis: OcisClient) -> Space:
     tenant = step.tenant
     try:
         made = ocis.create_space(
-            space_name(tenant.name), f"project/{tenant.group_name}", description(step), step.plan.space_bytes
+            space_name(tenant.name), f"project/{step.group_name}", description(step), step.plan.space_bytes
         )
     except TemporaryError:
         found = find_in_list(step, ocis)

@@ -24,7 +24,7 @@ def ensure_members(step: StepContext, space: Space, ocis: OcisClient, *, is_new:
     in this attempt, so nothing is read first, which saves two of a tenant's requests. Raises NotFound when our account
     is not a member.
     """
-    name = step.tenant.group_name
+    name = step.group_name
     group_id = _ensure_group(step, ocis, is_new=is_new) if _is_group_ours(step) else None
     # a new space has no other members; without an invitation our own membership must still be verified
     members = {} if is_new and (step.is_dry_run or group_id) else read_members(step, space, ocis)
@@ -66,7 +66,7 @@ def remove_group(step: StepContext, ocis: OcisClient) -> str:
     group_id = step.remote("ocisGroupId")
     if group_id is None:
         return ""
-    name = step.tenant.group_name
+    name = step.group_name
     try:
         step.change(f"remove the group {name} from OCIS", lambda: ocis.delete_group(group_id), None)
     except ReadOnlyDirectory:
@@ -98,7 +98,7 @@ def _is_group_ours(step: StepContext) -> bool:
 
 def _ensure_group(step: StepContext, ocis: OcisClient, *, is_new: bool) -> str | None:
     """Return the id of the tenant's group. None when OCIS has none and our role or its directory allows no new one."""
-    name = step.tenant.group_name
+    name = step.group_name
     known = None if is_new and not step.is_dry_run else ocis.find_group(name)
     if known is not None:
         return known
@@ -121,7 +121,7 @@ def _create_group(step: StepContext, ocis: OcisClient, *, was_absent: bool) -> s
     unclear answer a group is recorded as created by us only if its absence was read before (`was_absent`): a purge
     removes what is recorded.
     """
-    name = step.tenant.group_name
+    name = step.group_name
     try:
         created = ocis.create_group(name)
     except PermanentError as refusal:
@@ -155,7 +155,7 @@ def _invite(step: StepContext, space_id: str, group_id: str, ocis: OcisClient) -
     try:
         ocis.invite_group(space_id, group_id, step.member_role)
     except PermanentError as refusal:
-        if refusal.reason == "invalid" and ocis.find_group(step.tenant.group_name) != group_id:
+        if refusal.reason == "invalid" and ocis.find_group(step.group_name) != group_id:
             # replicas of a directory may know a new group only later
             raise TemporaryError("not_ready", "The group was created and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
