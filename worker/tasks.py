@@ -10,6 +10,7 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import Retry
 
+from shared.messaging.chord_backend import NEEDS_NO_BODY
 from shared.messaging.queues import FINALIZE, STEP_TASKS
 from worker.process_context import ProcessContext
 
@@ -64,6 +65,7 @@ def _register_step(app: Celery, contexts: Callable[[], ProcessContext], name: st
         args_shown = getattr(self.request, "argsrepr", None)
         operation_id, step, dispatch = given
         result = contexts().runner.run(operation_id, step, dispatch, name, args_shown)
+        self.request.update({NEEDS_NO_BODY: result.has_ended})
         failure = StepFailed(*result.failure) if result.failure is not None else None
         if result.retry_in is not None:
             # slightly late, so that the message does not arrive before the step is due by the database's clock

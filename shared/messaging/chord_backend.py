@@ -1,8 +1,8 @@
 """Celery result backend that joins a chord by one counter and stores no results; MongoDB has the outcomes.
 
 Each task of a chord increments a counter in Redis; the one that reaches the chord's size publishes the body, atomically
-in a script. A redelivered message or a lost counter can publish the body too early or never. Both are harmless: the
-body reads the state from MongoDB, and the scheduler checks it too.
+in a script, unless it did the body's work itself. A redelivered message or a lost counter can publish the body too
+early or never. Both are harmless: the body reads the state from MongoDB, and the scheduler checks it too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from shared.messaging.redis_client import broker_address, connect
 
 log = structlog.get_logger(__name__)
 
-#: KEYS: counter, the body's queue. ARGV: lifetime of the counter in seconds, the chord's size, the body's message
+#: attribute of a task's request: the task has done the work of the chord's body
+NEEDS_NO_BODY = "needs_no_body"
+
+#: KEYS: counter, the body's queue. ARGV: lifetime of the counter in seconds, the chord's size, the body's message if it
+#: is needed
 COUNT_TASK = """
 local count = redis.call('INCR', KEYS[1])
 if count == tonumber(ARGV[2]) then
     redis.call('DEL', KEYS[1])
-    redis.call('LPUSH', KEYS[2], ARGV[3])
+    if ARGV[3] then
+        redis.call('LPUSH', KEYS[2], ARGV[3])
+    end
 elseif count == 1 then
     redis.call('EXPIRE', KEYS[1], ARGV[1])
 end
@@ -67,10 +73,11 @@ class ChordCounterBackend(BaseBackend):
         """Count a finished task; the last one publishes the body. If Redis fails, the scheduler does that work."""
         chord = request.chord
         try:
-            body = make_body_message(self.app, chord, parent=request.id, root=request.root_id)
+            is_needed = not getattr(request, NEEDS_NO_BODY, False)
+            body = [make_body_message(self.app, chord, request.id, request.root_id).text] if is_needed else []
             self._count_task(
-                keys=(f"join:{request.group}", body.queue),
-                args=(CHORD_COUNTER_TTL, chord["chord_size"], body.text),
+                keys=(f"join:{request.group}", chord["options"]["queue"]),
+                args=(CHORD_COUNTER_TTL, chord["chord_size"], *body),
             )
         except (redis.RedisError, OSError) as problem:
             log.warning("chord.count_failed", problem=type(problem).__name__, group=request.group)

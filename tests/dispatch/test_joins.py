@@ -63,6 +63,14 @@ def test_only_the_last_part_sends_the_body_and_the_counter_goes_with_it(app: Cel
     assert broker.keys("join:*") == []
 
 
+def test_a_last_part_that_did_the_bodys_work_sends_no_body(app: Celery, broker: redis.Redis) -> None:
+    join = ChordCounterBackend(app)
+    for part in requests_of(app):
+        part.needs_no_body = True
+        join.on_chord_part_return(part, "SUCCESS", "ok")
+    assert broker.keys() == []
+
+
 def test_a_part_that_failed_counts_like_any_other(app: Celery, broker: redis.Redis) -> None:
     join = ChordCounterBackend(app)
     for part in requests_of(app):

@@ -70,7 +70,7 @@ def test_flower_shows_every_step_with_tenant_and_outcome_also_after_a_restart(pl
     assert "StepFailed" in failure["exception"]
     assert gamma.operation.step("ocis").reason in failure["exception"]
     known = tasks(url)
-    assert {"authentik.provision", "stalwart.provision", "ocis.provision", "dezky.finalize"} <= set(known)
+    assert {"authentik.provision", "stalwart.provision", "ocis.provision"} <= set(known)
     retried = [one for one in known["ocis.provision"] if "beta" in one["args"] and one["retried"]]
     assert any("upstream_error" in one["exception"] for one in retried), retried
     assert all("dispatch" in one["args"] for one in known["ocis.provision"]), known["ocis.provision"]

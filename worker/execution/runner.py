@@ -43,13 +43,14 @@ class StepResult:
     """Tell the task what to do next. `summary`: its result. `retry_in`: retry the same message after so many seconds.
 
     `is_deferred`: the scheduler publishes the step again later. `failure`: reason and message of an attempt that did
-    not succeed.
+    not succeed. `has_ended`: the operation has ended and is settled.
     """
 
     summary: str
     retry_in: float | None = None
     is_deferred: bool = False
     failure: tuple[str, str] | None = None
+    has_ended: bool = False
 
 
 class Runner:
@@ -176,7 +177,7 @@ class Runner:
         self._continue_operation(operation, claim)
         failure = (outcome.reason or "unknown", outcome.message or "")
         if outcome.result is Result.ERROR:
-            return StepResult(outcome.result, failure=failure)
+            return StepResult(outcome.result, failure=failure, has_ended=not operation.is_open)
         again = outcome.result is Result.RETRY and operation.is_open
         is_task_retry = again and retry_in <= MAX_TASK_RETRY
         return StepResult(
@@ -184,6 +185,7 @@ class Runner:
             retry_in if is_task_retry else None,
             is_deferred=again and not is_task_retry,
             failure=failure if again else None,
+            has_ended=not operation.is_open,
         )
 
     def _continue_operation(self, operation: Operation, claim: Claim) -> None:
