@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import REMOVED_CHILDREN, REMOVED_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
-from worker.integrations.step_context import StepContext, run_all
+from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 
 def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
@@ -22,10 +23,10 @@ def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
             raise TemporaryError("not_ready", "The tenant's group does not exist yet.")
         group = Group("", step.group_name, {})
     removed, children = _removed_members(step, group), _removed_children(step, group)
-    _add_again(step, group, removed, children, authentik)
-    if step.tenant.owner is None:
-        return ok()
-    return ensure_owner(step, step.tenant.owner, group, group.member_ids | removed, authentik)
+    notes = _add_again(step, group, removed, children, authentik)
+    owner, members = step.tenant.owner, group.member_ids | removed
+    outcome = ensure_owner(step, owner, group, members, authentik) if owner else ok()
+    return replace(outcome, notes={**outcome.notes, **notes})
 
 
 def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
@@ -47,23 +48,26 @@ def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
         _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, authentik))
         for one in sorted(members)
     )
-    run_all([*for_members, *_moves(step, group, group.child_ids, authentik, inside=False)])
+    run_all([*for_members, *_moves(step, group, group.child_ids, authentik, [], inside=False)])
     notes = {"childGroups": f"{len(children)} removed, recorded for resume"} if children else {}
     return ok(members=f"{len(removed)} removed, recorded for resume", **notes)
 
 
 def _add_again(
     step: StepContext, group: Group, removed: frozenset[int], children: frozenset[str], authentik: AuthentikClient
-) -> None:
+) -> dict[str, str]:
+    """Add all that was taken out of the group. Return a note about those that do not exist any more."""
+    gone: list[int | str] = []
     for_members = (
-        _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, authentik))
+        _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, authentik, gone))
         for one in sorted(removed - group.member_ids)
     )
-    run_all([*for_members, *_moves(step, group, children - group.child_ids, authentik, inside=True)])
+    run_all([*for_members, *_moves(step, group, children - group.child_ids, authentik, gone, inside=True)])
     if _noted(group):
         forget = partial(_note_removed, group, frozenset(), frozenset(), authentik)
         step.change(f"delete the record of removed members of {group.name}", forget, None)
     step.save(removedMembers=None)
+    return {"notAddedAgain": f"deleted meanwhile: {enumerate_names([str(one) for one in gone])}"} if gone else {}
 
 
 def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callable[[], None]:
@@ -71,12 +75,18 @@ def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callab
 
 
 def _moves(
-    step: StepContext, group: Group, children: frozenset[str], authentik: AuthentikClient, *, inside: bool
+    step: StepContext,
+    group: Group,
+    children: frozenset[str],
+    authentik: AuthentikClient,
+    gone: list[int | str],
+    *,
+    inside: bool,
 ) -> list[Callable[[], None]]:
     """Return the changes that add child groups to the tenant's group or remove them."""
     order = "put the child group {} into the group {}" if inside else "take the child group {} out of the group {}"
     return [
-        _change(step, order.format(one, group.name), partial(_move_child, one, group, authentik, inside=inside))
+        _change(step, order.format(one, group.name), partial(_move_child, one, group, authentik, gone, inside=inside))
         for one in sorted(children)
     ]
 
@@ -121,15 +131,18 @@ def _out(group: Group, member: int, authentik: AuthentikClient) -> None:
         _require_gone(member, authentik)  # and its membership with it
 
 
-def _in(group: Group, member: int, authentik: AuthentikClient) -> None:
+def _in(group: Group, member: int, authentik: AuthentikClient, gone: list[int | str]) -> None:
     try:
         authentik.add_member(group.id, member)
     except NotFound:
         _require_gone(member, authentik)
+        gone.append(member)
 
 
-def _move_child(child_id: str, group: Group, authentik: AuthentikClient, *, inside: bool) -> None:
-    """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is ignored.
+def _move_child(
+    child_id: str, group: Group, authentik: AuthentikClient, gone: list[int | str], *, inside: bool
+) -> None:
+    """Add a child group to the tenant's group or remove it; its other parents stay. A deleted one is added to `gone`.
 
     Raises TemporaryError when Authentik answers 404 for a child that the tenant's group still has: it may be hidden.
     """
@@ -139,6 +152,7 @@ def _move_child(child_id: str, group: Group, authentik: AuthentikClient, *, insi
         if child_id in authentik.get_group(group.id).child_ids:
             detail = f"The child group {child_id} exists, although Authentik responded that it does not."
             raise TemporaryError("unexpected_answer", detail) from None
+        gone.append(child_id)
         return
     others = [one for one in child.parent_ids if one != group.id]
     if (group.id in child.parent_ids) != inside:
