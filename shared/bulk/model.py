@@ -70,7 +70,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class Item:
-    """One tenant of a bulk operation, and the result for it."""
+    """One tenant of a bulk operation, and the result for it. `detail`: why it was refused, or which steps ran again."""
 
     bulk_id: str
     target: Target

@@ -106,13 +106,13 @@ class BulkService:
             return
         actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
         try:
-            self._run_action(bulk, item.target, actor)
+            done = self._run_action(bulk, item.target, actor)
         except StoreUnavailable:
             raise
         except DomainError as refusal:
             self._bulk.record(item, ItemStatus.REFUSED, str(refusal))
         else:
-            self._bulk.record(item, ItemStatus.DONE, None)
+            self._bulk.record(item, ItemStatus.DONE, done)
 
     def finish(self, bulk_id: str) -> bool:
         """End a bulk operation without pending tenants, and append its event. False when it is not finished."""
@@ -128,22 +128,41 @@ class BulkService:
 
         return self._connection.transaction(work)
 
-    def _run_action(self, bulk: BulkOperation, target: Target, actor: Actor) -> None:
+    def _run_action(self, bulk: BulkOperation, target: Target, actor: Actor) -> str | None:
+        """Run the action and return what there is to say about it. Raises DomainError."""
         if bulk.action is BulkAction.RECONCILE:
             self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
-        elif bulk.action is BulkAction.CANCEL:
+            return None
+        if bulk.action is BulkAction.CANCEL:
             self._operation_service.cancel(target.operation_id or "", actor)
-        else:
-            for step in target.steps:
-                self._retry(bulk, target.operation_id or "", step, actor)
+            return None
+        return self._retry_steps(bulk, target, actor)
 
-    def _retry(self, bulk: BulkOperation, operation_id: str, step: str, actor: Actor) -> None:
-        """Run a failed step again. A step that was blocked by it runs after it."""
+    def _retry_steps(self, bulk: BulkOperation, target: Target, actor: Actor) -> str:
+        """Run failed steps again; a step that was blocked by them runs after them. Return which ran.
+
+        Raises ActionNotPossible, which names them too, when one cannot run.
+        """
+        retried: list[str] = []
+        for step in target.steps:
+            try:
+                is_started = self._retry(bulk, target.operation_id or "", step, actor)
+            except DomainError as refusal:
+                if not retried or isinstance(refusal, StoreUnavailable):
+                    raise
+                raise ActionNotPossible(f"{_started(retried)} Then: {refusal}") from refusal
+            retried += [step] if is_started else []
+        return _started(retried)
+
+    def _retry(self, bulk: BulkOperation, operation_id: str, step: str, actor: Actor) -> bool:
+        """Run a step again; false when it has not failed any more."""
         now = self._operation_service.get(operation_id, actor)
         if now.status is OperationStatus.CANCELLED and bulk.selector.get("reason") != OperationStatus.CANCELLED:
             raise ActionNotPossible("The operation was cancelled after the dry run.")
-        if now.step(step).status is StepStatus.ERROR:
-            self._operation_service.retry(operation_id, step, actor)
+        if now.step(step).status is not StepStatus.ERROR:
+            return False
+        self._operation_service.retry(operation_id, step, actor)
+        return True
 
     def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         if action is BulkAction.RECONCILE and not selector.names_problems:
@@ -191,6 +210,10 @@ class BulkService:
         return self._tenants.matching(
             policy.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
         )
+
+
+def _started(steps: list[str]) -> str:
+    return f"Started again: {', '.join(steps)}." if steps else "Nothing was started: no step has failed any more."
 
 
 def _may_act(action: BulkAction, actor: Actor, tenant: Tenant, target: Target) -> bool:

@@ -169,8 +169,8 @@ REASONS: Mapping[str, Reason] = {
         "Nothing is wrong with the step; reconcile the tenant to continue.",
     ),
     "blocked": Reason(
-        "A step of an earlier stage failed, so this step never ran.",
-        "Correct the failed steps, then reconcile the tenant.",
+        "An earlier stage did not succeed, so this step never ran.",
+        "Correct and repeat the failed steps of the earlier stage; this step then runs too.",
     ),
     "bug": Reason(
         "The step failed because of a bug; the details are in the worker's log.",

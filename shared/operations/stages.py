@@ -31,6 +31,16 @@ _UNTRIED: Document = {
 _CONTINUES: Document = {"$in": ["$action", sorted(CONTINUES_AFTER_FAILURE)]}
 #: condition on `$$step`: its stage has not started
 _IS_LATER: Document = {"$and": [IS_OPEN, {"$gt": ["$$step.phase", "$phase"]}]}
+#: fields of a step that never ran because an earlier stage did not succeed
+BLOCKED: Document = {
+    "status": StepStatus.ERROR,
+    "reason": "blocked",
+    "message": REASONS["blocked"].message,
+    "remedy": REASONS["blocked"].remedy,
+    "finishedAt": "$$NOW",
+    "dueAt": None,
+    "lookAt": None,
+}
 
 
 def operation_state(grace: float) -> Pipeline:
@@ -51,15 +61,6 @@ def operation_state(grace: float) -> Pipeline:
             "default": "succeeded",
         }
     }
-    blocked = REASONS["blocked"]
-    block = {
-        "status": StepStatus.ERROR,
-        "reason": "blocked",
-        "message": blocked.message,
-        "remedy": blocked.remedy,
-        "finishedAt": "$$NOW",
-        "lookAt": None,
-    }
     begin = {"dispatch": "$dispatch", "validFrom": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
     is_next = {"$eq": ["$transition", "next"]}
     ended = {"$in": ["$transition", [OperationStatus.FAILED, OperationStatus.SUCCEEDED]]}
@@ -74,7 +75,7 @@ def operation_state(grace: float) -> Pipeline:
             }
         },
         steps_where({"$and": [is_next, IS_OPEN, {"$eq": ["$$step.phase", "$phase"]}]}, begin),
-        steps_where({"$and": [{"$eq": ["$transition", "failed"]}, IS_OPEN]}, block),
+        steps_where({"$and": [{"$eq": ["$transition", "failed"]}, IS_OPEN]}, BLOCKED),
         due_time_from_steps(),
         with_problems(),
         {"$unset": "transition"},

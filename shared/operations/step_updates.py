@@ -28,7 +28,7 @@ from shared.operations.expressions import (
 )
 from shared.operations.model import OperationStatus, StepStatus
 from shared.operations.problems import with_problems
-from shared.operations.stages import operation_state
+from shared.operations.stages import BLOCKED, operation_state
 
 #: upper limit of the backoff between two dispatches of a step that no worker claims, in seconds
 MAX_REPUBLISH_SECONDS = 60
@@ -125,6 +125,8 @@ def reopened(step: str, deadline_seconds: float, grace: float, earliest_starts: 
         **RELEASED,
         "status": StepStatus.PENDING,
         "attempts": 0,
+        # an earlier attempt may still run: its outcome is discarded, and the step waits for its lease (`lease_fence`)
+        "leaseToken": None,
         "reason": None,
         "message": None,
         "remedy": None,
@@ -163,7 +165,10 @@ def _not_before(until: datetime) -> Document:
 
 
 def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
-    """End all open steps as errors, with their last message appended. Leases stay until they are released or end."""
+    """End all open steps as errors, with their last message appended. Leases stay until they are released or end.
+
+    Steps of a stage that had not started end as blocked, so that a retry of an earlier step runs them too.
+    """
     changes = {
         "status": StepStatus.ERROR,
         "finishedAt": "$$NOW",
@@ -177,7 +182,8 @@ def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
     last_lease = {"$max": "$steps.leaseUntil"}
     leased = {"$cond": [{"$gt": [last_lease, "$$NOW"]}, last_lease, "$$REMOVE"]}
     return [
-        steps_where(IS_OPEN, changes),
+        steps_where({"$and": [IS_OPEN, STAGE_STARTED]}, changes),
+        steps_where(IS_OPEN, BLOCKED),
         {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None, "leasedUntil": leased}},
         deferral_fields(),
         with_problems(),

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from shared.accounts.user import NewUser, Role
+from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
@@ -15,6 +17,7 @@ from shared.config.settings import Settings
 from shared.core.errors import NotFound
 from shared.integrations.outcomes import ok
 from shared.rights.policy import Actor
+from shared.tenants.model import NewTenant, Owner
 from shared.tenants.views import TenantView
 from tests.status.test_problems import LATER, REFUSED, attempt, begun, end
 from worker.composition import open_bulk_job
@@ -193,7 +196,6 @@ def test_a_selector_without_criteria_selects_no_tenant(
 def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
     services: Services, admin: Actor, text: str, slugs: set[str]
 ) -> None:
-    from shared.tenants.model import NewTenant, Owner
     from shared.tenants.views import TenantQuery
 
     partner = services.partners.create("reseller", "R", admin)
@@ -221,3 +223,46 @@ def test_a_cancelled_operation_is_retried_only_when_the_selector_says_so(
     ended = store.operations.find(failing.id)
     assert ended is not None
     assert ended.status == "cancelled"
+
+
+def test_a_bulk_retry_says_which_steps_it_started_again(
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    for slug in ("acme", "beta"):
+        end(store, begun(create, slug), ocis=REFUSED, stalwart=REFUSED)
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
+    beta = services.tenants.get("beta", admin).operation
+    assert beta is not None
+    for step in ("ocis", "stalwart"):
+        services.operations.retry(beta.id, step, admin)
+    services.bulk.start(bulk.id, admin)
+    run(job, store, bulk.id)
+    details = {one.target.slug: one.detail or "" for one in services.bulk.get(bulk.id, admin).named}
+    assert "stalwart" in details["acme"]
+    assert "ocis" in details["acme"]
+    assert "Nothing was started" in details["beta"]
+
+
+def test_a_bulk_retry_of_steps_past_their_deadline_also_runs_the_later_stage(
+    store: Repositories, services: Services, admin: Actor, job: BulkJob
+) -> None:
+    new = NewTenant("acme", "Acme", "starter", (), owner=Owner("olga@home.test", "Olga"))
+    operation = services.tenants.create(new, admin).operation
+    assert operation is not None
+    attempt(store, operation, "authentik", ok())
+    attempt(store, operation, "ocis", ok())
+    rows = store.connection.database["operations"]
+    rows.update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
+    assert store.operations.expire(operation.id) is not None
+    open_settlement(store).settle(operation.id)
+    bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(reason="deadline"), admin)
+    assert [one.target.steps for one in bulk.named] == [("stalwart",)]
+    services.bulk.start(bulk.id, admin)
+    run(job, store, bulk.id)
+    (item,) = services.bulk.get(bulk.id, admin).named
+    assert (item.status, item.detail) == (ItemStatus.DONE, "Started again: stalwart.")
+    attempt(store, operation, "stalwart", ok())
+    attempt(store, operation, "access", ok())
+    ended = store.operations.find(operation.id)
+    assert ended is not None
+    assert ended.status == "succeeded"

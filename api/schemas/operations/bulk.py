@@ -96,7 +96,7 @@ class BulkItemResponse(ResponseModel):
     steps: Annotated[list[str] | None, OMIT_EMPTY] = Field(
         None, validation_alias=AliasPath("target", "steps"), description="steps to be retried"
     )
-    detail: str | None = Field(None, description="why it was refused")
+    detail: str | None = Field(None, description="why it was refused, or which steps a retry started again")
 
 
 class BulkOperationResponse(ResponseModel):
