@@ -78,7 +78,7 @@ def given() -> Given:
         },
         "members": {"acme"},
         "effects": Effects(
-            mail={"acme.test": "refused", "acme-b.test": "refused"},
+            mail=dict.fromkeys(("postmaster@acme.test", "member@acme.test", "postmaster@acme-b.test"), "refused"),
             mailboxes={"member@acme.test": False},
             groups={"acme": ()},
             opened={"acme": {STRANGER: False, MEMBER: False}},

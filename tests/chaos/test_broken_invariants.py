@@ -80,7 +80,7 @@ def fail_every_sign_in(made: Given) -> None:
 
 
 def deliver_mail_to_a_removed_domain(made: Given) -> None:
-    change_effects(made, mail={"acme-b.test": "delivered"})
+    change_effects(made, mail={"postmaster@acme-b.test": "delivered"})
 
 
 def keep_a_member(made: Given) -> None:
@@ -91,9 +91,9 @@ def make_the_owner_twice(made: Given) -> None:
     made["products"]["authentik"]["users"] = ["owner@acme.test"] * 2
 
 
-def make_a_domain_twice(made: Given) -> None:
+def make_a_domain_that_nobody_asked_for(made: Given) -> None:
     domains = made["products"]["stalwart"]["Domain"]
-    domains.append(deepcopy(domains[0]))
+    domains.append(domains[0] | {"id": "e", "name": "acme-c.test"})
 
 
 def make_a_second_space(made: Given) -> None:
@@ -132,7 +132,7 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
         (activate, "has 0 postmasters in one domain"),
         (activate, "shows DNS records for []"),
         (activate, "its group has the attributes {}"),
-        (activate, "mail to acme.test, a domain of an active tenant, was refused"),
+        (activate, "mail to postmaster@acme.test, in a domain of an active tenant, was refused"),
         (activate, "the mail account member@acme.test cannot sign in"),
         (activate, "the token of its member names the groups []"),
         (activate, "acme should be active; the member cannot open its application"),
@@ -147,11 +147,14 @@ def end_an_api_as_a_watchdog_would(made: Given) -> None:
         (fail_every_sign_in, "its member cannot sign in"),
         (
             deliver_mail_to_a_removed_domain,
-            "mail to acme-b.test, which is no domain of an active tenant, was delivered",
+            "mail to postmaster@acme-b.test, in no domain of an active tenant, was delivered",
         ),
         (keep_a_member, "its group has the members ['owner@acme.test'], not []"),
         (make_the_owner_twice, "has 2 accounts for its owner"),
-        (make_a_domain_twice, "has a mail domain twice"),
+        (
+            make_a_domain_that_nobody_asked_for,
+            "has the mail domains ['acme-c.test', 'acme.test']; ['acme.test'] were accepted",
+        ),
         (make_a_second_space, "has 2 spaces"),
         (make_a_group_for_nobody, "the group tenant-nobody is of no tenant"),
         (end_an_api_as_a_watchdog_would, "api 1 ended with [75]"),

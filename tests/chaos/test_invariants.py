@@ -59,9 +59,8 @@ def create_a_second_group(made: Given) -> None:
     groups.append(deepcopy(groups[0]))
 
 
-def create_the_domain_twice(made: Given) -> None:
-    domains = made["products"]["stalwart"]["Domain"]
-    domains.append(deepcopy(domains[0]))
+def keep_a_domain_of_a_purged_tenant(made: Given) -> None:
+    made["entries"].append(LoggedRequest("acme", "purge", "request-2", "accepted", 202, None, SECOND))
 
 
 def create_a_second_space(made: Given) -> None:
@@ -70,7 +69,7 @@ def create_a_second_space(made: Given) -> None:
 
 
 def deliver_mail(made: Given) -> None:
-    change_effects(made, mail={"acme.test": "delivered"})
+    change_effects(made, mail={"member@acme.test": "delivered"})
 
 
 def leave_a_mail_account_open(made: Given) -> None:
@@ -123,7 +122,7 @@ CHANGES = (
     ),
     *(
         create_a_second_group,
-        create_the_domain_twice,
+        keep_a_domain_of_a_purged_tenant,
         create_a_second_space,
         create_one_for_an_unknown_tenant,
         write_in_the_wrong_order,

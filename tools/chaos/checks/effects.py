@@ -10,12 +10,13 @@ from tools.chaos.checks.observations import STRANGER
 
 def mail_arrives_at_active_tenants_only(evidence: Evidence) -> Iterator[str]:
     active = _active_domains(evidence)
-    for domain, fate in evidence.effects.mail.items():
+    for address, fate in evidence.effects.mail.items():
+        domain = address.rpartition("@")[2]
         if domain in active and fate != "delivered":
-            yield f"mail to {domain}, a domain of an active tenant, was {fate}"
+            yield f"mail to {address}, in a domain of an active tenant, was {fate}"
         if domain not in active and fate == "delivered":
-            yield f"mail to {domain}, which is no domain of an active tenant, was delivered"
-    for domain in sorted(active - set(evidence.effects.mail)):
+            yield f"mail to {address}, in no domain of an active tenant, was delivered"
+    for domain in sorted(active - {address.rpartition("@")[2] for address in evidence.effects.mail}):
         yield f"no mail was sent to {domain}, a domain of an active tenant"
 
 

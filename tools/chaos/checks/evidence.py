@@ -102,17 +102,30 @@ class Evidence:
         return any(row["action"] in UP and row["status"] == "succeeded" for row in own)
 
     @cached_property
-    def desired_states(self) -> dict[str, DesiredState]:
-        """Sum up all accepted requests by slug, in the order of generations."""
+    def accepted(self) -> list[LoggedRequest]:
+        """Return all accepted requests for changes, in the order of generations."""
         carried = [
             (self.operation_of(one), one) for one in self.entries if one.answered != "refused" and one.kind != "plan"
         ]
-        accepted = sorted(((op["generation"], one) for op, one in carried if op is not None), key=lambda pair: pair[0])
+        found = sorted(((op["generation"], one) for op, one in carried if op is not None), key=lambda pair: pair[0])
+        return [entry for _, entry in found]
+
+    @cached_property
+    def desired_states(self) -> dict[str, DesiredState]:
+        """Sum up all accepted requests by slug."""
         found: dict[str, DesiredState] = {}
-        for _, entry in accepted:
+        for entry in self.accepted:
             desired = _after(found.get(entry.slug), entry)
             if desired is not None:
                 found[entry.slug] = desired
+        return found
+
+    @cached_property
+    def accepted_domains(self) -> dict[str, set[str]]:
+        """Return by slug all domains that the tenant was ever given: one that left it is kept until the purge."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for entry in self.accepted:
+            found[entry.slug].update(entry.body.get("domains", ()))
         return found
 
 

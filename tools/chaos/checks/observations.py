@@ -18,7 +18,7 @@ LAGGING = "a member whose membership in OCIS is old"
 class Effects:
     """The effects that mail senders, members and strangers observed. Slugs are those of tenants on record."""
 
-    #: mail domain to the fate of a message to its postmaster: delivered, refused, or returned
+    #: address of a postmaster or a member to the fate of a message: delivered, refused, or returned
     mail: Mapping[str, str] = field(default_factory=dict)
     #: address of a member's mail account to whether the member can sign in to it
     mailboxes: Mapping[str, bool] = field(default_factory=dict)

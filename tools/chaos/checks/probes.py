@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Iterator
 from typing import Any
 
 import requests
 
 from tools.chaos.checks.browser import Browser
-from tools.chaos.checks.evidence import Evidence, Row
+from tools.chaos.checks.evidence import Evidence
+from tools.chaos.checks.mail_probes import fates_of_mail, sign_ins
 from tools.chaos.checks.observations import LAGGING, MEMBER, STRANGER, Effects
 from tools.chaos.load.members import PASSWORD, Members, application_of, member_of
 from tools.chaos.load.scripts import domains_of
 from tools.chaos.platform.environment import PORTAL, Environment
 
 SECONDS = 15
-#: a message larger than the notice that a sender gets when it is returned
-MESSAGE = b"Subject: test\r\n\r\n" + b"This message is long enough to differ from a notice.\r\n" * 40
 
 
 def probe_effects(environment: Environment, evidence: Evidence, members: Members) -> Effects:
@@ -25,9 +23,10 @@ def probe_effects(environment: Environment, evidence: Evidence, members: Members
     slugs = [slug for slug in evidence.desired_states if slug in evidence.tenant_by_slug]
     stranger = _Person(environment, "stranger")
     people = {slug: _Person(environment, member_of(slug)) for slug in slugs if slug in members.joined}
+    postmasters = [f"postmaster@{domain}" for slug in slugs for domain in domains_of(slug)]
     return Effects(
-        mail=_mail(environment, [domain for slug in slugs for domain in domains_of(slug)]),
-        mailboxes={address: _signs_in(environment, address) for address in sorted(members.accounts)},
+        mail=fates_of_mail(environment, [*postmasters, *sorted(members.accounts)]),
+        mailboxes=sign_ins(environment, sorted(members.accounts), PASSWORD),
         groups={slug: person.groups for slug, person in people.items()},
         opened={slug: dict(_open_surfaces(slug, stranger, people.get(slug))) for slug in slugs},
         files={slug: dict(_files(environment, evidence, slug, stranger, people.get(slug))) for slug in slugs},
@@ -46,52 +45,6 @@ class _Person:
         self.token = self.browser.token(PORTAL)
         claims = self.browser.userinfo(self.token) if self.token else None
         self.groups = tuple(claims.get("groups", ())) if claims is not None else None
-
-
-# -- mail
-
-
-def _mail(environment: Environment, domains: list[str]) -> dict[str, str]:
-    """Send a message to the postmaster of each domain; a mailbox that has not grown received nothing."""
-    before = _mailbox_sizes(environment)
-    with smtplib.SMTP(*environment.smtp, timeout=SECONDS) as smtp:
-        smtp.ehlo()
-        accepted = {domain: _accepts(smtp, f"postmaster@{domain}") for domain in domains}
-    after = _mailbox_sizes(environment)
-    return {domain: _fate(accepted[domain], f"postmaster@{domain}", before, after) for domain in domains}
-
-
-def _fate(is_accepted: bool, address: str, before: dict[str, int], after: dict[str, int]) -> str:
-    if not is_accepted:
-        return "refused"
-    return "delivered" if after.get(address, 0) >= before.get(address, 0) + len(MESSAGE) else "returned"
-
-
-def _accepts(smtp: smtplib.SMTP, address: str) -> bool:
-    smtp.mail("sender@elsewhere.test")
-    code, _ = smtp.rcpt(address)
-    if code != 250:
-        smtp.rset()
-        return False
-    code, _ = smtp.data(MESSAGE)
-    return code == 250
-
-
-def _mailbox_sizes(environment: Environment) -> dict[str, int]:
-    accounts: list[Row] = environment.state("stalwart").get("Account", [])
-    return {one["emailAddress"]: one["usedDiskQuota"] for one in accounts}
-
-
-def _signs_in(environment: Environment, address: str) -> bool:
-    with smtplib.SMTP(*environment.smtp, timeout=SECONDS) as smtp:
-        try:
-            smtp.login(address, PASSWORD)
-        except smtplib.SMTPAuthenticationError:
-            return False
-        return True
-
-
-# -- applications and files
 
 
 def _open_surfaces(slug: str, stranger: _Person, member: _Person | None) -> Iterator[tuple[str, bool]]:
