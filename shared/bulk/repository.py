@@ -105,10 +105,15 @@ class BulkOperationRepository:
         named = [_item(one) for one in (*refused, *others)[:MAX_NAMED]]
         return replace(_bulk(row), counts=counts, named=named)
 
+    def targets(self, bulk_id: str) -> list[Target]:
+        """Return all tenants that a dry run found."""
+        with translate_errors():
+            return [_item(row).target for row in self._items.find({"bulkId": ObjectId(bulk_id)})]
+
     def start(self, bulk_id: str, tenant_ids: TenantIds, session: Transaction) -> bool:
         """Start a dry run. False when it was started before or has expired.
 
-        `tenant_ids`: those that its author may still see; others are refused. None: all.
+        `tenant_ids`: those that its author may still change so; others are refused. None: all.
         """
         key = ObjectId(bulk_id)
         kept = {"expiresAt": seconds_from_now(RETENTION.total_seconds())}
@@ -118,9 +123,9 @@ class BulkOperationRepository:
         if done.modified_count:
             self._items.update_many({"bulkId": key}, [{"$set": kept}], session=session)
         if done.modified_count and tenant_ids is not None:
-            hidden = {"bulkId": key, "tenantId": {"$nin": list(tenant_ids)}}
-            refusal = {"status": ItemStatus.REFUSED, "detail": "You may no longer see this tenant."}
-            self._items.update_many(hidden, {"$set": refusal}, session=session)
+            others = {"bulkId": key, "tenantId": {"$nin": list(tenant_ids)}}
+            refusal = {"status": ItemStatus.REFUSED, "detail": "You may no longer do this to the tenant."}
+            self._items.update_many(others, {"$set": refusal}, session=session)
         return done.modified_count == 1
 
     # -- run by the scheduler
@@ -164,6 +169,7 @@ def _item_row(bulk: Document, target: Target) -> Document:
         "tenantId": target.tenant_id,
         "slug": target.slug,
         "operationId": target.operation_id,
+        "action": target.action,
         "steps": list(target.steps),
         "status": ItemStatus.PENDING,
         "dueAt": bulk["createdAt"],

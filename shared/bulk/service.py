@@ -75,8 +75,10 @@ class BulkService:
         if not actor.surfaces.issuperset(bulk.surfaces):
             raise Forbidden("The dry run was made with a token for more surfaces. Make another one with this token.")
 
+        allowed = None if actor.is_platform_admin else self._allowed_ids(bulk, actor)
+
         def work(session: Transaction) -> bool:
-            if not self._bulk.start(bulk_id, self._visible_ids(actor), session):
+            if not self._bulk.start(bulk_id, allowed, session):
                 return False
             self._events.append(_event("bulk.started", bulk, actor.author), session)
             return True
@@ -170,6 +172,8 @@ class BulkService:
                 if policy.may_reconcile_tenant(actor, tenant):
                     yield Target(tenant.id, tenant.slug, tenant.operation_id)
             return
+        if action is BulkAction.RETRY and selector.kind not in (None, Kind.FAILED):
+            return  # only failed steps can be retried, so no tenant meets all criteria
         kind = Kind.FAILED if action is BulkAction.RETRY else Kind(selector.kind) if selector.kind else None
         status = "running" if action is BulkAction.CANCEL else None
         # somebody stopped a cancelled operation on purpose
@@ -194,6 +198,12 @@ class BulkService:
             if page.next is None:
                 return
             after = page.next
+
+    def _allowed_ids(self, bulk: BulkOperation, actor: Actor) -> tuple[str, ...]:
+        """Return the tenants of a dry run that the actor may still change so: a newer token may list fewer rights."""
+        targets = {target.tenant_id: target for target in self._bulk.targets(bulk.id)}
+        tenants = self._tenants.by_ids(tuple(targets))
+        return tuple(one.id for one in tenants if _may_act(bulk.action, actor, one, targets[one.id]))
 
     def _visible_ids(self, actor: Actor) -> tuple[str, ...] | None:
         return self._tenants.ids_in(policy.visible_tenants(actor))

@@ -148,7 +148,8 @@ def _conditions(query: OperationQuery) -> list[Document]:
         found.append({field_of(ANY): problem_condition([query.kind], None)})
     if query.reason is not None:
         # each integration has its own index, so the server merges index ranges
-        found.append({"$or": [{field_of(name): problem_condition(tuple(Kind), query.reason)} for name in INTEGRATIONS]})
+        kinds = [query.kind] if query.kind is not None else [*Kind]
+        found.append({"$or": [{field_of(name): problem_condition(kinds, query.reason)} for name in INTEGRATIONS]})
     found += [
         {field_of(name): problem_condition([kind], query.reason)} for name, kind in (query.problems or {}).items()
     ]

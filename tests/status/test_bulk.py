@@ -59,6 +59,23 @@ def test_a_dry_run_finds_its_tenants_and_changes_nothing(
     assert services.tenants.get("acme", admin).tenant.provisioning_status["ocis"] == "error"
 
 
+def test_a_tenant_is_found_only_if_it_meets_every_criterion(
+    store: Repositories, services: Services, admin: Actor, create: Create
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    retry = BulkAction.RETRY
+    for kind in ("retrying", "paused", "deferred"):
+        assert found(services, admin, retry, kind=kind) == set()
+        assert found(services, admin, retry, kind=kind, integration="ocis") == set()
+    assert found(services, admin, retry, kind="failed", integration="ocis", reason="taken") == {"acme"}
+    # kind and reason are those of one problem
+    mixed = begun(create, "beta")
+    attempt(store, mixed, "stalwart", LATER)
+    attempt(store, mixed, "ocis", REFUSED)
+    assert found(services, admin, BulkAction.CANCEL, kind="failed", reason=REFUSED.reason) == {"beta"}
+    assert found(services, admin, BulkAction.CANCEL, kind="failed", reason=LATER.reason) == set()
+
+
 def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_events(
     store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:

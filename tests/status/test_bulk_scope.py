@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from shared.accounts.user import NewUser, Role
+from shared.accounts.user import NewUser, Rights, Role
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.core.errors import ActionNotPossible, Forbidden
 from shared.rights.policy import Actor
 from tests.status.test_bulk import Create, job, run
-from tests.status.test_problems import begun
+from tests.status.test_problems import begun, end
 from worker.jobs.bulk_operations import BulkJob
 
 __all__ = ["job"]
@@ -54,6 +54,39 @@ def test_a_start_leaves_out_tenants_that_its_token_no_longer_lists(
     beta = services.tenants.get("beta", admin).operation
     assert beta is not None
     assert beta.status == "running"
+
+
+def test_a_start_with_a_token_that_lists_fewer_rights_acts_only_within_them(
+    store: Repositories, services: Services, owner: Actor, admin: Actor, job: BulkJob
+) -> None:
+    lesser = Rights(owner.user.tenant_ids, {owner.user.tenant_ids[0]: Role.OWNER})
+    bulk = services.bulk.dry_run(BulkAction.RECONCILE, EVERYTHING, owner)
+    services.bulk.start(bulk.id, replace(owner, user=replace(owner.user, rights=lesser)))
+    run(job, store, bulk.id)
+    results = {item.target.slug: item.status for item in services.bulk.get(bulk.id, admin).named}
+    assert results["beta"] is ItemStatus.REFUSED
+    # a platform administrator whose token lists no platform role has none of its powers
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, admin)
+    demoted = replace(admin, user=replace(admin.user, rights=Rights(owner.user.tenant_ids)))
+    services.bulk.start(bulk.id, demoted)
+    run(job, store, bulk.id)
+    assert set(services.bulk.get(bulk.id, admin).counts) == {ItemStatus.REFUSED}
+
+
+def test_an_owner_cancels_no_suspension_by_a_dry_run_made_with_more_rights(
+    store: Repositories, services: Services, owner: Actor, admin: Actor, job: BulkJob
+) -> None:
+    for slug in ("acme", "beta"):
+        operation = services.tenants.get(slug, admin).operation
+        assert operation is not None
+        end(store, operation)
+    services.lifecycle.suspend("acme", None, admin)
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, EVERYTHING, admin)
+    assert bulk.total == 1
+    narrowed = replace(admin, user=replace(admin.user, rights=owner.user.rights))
+    services.bulk.start(bulk.id, narrowed)
+    run(job, store, bulk.id)
+    assert set(services.bulk.get(bulk.id, admin).counts) == {ItemStatus.REFUSED}
 
 
 def test_a_dry_run_is_not_started_with_a_token_for_fewer_surfaces(services: Services, admin: Actor) -> None:
