@@ -65,7 +65,12 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "stale_reads": _STALE,
     },
     "stalwart": {"ignored": _FALSE_SUCCESS},
-    "ocis": {"second_creator": _FOREIGN, "ignored": _FALSE_SUCCESS, "stale_reads": _STALE},
+    "ocis": {
+        "second_creator": _FOREIGN,
+        "members_hidden": "a server hides members from all callers or from none, and does not change that by itself",
+        "ignored": _FALSE_SUCCESS,
+        "stale_reads": _STALE,
+    },
 }
 #: only the APIs fail, not the endpoints with the keys that verify tokens
 _PATHS = {"authentik": "^/api", "stalwart": "^/jmap", "ocis": "^/graph"}
