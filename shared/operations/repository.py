@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -46,6 +46,10 @@ _OVERDUE: Document = {
 }
 
 _DUE: Document = {**KNOWN_ACTIONS, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+
+
+#: operations that one tenant's receipt may list
+MAX_EFFECTIVE = 200
 
 
 class AlreadyOpen(Exception):
@@ -113,10 +117,12 @@ class OperationRepository:
             condition = {"status": OperationStatus.RUNNING, "mode": mode}
             return self._rows.count_documents(condition, limit=most, hint="due")
 
-    def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
-        """Return all operations of the tenant with this action, oldest first."""
-        rows = self._rows.find({"tenantId": tenant_id, "action": action}, session=session).sort("_id", ASCENDING)
-        return list(map(operation_of, rows))
+    def effective(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
+        """Return the newest operations with this action that succeeded or changed something outside, oldest first."""
+        has_effect = [{"status": OperationStatus.SUCCEEDED}, {"steps.changes.0": {"$exists": True}}]
+        condition = {"tenantId": tenant_id, "action": action, "$or": has_effect}
+        rows = self._rows.find(condition, session=session).sort("_id", DESCENDING).limit(MAX_EFFECTIVE)
+        return [operation_of(row) for row in rows][::-1]
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
         """Claim a step for one attempt, under a lease.

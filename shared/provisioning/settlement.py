@@ -128,7 +128,7 @@ class Settlement:
                 raise _UsersLeft(tenant.id)
             for on_purged in self._on_purged:
                 on_purged(tenant.id, session)
-            purges = self._operations.of_action(tenant.id, Action.PURGE, session)
+            purges = self._operations.effective(tenant.id, Action.PURGE, session)
             self._tombstones.insert(tenant, purges, operation.users_removed + removed, session)
         elif tenant.owner is not None and tenant.status is Status.ACTIVE:
             self._record_owner(tenant, operation, session)

@@ -19,7 +19,10 @@ class TombstoneRepository:
         self._rows = database["tombstones"]
 
     def insert(self, tenant: Tenant, operations: Sequence[Operation], users_removed: int, session: Transaction) -> None:
-        """Record a purged tenant. `operations`: all its purges, of which the last succeeded. Idempotent."""
+        """Record a purged tenant. `operations`: its purges that removed something, and the last, which succeeded.
+
+        Idempotent.
+        """
         document: Document = {
             "_id": ObjectId(tenant.id),
             "slug": tenant.slug,

@@ -16,25 +16,32 @@ from shared.tenants.model import Status
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
-#: seconds after which the scheduler starts a failed suspend, delete or purge again
-FAILED_ACTION_DELAY = 300.0
+#: seconds after which the scheduler starts a failed suspend, delete or purge again; doubled each time, to the maximum
+FIRST_RESTART_DELAY, MAX_RESTART_DELAY = 300, 3600
 #: seconds from a successful operation to the next drift check
 DRIFT_CHECK_DELAY = 3600.0
 
 
 @dataclass(frozen=True)
 class LifecycleChange:
-    """An action to start. `reason`: of a suspension. `grace`: seconds for which a deleted tenant can be restored."""
+    """An action to start.
+
+    `reason`: of a suspension. `grace`: seconds for which a deleted tenant can be restored. `is_restart`: the scheduler
+    starts an action again that failed.
+    """
 
     action: Action
     reason: str | None = None
     grace: float = 0.0
+    is_restart: bool = False
 
 
 def lifecycle_fields(change: LifecycleChange) -> Document:
     """Return the fields to set when the action is accepted."""
     action = change.action
     fields: Document = {"retryAt": "$$REMOVE"}
+    if not change.is_restart:
+        fields["restarts"] = "$$REMOVE"
     accepted = TRANSITIONS[action].accepted
     if accepted is not None:
         fields["status"] = accepted
@@ -97,15 +104,23 @@ def settlement_fields(operation: Operation) -> Document:
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _success(operation)
     if operation.status is OperationStatus.FAILED and operation.action in RETRIED_AFTER_FAILURE:
-        fields["retryAt"] = seconds_from_now(FAILED_ACTION_DELAY)
+        fields |= _restart_fields()
     return fields
+
+
+def _restart_fields() -> Document:
+    """Return when the scheduler starts the failed action again, and how often it will have done so."""
+    restarts: Document = {"$ifNull": ["$restarts", 0]}
+    doubled = {"$multiply": [FIRST_RESTART_DELAY * 1000, {"$pow": [2, {"$min": [restarts, 10]}]}]}
+    delay = {"$min": [MAX_RESTART_DELAY * 1000, doubled]}
+    return {"retryAt": {"$add": ["$$NOW", delay]}, "restarts": {"$add": [restarts, 1]}}
 
 
 def _success(operation: Operation) -> Document:
     action, transition = operation.action, TRANSITIONS[operation.action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
-    fields["driftDueAt"] = seconds_from_now(DRIFT_CHECK_DELAY)
+    fields |= {"driftDueAt": seconds_from_now(DRIFT_CHECK_DELAY), "restarts": "$$REMOVE"}
     if transition.ends is Status.ACTIVE:
         fields["activationId"] = {
             "$ifNull": ["$activationId", {"$cond": [_WAS_ACTIVE, "$$REMOVE", ObjectId(operation.id)]}]
