@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pymongo
 import pytest
 import redis
@@ -27,6 +28,10 @@ pytest_plugins = [
     "tests.api.rights_fixture",
     "tests.platform_fixture",
 ]
+
+# a busy machine makes examples slow, which proves nothing of the code
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 #: the variable by which the controlling process gives its workers the shared server
 SHARED = "DEZKY_TEST_MONGODB_URI"
