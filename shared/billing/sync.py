@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -57,11 +58,14 @@ class BillingService:
         ended = self._subscriptions.of_tenants((tenant_id,))
         return next((one for one in ended if one.stripe_subscription_id is not None), None)
 
-    def save(self, operation: Operation, bill: Bill) -> bool:
-        """Record a billing step's subscription. False, with nothing written, after a newer change of the tenant."""
+    def save(self, operation: Operation, bill: Bill, until: datetime | None = None) -> bool:
+        """Record a billing step's subscription.
+
+        False, with nothing written, after a newer change of the tenant, or after `until`, the end of the step's lease.
+        """
 
         def work(session: Transaction) -> bool:
-            if not self._tenants.lock_generation(operation.tenant_id, operation.generation, session):
+            if not self._tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
                 return False
             author = Author(operation.requested_by, operation.request_id)
             known = self._subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
@@ -76,11 +80,11 @@ class BillingService:
 
         return self._connection.transaction(work)
 
-    def save_plan(self, operation: Operation, plan: str) -> None:
-        """Record the tenant's plan on its live subscription, unless there is a newer change of the tenant."""
+    def save_plan(self, operation: Operation, plan: str, until: datetime | None = None) -> None:
+        """Record the tenant's plan on its live subscription, under the same conditions as `save`."""
 
         def work(session: Transaction) -> None:
-            if self._tenants.lock_generation(operation.tenant_id, operation.generation, session):
+            if self._tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
                 live = self._subscriptions.find_live(operation.tenant_id, session)
                 if live is not None:
                     author = Author(operation.requested_by, operation.request_id)

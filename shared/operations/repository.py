@@ -145,9 +145,13 @@ class OperationRepository:
         return Claim(operation, operation.step(step), token) if operation else None
 
     def record(self, claim: Claim, outcome: Outcome, retry_in: float = 0.0) -> Operation | None:
-        """Record an attempt's outcome. Return None when the lease was lost: the outcome is then discarded."""
+        """Record an attempt's outcome. Return None when its lease has ended: the outcome is then discarded.
+
+        What the attempt saved after that was refused too (`TenantRepository.save_remote`), even if no other began.
+        """
+        held = {"steps.leaseToken": claim.token, "$expr": updates.is_leased(claim.token)}
         return self._update(
-            {"_id": ObjectId(claim.operation.id), "steps.leaseToken": claim.token},
+            {"_id": ObjectId(claim.operation.id), **held},
             updates.recorded(claim.step.name, outcome, retry_in, self._grace),
         )
 

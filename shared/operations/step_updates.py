@@ -22,6 +22,7 @@ from shared.operations.expressions import (
     IS_OPEN,
     IS_RUNNING,
     STAGE_STARTED,
+    any_step,
     due_time_from_steps,
     named,
     steps_where,
@@ -188,6 +189,11 @@ def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
         deferral_fields(),
         with_problems(),
     ]
+
+
+def is_leased(token: str) -> Document:
+    """Return an `$expr`: the lease of the attempt with this token has not ended."""
+    return any_step({"$and": [{"$eq": ["$$step.leaseToken", token]}, {"$gt": ["$$step.leaseUntil", "$$NOW"]}]})
 
 
 def claimable(step: str, dispatch: int) -> Document:

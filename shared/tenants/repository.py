@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument
@@ -34,6 +33,7 @@ from shared.tenants.filters import change_document, own_filter, query_filters, s
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.updates import (
     LifecycleChange,
+    current,
     drifted_integrations,
     incremented,
     is_newer,
@@ -186,7 +186,7 @@ class TenantRepository:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
         self._rows.update_one(
-            {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
+            current(operation.tenant_id, operation.generation),
             [
                 {
                     "$set": {
@@ -209,38 +209,38 @@ class TenantRepository:
             DueTenant(tenant_of(row), True) for row in to_purge
         ]
 
-    def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
-        """Save remote ids. Return False and write nothing when a newer change was accepted meanwhile."""
-        return self._guarded(tenant_id, generation, remote_fields(fields))
+    def save_remote(self, tenant_id: str, generation: int, fields: Document, until: datetime | None = None) -> bool:
+        """Save remote ids. Return False and write nothing after a newer change or `until`: the end of the lease."""
+        return self._guarded(current(tenant_id, generation, until), remote_fields(fields))
 
     def record_steps(self, operation: Operation) -> bool:
         """Copy the state of a running operation's steps to the tenant.
 
         Return False and write nothing when the tenant shows a later state, or a newer change was accepted.
         """
-        return self._guarded(operation.tenant_id, operation.generation, step_fields(operation), is_newer(operation))
+        shows_less = {**current(operation.tenant_id, operation.generation), "$expr": is_newer(operation)}
+        return self._guarded(shows_less, step_fields(operation))
 
-    def lock_generation(self, tenant_id: str, generation: int, session: Transaction) -> bool:
-        """Return whether this generation is current. Until the transaction ends, no newer change can be accepted.
+    def lock_generation(self, tenant_id: str, generation: int, session: Transaction, until: datetime | None) -> bool:
+        """Return whether this generation is current and `until`, the end of a lease, has not passed.
 
-        The write conflicts with that of any concurrent change.
+        The write conflicts with that of any newer change, so none can be accepted until the transaction ends.
         """
-        condition = {"_id": ObjectId(tenant_id), "generation": generation}
-        done = self._rows.update_one(condition, [{"$set": {"fencedAt": "$$NOW"}}], session=session)
+        fenced = [{"$set": {"fencedAt": "$$NOW"}}]
+        done = self._rows.update_one(current(tenant_id, generation, until), fenced, session=session)
         return done.matched_count == 1
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
         row = self._rows.find_one_and_update(
-            {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
+            current(operation.tenant_id, operation.generation),
             versioned_update(settlement_fields(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         return tenant_of(row) if row else None
 
-    def _guarded(self, tenant_id: str, generation: int, fields: Document, expr: Document | None = None) -> bool:
-        condition = {"_id": ObjectId(tenant_id), "generation": generation} | ({"$expr": expr} if expr else {})
+    def _guarded(self, condition: Document, fields: Document) -> bool:
         with translate_errors():
             return self._rows.update_one(condition, versioned_update(fields)).matched_count == 1
 

@@ -17,7 +17,7 @@ from shared.db.documents import Transaction
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok
 from shared.integrations.reasons import REASONS
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
+from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import Status, Tenant
 from shared.tenants.repository import TenantRepository
@@ -137,9 +137,7 @@ def test_exhausted_attempts_name_the_last_cause(
 def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_other(
     operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    runners = RunnerFixture(
-        store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02)
-    )
+    runners = RunnerFixture(store, dispatcher, make_settings(step_max_attempts=2))
     for _ in range(2):  # two workers claimed the step and died
         assert store.operations.claim(operation.id, "ocis", 1, 0.0)
     run_all(runners.runner(), operation)
@@ -270,6 +268,45 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
     runners.runner(ocis=overtaken).run(operation.id, "ocis", 1)
     assert saved == [False]
     assert services.tenants.get("acme", admin).tenant.remote == {}
+
+
+def test_an_attempt_whose_lease_has_ended_neither_saves_nor_ends_the_step(
+    store: Repositories,
+    dispatcher: Dispatcher,
+    make_settings: Callable[..., Settings],
+    operation: Operation,
+    services: Services,
+    admin: Actor,
+) -> None:
+    runners = RunnerFixture(store, dispatcher, make_settings(lease_seconds=0.6, attempt_seconds=0.5))
+    saved = {}
+
+    def second(work: StepContext, client: Any) -> Outcome:
+        saved["second"] = work.save(ocisNewSpaceId="of the second attempt")
+        return ok()
+
+    def frozen(work: StepContext, client: Any) -> Outcome:
+        """Begin, and go on only after the lease has ended and another attempt has run."""
+        saved["in time"] = work.save(ocisNewSpaceId="of the first attempt")
+        time.sleep(0.7)
+        saved["unclaimed"] = work.save(ocisNewSpaceId="late")
+        assert store.operations.record(claimed_by(store, operation, "ocis"), ok()) is None
+        run_all(runners.runner(ocis=second), operation)
+        saved["late"] = work.save(ocisNewSpaceId="later")
+        return ok()
+
+    result = runners.runner(ocis=frozen).run(operation.id, "ocis", 1)
+    assert saved == {"in time": True, "unclaimed": False, "second": True, "late": False}
+    assert result.summary == "lease lost"
+    tenant = services.tenants.get("acme", admin).tenant
+    assert (tenant.status, tenant.remote["ocisNewSpaceId"]) == (Status.ACTIVE, "of the second attempt")
+
+
+def claimed_by(store: Repositories, operation: Operation, step: str) -> Claim:
+    """Return the claim of the step's latest attempt."""
+    (row,) = store.connection.database["operations"].find({"steps.name": step})
+    (token,) = [one["leaseToken"] for one in row["steps"] if one["name"] == step]
+    return Claim(operation, operation.step(step), token)
 
 
 def test_a_late_worker_does_not_overwrite_the_operations_final_status(

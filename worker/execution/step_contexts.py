@@ -64,7 +64,8 @@ class StepContexts:
             if not changed or operation.is_dry_run:
                 return True
             on_record.update(changed)
-            return self._tenants.save_remote(tenant.id, operation.generation, changed)
+            # no other attempt of the step can begin before the lease has ended, so nothing newer is overwritten
+            return self._tenants.save_remote(tenant.id, operation.generation, changed, claim.step.lease_until)
 
         return StepContext(
             tenant=tenant,

@@ -17,7 +17,7 @@ class Account:
     """`price`: the plan's, None when it has none. `prices`: those of all plans. `attempt`: counts from 1.
 
     `known`: reads the tenant's recorded subscription. `save` records Stripe's state, and `save_plan` the tenant's plan
-    on its live subscription, unless a newer change of the tenant was accepted.
+    on its live subscription, unless a newer change of the tenant was accepted or the attempt's lease has ended.
     """
 
     price: str | None
@@ -33,14 +33,15 @@ def account_of(
     billing: BillingService, operation: Operation, step: StepRecord, plan: str, prices: Mapping[str, str]
 ) -> Account:
     """Return the account for one attempt of a step; a dry run saves nothing."""
+    lease_end = step.lease_until
     return Account(
         price=prices.get(plan),
         prices=frozenset(prices.values()),
         generation=operation.generation,
         attempt=step.attempts,
         known=partial(billing.known, operation.tenant_id),
-        save=_save_nothing if operation.is_dry_run else partial(billing.save, operation),
-        save_plan=_save_nothing if operation.is_dry_run else partial(billing.save_plan, operation),
+        save=_save_nothing if operation.is_dry_run else partial(billing.save, operation, until=lease_end),
+        save_plan=_save_nothing if operation.is_dry_run else partial(billing.save_plan, operation, until=lease_end),
     )
 
 

@@ -43,7 +43,7 @@ class StepContext:
     """The context of one attempt of a step.
 
     `signer`: signs and verifies ownership markers of the step's product.
-    `save(field=value)`: records a remote id at once; returns False if a newer operation was accepted.
+    `save(field=value)`: records a remote id at once; returns False after a newer operation or the lease's end.
     `found`: remote values that can be read again; they are recorded with the outcome, which saves a write.
     `group_prefix`: the setting OIDC_TENANT_GROUP_PREFIX.
     `member_role`: role of a tenant's group in its space.
