@@ -221,13 +221,13 @@ class TenantRepository:
         shows_less = {**current(operation.tenant_id, operation.generation), "$expr": is_newer(operation)}
         return self._guarded(shows_less, step_fields(operation))
 
-    def lock_generation(self, tenant_id: str, generation: int, session: Transaction, until: datetime | None) -> bool:
-        """Return whether this generation is current and `until`, the end of a lease, has not passed.
+    def lock_generation(self, id_: str, generation: int, session: Transaction, until: datetime | None = None) -> bool:
+        """Return whether the tenant's generation is current and `until`, the end of a lease, has not passed.
 
         The write conflicts with that of any newer change, so none can be accepted until the transaction ends.
         """
         fenced = [{"$set": {"fencedAt": "$$NOW"}}]
-        done = self._rows.update_one(current(tenant_id, generation, until), fenced, session=session)
+        done = self._rows.update_one(current(id_, generation, until), fenced, session=session)
         return done.matched_count == 1
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
