@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 
 from flask import g, request
@@ -10,6 +11,7 @@ from api.auth.guard import actor
 from shared.application.services import Services
 from shared.core.errors import Forbidden
 from shared.rights.held_rights import has_lost_rights, rights_snapshot
+from shared.rights.policy import Actor
 
 FEWER = "You have fewer rights than when this request was first answered, so the response is not replayed."
 
@@ -19,27 +21,50 @@ class ReplayRights:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        #: by the first part of the stored Location
+        self._checks = {
+            "tenants": self._require_tenant,
+            "users": self._require_user,
+            "webhooks": self._require_webhook,
+            "bulk-operations": self._require_bulk,
+        }
 
     def held(self) -> list[str]:
         """Return the rights of this request's caller, to be stored with the response."""
         found = g.get("actor")
         return sorted(rights_snapshot(found)) if found is not None else []
 
-    def require(self, kept: Collection[str], location: str | None) -> None:
-        """Raise UnknownUser, Forbidden when a right was revoked, or NotFound when the tenant is no longer the caller's.
+    def require(self, kept: Collection[str], location: str | None, body: bytes) -> None:
+        """Raise UnknownUser, Forbidden when a right was revoked, or NotFound when the caller no longer sees the object.
 
-        `location`: the header of the stored response.
+        `location`, `body`: of the stored response.
         """
         caller = actor(self._services)
         if has_lost_rights(caller, kept):
             raise Forbidden(FEWER)
         parts = request.view_args or {}
-        slug = parts.get("slug") or _slug(location)
-        if slug is not None:
-            self._services.tenants.visible(slug, caller)
+        kind, _, made = (location or "").strip("/").partition("/")
+        if "slug" in parts:
+            self._services.tenants.visible(parts["slug"], caller)
         if "operation_id" in parts:
             self._services.operations.get(parts["operation_id"], caller)
+        if "webhook_id" in parts:
+            self._services.webhooks.get(parts["webhook_id"], caller)
+        if kind in self._checks:
+            self._checks[kind](made, caller, body)
 
+    def _require_tenant(self, slug: str, caller: Actor, body: bytes) -> None:
+        self._services.tenants.visible(slug, caller)
 
-def _slug(location: str | None) -> str | None:
-    return location.removeprefix("/tenants/") if location and location.startswith("/tenants/") else None
+    def _require_user(self, user_id: str, caller: Actor, body: bytes) -> None:
+        shown = self._services.users.get(user_id, caller).tenant_ids
+        if not set(json.loads(body)["tenantIds"]).issubset(shown):
+            raise Forbidden("You see less of this user than when they were created, so the response is not replayed.")
+
+    def _require_webhook(self, webhook_id: str, caller: Actor, body: bytes) -> None:
+        self._services.webhooks.get(webhook_id, caller)
+
+    def _require_bulk(self, bulk_id: str, caller: Actor, body: bytes) -> None:
+        self._services.bulk.get(bulk_id, caller)
+        for named in json.loads(body)["tenants"]:
+            self._services.tenants.visible(named["tenant"], caller)

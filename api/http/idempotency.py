@@ -29,7 +29,7 @@ class Rights(Protocol):
     def held(self) -> list[str]:
         """Return the rights of this request's caller."""
 
-    def require(self, kept: Collection[str], location: str | None) -> None:
+    def require(self, kept: Collection[str], location: str | None, body: bytes) -> None:
         """Raise a domain error when this request's caller has lost one of them."""
 
 
@@ -45,7 +45,7 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
             raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
         turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
         if isinstance(turn, StoredResponse):
-            rights.require(turn.rights, turn.headers.get("Location"))
+            rights.require(turn.rights, turn.headers.get("Location"), turn.body)
             return Response(turn.body, turn.status, {**turn.headers, "Idempotency-Replayed": "true"})
         g.turn = turn
         return None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import requests
 
 from tests.api.rights_fixture import RightsFixture
 
 
-def post(rights: RightsFixture, caller: str, path: str, **body: Any) -> requests.Response:
+def post(rights: RightsFixture, caller: str, path: str, key: str = "key-1", **body: Any) -> requests.Response:
     sent = {"json": body} if body else {}
-    return rights.people[caller]("POST", path, headers={"Idempotency-Key": "key-1"}, **sent)
+    return rights.people[caller]("POST", path, headers={"Idempotency-Key": key}, **sent)
 
 
 def test_an_answer_is_shown_again_while_the_rights_are_the_same(rights: RightsFixture) -> None:
@@ -38,6 +39,44 @@ def test_a_response_is_not_replayed_after_its_tenant_moved_to_another_partner(ri
     other = rights.made("other", "/partners", slug="other", name="Other")
     rights.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
     assert post(rights, "reseller", "/tenants/acme/reconcile").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/users", {"authentikSubjectId": "s9", "email": "s9@acme.test", "name": "S"}),
+        ("/bulk-operations", {"action": "reconcile", "selector": {"tenants": ["acme"]}}),
+    ],
+)
+def test_a_response_about_a_tenants_object_is_not_replayed_after_the_tenant_moved(
+    rights: RightsFixture, path: str, body: dict[str, Any]
+) -> None:
+    in_acme = {"tenantIds": [rights.ids["acme"]]} if path == "/users" else {}
+    first, again = (post(rights, "reseller", path, **body, **in_acme) for _ in range(2))
+    assert first.status_code == 201, first.text
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = rights.made("other", "/partners", slug="other", name="Other")
+    rights.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
+    assert post(rights, "reseller", path, **body, **in_acme).status_code == 404
+
+
+def test_a_webhooks_secret_is_not_replayed_after_its_tenant_was_deleted(rights: RightsFixture) -> None:
+    made = {"url": "https://hooks.acme.test/", "tenantId": rights.ids["acme"]}
+    both = (("/webhooks", made), (f"/webhooks/{rights.ids['webhook']}/rotate-secret", {}))
+    for number, (path, body) in enumerate(both):
+        assert post(rights, "owner", path, f"key-{number}", **body).ok
+        assert post(rights, "owner", path, f"key-{number}", **body).headers["Idempotency-Replayed"] == "true"
+    rights.rows["tenants"].update_one({"slug": "acme"}, {"$set": {"status": "deleted"}})
+    for number, (path, body) in enumerate(both):
+        assert post(rights, "owner", path, f"key-{number}", **body).status_code == 404
+
+
+def test_a_user_is_not_replayed_with_tenants_that_the_caller_no_longer_manages(rights: RightsFixture) -> None:
+    gamma = rights.made("gamma", "/tenants", slug="gamma", name="G", partnerId=rights.ids["partner"])
+    new = {"authentikSubjectId": "s9", "email": "s9@acme.test", "name": "S", "tenantIds": [rights.ids["acme"], gamma]}
+    assert post(rights, "reseller", "/users", **new).status_code == 201
+    rights.people["admin"]("PATCH", "/tenants/gamma", json={"partnerId": None})
+    assert post(rights, "reseller", "/users", **new).status_code == 403
 
 
 def test_a_response_is_not_replayed_to_a_former_administrator(rights: RightsFixture) -> None:
