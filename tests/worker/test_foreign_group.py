@@ -13,7 +13,7 @@ from shared.operations.model import Mode
 from shared.rights.policy import Caller
 from tests.platform_fixture import PlatformFixture
 from tests.records import EVERY_SURFACE
-from tests.simulators import OTHER_ID
+from tests.simulators import OTHER_ID, fault
 from worker import ownership_markers
 
 
@@ -76,5 +76,10 @@ def test_a_group_of_another_tenant_or_none_is_not_repaired(platform: PlatformFix
     code, output = call(platform, "repair", "acme")
     assert (code, "delete the key" in output) == (1, True)
     assert group.attributes == {"dezky": {"tenantId": OTHER_ID}}
+    answer = {"status": 404, "body": "{}", "content_type": "application/json"}
+    fault(platform.authentik, kind="status", path=f"/groups/{group.pk}/", **answer)
+    code, output = call(platform, "repair", "acme")
+    assert (code, "answers 404 for it" in output, "not there any more" in output) == (1, True, False)
+    platform.authentik.faults.clear()
     directory.delete_group(group)
     assert "not there any more" in call(platform, "repair", "acme")[1]

@@ -83,6 +83,9 @@ def test_a_command_prints_the_marker_of_mail_domains_and_writes_it_back(platform
 
     assert command("show", "acme", "stalwart") == (0, f"{signer.text(tenant.id)}\n")
     assert "already" in command("repair", "acme", "stalwart")[1]
+    lost = {"stalwartClosedDomains": [{"domain": "lost.test", "id": "zzz"}]}
+    platform.rows["tenants"].update_one({"slug": "acme"}, {"$set": lost})
+    assert "Stalwart does not show lost.test" in command("repair", "acme", "stalwart")[1]
     control(platform.stalwart, "update", **domain, patch={"description": "Our own", "name": "renamed.test"})
     assert "renamed.test" in command("repair", "acme", "stalwart")[1]
     assert described() == f"Our own {signer.text(tenant.id)}"

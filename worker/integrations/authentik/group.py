@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok
@@ -123,9 +124,15 @@ def _named(step: StepContext, authentik: AuthentikClient) -> Group | None:
     Raises TemporaryError when it is the one on record: then the 404 proves no absence.
     """
     named = authentik.find_group(step.group_name)
-    if named is not None and named.id == step.remote("authentikGroupId") and not named.tenant_id:
-        raise TemporaryError("unexpected_answer", "Authentik lists the group on record and answers 404 for it.")
+    if named is not None and not named.tenant_id:
+        require_absence(step.remote("authentikGroupId"), [named])
     return named
+
+
+def require_absence(group_id: str | None, listed: Iterable[Group]) -> None:
+    """Require that a group that was answered 404 is not listed either. Raises TemporaryError("unexpected_answer")."""
+    if any(one.id == group_id for one in listed):
+        raise TemporaryError("unexpected_answer", "Authentik lists the group on record and answers 404 for it.")
 
 
 def _marked(step: StepContext, authentik: AuthentikClient) -> Group | None:

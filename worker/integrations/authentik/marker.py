@@ -8,7 +8,7 @@ from shared.integrations.outcomes import NotFound, PermanentError
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
 from worker.integrations.authentik.client import AuthentikClient
-from worker.integrations.authentik.group import group_marker
+from worker.integrations.authentik.group import group_marker, require_absence
 from worker.integrations.authentik.models import OUR_KEY, marker
 
 
@@ -21,6 +21,7 @@ def repair_marker(tenant: Tenant, authentik: AuthentikClient, signer: MarkerSign
     """Write the marker back into the group on record and return a sentence about it. It is not signed.
 
     Raises NotFound without a group, PermanentError("marker_replaced") when it has another tenant's marker.
+    TemporaryError: Authentik lists the group that it does not find by its id.
     """
     group_id = tenant.remote.get("authentikGroupId")
     if group_id is None:
@@ -28,7 +29,8 @@ def repair_marker(tenant: Tenant, authentik: AuthentikClient, signer: MarkerSign
     try:
         group = authentik.get_group(group_id)
     except NotFound:
-        raise NotFound("The group on record is not there any more; reconcile the tenant.") from None
+        require_absence(group_id, authentik.list_groups())
+        raise NotFound("The group on record is not there any more, nor is it listed; reconcile the tenant.") from None
     if group.tenant_id not in (None, tenant.id):
         raise PermanentError("marker_replaced", f"The group on record is {group.name}.")
     if group.tenant_id == tenant.id:

@@ -75,9 +75,11 @@ def repair_markers(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigne
     if foreign:
         raise PermanentError("taken", f"These mail domains carry another tenant's marker: {', '.join(foreign)}.")
     repaired = [one.name for one in domains if _repair(tenant, stalwart, signer, one)]
+    missing = [entry["domain"] for entry in entries if entry["id"] not in {one.id for one in domains}]
+    rest = f" Stalwart does not show {', '.join(missing)}: reconcile the tenant." if missing else ""
     if not repaired:
-        return f"The mail domains {', '.join(one.name for one in domains)} carry the marker already."
-    return f"Wrote the marker into the description of the mail domains {', '.join(repaired)}."
+        return f"The mail domains {', '.join(one.name for one in domains)} carry the marker already.{rest}"
+    return f"Wrote the marker into the description of the mail domains {', '.join(repaired)}.{rest}"
 
 
 def _repair(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigner, domain: MailDomain) -> bool:
