@@ -62,6 +62,7 @@ class BillingService:
         """Record a billing step's subscription.
 
         False, with nothing written, after a newer change of the tenant, or after `until`, the end of the step's lease.
+        Raises SubscriptionExists when its record was canceled here and the tenant has another live one.
         """
 
         def work(session: Transaction) -> bool:
@@ -108,7 +109,9 @@ class BillingService:
         try:
             return self._connection.transaction(work)
         except SubscriptionExists:
+            # people must decide between the two records; the tenant's next reconcile reads Stripe again
             log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
+            self._billing_syncs.end(claim)
             return False
 
     def _write(

@@ -103,6 +103,10 @@ REASONS: Mapping[str, Reason] = {
         "More than one object carries this tenant's ownership marker.",
         "Find out which one holds the data, remove the others, then reconcile the tenant.",
     ),
+    "second_subscription": Reason(
+        "A subscription runs in Stripe whose record was canceled here, and the tenant has another live record.",
+        "Delete the record that is not wanted, or end the subscription in Stripe; then reconcile the tenant.",
+    ),
     "bad_credentials": Reason(
         "The integration refuses our credentials.",
         "Renew the credentials in the settings and restart the workers, then reconcile the tenants whose step failed.",

@@ -12,7 +12,7 @@ import requests
 
 from sandbox.simulators.stripe.outbox import signature
 from shared.config.settings import Settings
-from shared.subscriptions.model import SubscriptionStatus
+from shared.subscriptions.model import NewSubscription, SubscriptionStatus
 from shared.tenants.views import TenantView
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
@@ -136,6 +136,23 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
     assert (
         tenancy.store.connection.transaction(lambda session: tenancy.store.billing_syncs.end(claim, session)) is False
     )
+
+
+def test_a_canceled_record_beside_a_live_one_gives_the_step_a_remedy_and_ends_the_sync(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    first = tenancy.record(view)
+    tenancy.plane.subscriptions.change(first.id, {"status": SubscriptionStatus.CANCELED}, tenancy.admin, None)
+    second = tenancy.plane.subscriptions.create(NewSubscription(view.tenant.id, "starter"), tenancy.admin)
+    step = tenancy.billed(tenancy.reconcile())
+    assert (step.status, step.reason, bool(step.remedy)) == ("error", "second_subscription", True)
+    assert send(address, event(tenancy, "active")) == 200
+    tenancy.sync()
+    due = tenancy.store.connection.client[tenancy.settings.mongodb_database]["subscriptions"]
+    assert due.count_documents({"lookAt": {"$exists": True}}) == 0
+    tenancy.plane.subscriptions.delete(second.id, tenancy.admin, None)
+    assert tenancy.billed(tenancy.reconcile()).status == "ok"
+    assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 
 
 class Overtaken:

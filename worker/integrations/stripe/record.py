@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared.billing.model import Bill
-from shared.integrations.outcomes import TemporaryError
+from shared.core.errors import SubscriptionExists
+from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.integrations.billing_account import Account
 from worker.integrations.step_context import StepContext
 from worker.integrations.stripe.models import BilledSubscription
@@ -38,9 +39,13 @@ def create_once(step: StepContext, what: str, make: Callable[..., T], find: Call
 
 
 def save(step: StepContext, found: BilledSubscription) -> None:
+    """Save a subscription on our record. Raises PermanentError("second_subscription") when another one is live."""
     account = account_of_step(step)
     plan = step.tenant.plan if found.price_id == account.price else None
-    account.save(Bill(found.customer_id, found.id, found.status, found.period_ends_at, plan))
+    try:
+        account.save(Bill(found.customer_id, found.id, found.status, found.period_ends_at, plan))
+    except SubscriptionExists:
+        raise PermanentError("second_subscription") from None
 
 
 def account_of_step(step: StepContext) -> Account:
