@@ -35,6 +35,13 @@ def _email(text: str) -> str:
     return f"{found.local_part}@{found.ascii_domain}"
 
 
+def _invoice_email(text: str) -> str:
+    address = _email(text)
+    if not address.isascii():
+        raise ValueError("must have only ASCII characters before the @: Stripe sends invoices to no other address")
+    return address
+
+
 def _owner_email(text: str) -> str:
     """Return the address with its domain in A-labels, if Authentik takes it as a username and an e-mail address."""
     try:
@@ -111,6 +118,12 @@ Name = Annotated[
 ]
 Email = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_email), _text(254, "RFC 5321 address", format="email")
+]
+InvoiceEmail = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    AfterValidator(_invoice_email),
+    _text(254, "RFC 5321 address with an ASCII local part", format="email"),
 ]
 OwnerEmail = Annotated[
     str,

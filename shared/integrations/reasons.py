@@ -157,7 +157,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "invalid": Reason(
         "The integration refuses the values as invalid.",
-        "Correct the tenant's name or domains, then reconcile the tenant.",
+        "Correct the tenant's name, domains or billing information, then reconcile the tenant.",
     ),
     # the operation's own limits
     "attempts_exhausted": Reason(

@@ -32,6 +32,8 @@ class Address:
 
 @dataclass(frozen=True)
 class BillingInfo:
+    """What a tenant's invoices show. Empty: it was removed, so they show nothing but the tenant's name."""
+
     company: str = ""
     vat_id: str = ""
     email: str = ""
@@ -166,7 +168,8 @@ def _merged_owner(known: Owner | None, patch: Mapping[str, str]) -> Owner:
 
 def _merged_billing(known: BillingInfo | None, patch: Mapping[str, Any] | None) -> BillingInfo | None:
     if patch is None:
-        return None
+        # kept as empty: without any, the step would leave what invoices show as it is
+        return BillingInfo() if known else None
     known = known or BillingInfo()
     plain = {name: value or "" for name, value in patch.items() if name != "address"}
     address = known.address

@@ -198,6 +198,17 @@ def test_the_portals_first_page_has_profile_tenants_and_subscriptions(rights: Ri
     assert [one["_id"] for one in page["subscriptions"]] == [rights.ids["acme_subscription"]]
 
 
+def test_an_address_for_invoices_with_a_non_ascii_local_part_is_refused(rights: RightsFixture) -> None:
+    root, billing = rights.people["admin"], {"billingInfo": {"email": "jürgen@acme.test"}}
+    for refused in (
+        root("PATCH", "/tenants/acme", json=billing),
+        root("POST", "/tenants", json={"slug": "umlaut", "name": "Umlaut"} | billing),
+    ):
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/billingInfo/email")
+        assert "ASCII" in refused.json()["errors"][0]["detail"]
+    assert root("PATCH", "/tenants/acme", json={"billingInfo": {"email": "j@müller.test"}}).status_code == 200
+
+
 def test_a_patch_merges_and_starts_an_operation_only_for_fields_that_products_have(
     rights: RightsFixture, store: Repositories
 ) -> None:

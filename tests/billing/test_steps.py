@@ -155,6 +155,22 @@ def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None
     assert isinstance(tenancy.tenant().tenant.billing_info, BillingInfo)
 
 
+def test_removed_billing_information_leaves_stripe_and_what_people_wrote_there_stays_without_any(
+    tenancy: Tenancy,
+) -> None:
+    tenancy.set_up()
+    (customer,) = tenancy.server.objects.customers.values()
+    customer["email"] = "by-hand@acme.test"
+    tenancy.billed(tenancy.plane.tenants.change("acme", {"name": "Acme AG"}, tenancy.admin, None))
+    assert (customer["name"], customer["email"]) == ("Acme AG", "by-hand@acme.test")
+    info = {"company": "Old", "email": "old@acme.test", "vat_id": "DE123456789", "address": {"city": "Bonn"}}
+    tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
+    tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": None}, tenancy.admin, None))
+    assert (customer["name"], customer["email"], any(customer["address"].values())) == ("Acme AG", None, False)
+    assert tenancy.server.objects.tax_ids == {}
+    assert tenancy.billed(tenancy.reconcile()).changes == ()
+
+
 def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_is_no_drift(tenancy: Tenancy) -> None:
     tenancy.set_up()
     info = {"email": "bills@müller.example"}
@@ -163,6 +179,15 @@ def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_
     (customer,) = tenancy.server.objects.customers.values()
     assert customer["email"] == "bills@xn--mller-kva.example"
     assert tenancy.billed(tenancy.reconcile()).changes == ()
+
+
+def test_a_stored_address_that_stripe_does_not_accept_is_named_with_a_remedy(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    info = {"email": "jürgen@acme.test"}
+    step = tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
+    assert (step.status, step.reason) == ("error", "invalid")
+    assert "e-mail" in str(step.message)
+    assert "billing information" in str(step.remedy)
 
 
 # -- a tenant's end

@@ -6,10 +6,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, create_model, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from api.http.responses import OMIT_EMPTY, ResponseModel, to_json
-from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, OwnerEmail, Slug
+from api.schemas.fields import Country, DomainName, InvoiceEmail, Line, Name, ObjectIdText, OwnerEmail, Slug
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from api.schemas.tenants.operations import OperationResponse
@@ -31,7 +31,7 @@ class AddressRequest(RequestModel):
 class BillingInfoRequest(RequestModel):
     company: Line = ""
     vat_id: Line = ""
-    email: Email | None = None
+    email: InvoiceEmail | None = None
     address: AddressRequest = AddressRequest()
 
     def to_domain(self) -> BillingInfo:
@@ -100,7 +100,7 @@ class UpdateAddressRequest(PatchModel):
 class UpdateBillingInfoRequest(PatchModel):
     company: Line | None = None
     vat_id: Line | None = None
-    email: Email | None = None
+    email: InvoiceEmail | None = None
     address: UpdateAddressRequest | None = None
 
     def sent_fields(self) -> dict[str, Any]:
@@ -136,6 +136,8 @@ class UpdateTenantRequest(PatchModel):
 #: responses in the cache: a few pages of a few callers
 CACHE_SIZE = 1024
 
+#: leaves billing information out of the response that was removed
+OMIT_REMOVED = BeforeValidator(lambda found: None if found == BillingInfo() else found)
 FilledText = Annotated[str | None, OMIT_EMPTY]
 StepState = Literal["pending", "ok", "skipped", "error"]
 
@@ -174,7 +176,7 @@ class _TenantFields(ResponseModel):
     status: Status
     plan: str
     domains: list[str]
-    billing_info: BillingInfoResponse | None = None
+    billing_info: Annotated[BillingInfoResponse | None, OMIT_REMOVED] = None
     partner_id: str | None = None
     provisioning_status: dict[str, StepState]
     provisioning_errors: dict[str, str]

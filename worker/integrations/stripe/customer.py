@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.integrations.outcomes import NotFound, PermanentError
 from worker.integrations.step_context import StepContext
-from worker.integrations.stripe.models import BilledSubscription, Customer
+from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
 from worker.integrations.stripe.record import account_of_step, create_once
 from worker.integrations.stripe.tax_ids import TaxId, tax_id_of
 
@@ -26,6 +26,8 @@ def ensure_customer(step: StepContext, billing: StripeClient, live: BilledSubscr
             Customer("", tenant.id, "", ""),
         )
     if not customer.is_invoiced_as(tenant.name, tenant.billing_info):
+        if tenant.billing_info is not None and not ascii_address(tenant.billing_info.email).isascii():
+            raise PermanentError("invalid", "Stripe sends invoices to no e-mail address with a non-ASCII local part.")
         act = partial(billing.update_customer, customer.id, tenant.name, tenant.billing_info)
         customer = step.change(f"set the details on the invoices of {tenant.name}", act, customer)
     return customer
