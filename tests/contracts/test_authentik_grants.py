@@ -30,6 +30,12 @@ def start(client: OAuthClient, scope: str = SCOPE) -> dict[str, Any]:
     return dict(answer.json())
 
 
+def start_and_approve(client: OAuthClient, person: Person) -> dict[str, Any]:
+    started = start(client)
+    person.approve(started)
+    return started
+
+
 def poll(client: OAuthClient, started: dict[str, Any], **form: str) -> Any:
     return client.token(grant_type=DEVICE_GRANT, device_code=started["device_code"], **form)
 
@@ -60,18 +66,15 @@ def test_a_confidential_client_sends_its_secret_to_redeem_and_not_to_ask(
     new_client: NewClient, new_person: NewPerson
 ) -> None:
     """Seen: a confidential client must send its secret to redeem: without it 400 invalid_client."""
-    client, person = new_client(**LONG), new_person()
-    started = start(client)
-    person.approve(started)
+    client = new_client(**LONG)
+    started = start_and_approve(client, new_person())
     assert error(poll(client, started, client_secret="")) == (400, "invalid_client")
     assert poll(client, started).status_code == 200
 
 
 def test_a_public_client_needs_no_secret(new_client: NewClient, new_person: NewPerson) -> None:
-    client, person = new_client(client_type="public", **LONG), new_person()
-    started = start(client)
-    person.approve(started)
-    assert poll(client, started).status_code == 200
+    client = new_client(client_type="public", **LONG)
+    assert poll(client, start_and_approve(client, new_person())).status_code == 200
 
 
 def test_a_provider_without_the_grant_type_and_an_unknown_client_are_invalid_clients(new_client: NewClient) -> None:
@@ -101,18 +104,15 @@ def test_a_person_who_may_not_use_the_application_leaves_the_device_waiting(
     client, person = new_client(**LONG), new_person()
     group = made(GROUPS, name=unique("contract"))
     made(BINDINGS, target=client.application["pk"], order=0, group=group["pk"])
-    started = start(client)
-    person.approve(started)
+    started = start_and_approve(client, person)
     assert "denied" in person.text.lower()
     assert error(poll(client, started)) == (400, "authorization_pending")
 
 
 def test_a_code_serves_only_the_client_that_requested_it(new_client: NewClient, new_person: NewPerson) -> None:
     """Seen: redeemed or unknown -> invalid_grant."""
-    client, other, person = new_client(**LONG), new_client(**LONG), new_person()
-    started = start(client)
-    person.approve(started)
-    assert error(poll(other, started)) == (400, "invalid_grant")
+    client, other = new_client(**LONG), new_client(**LONG)
+    assert error(poll(other, start_and_approve(client, new_person()))) == (400, "invalid_grant")
 
 
 def test_the_21st_device_within_the_hour_is_refused(new_client: NewClient) -> None:
@@ -160,11 +160,7 @@ def test_refreshing_needs_the_secret_and_widens_nothing(new_client: NewClient, n
 
 def tokens_of(client: OAuthClient, person: Person, grant: str) -> Any:
     """Return the tokens of a person's sign-in, in a browser or at a device."""
-    if grant == "code":
-        return person.tokens(client)
-    started = start(client)
-    person.approve(started)
-    return poll(client, started).json()
+    return person.tokens(client) if grant == "code" else poll(client, start_and_approve(client, person)).json()
 
 
 @pytest.mark.parametrize("grant", ["code", "device"])

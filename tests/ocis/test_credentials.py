@@ -17,6 +17,8 @@ from tests.simulators import API_TOKEN, fault
 from worker.integrations.ocis.client import OcisClient, connect
 from worker.integrations.ocis.space import ensure_files
 
+MACHINE = {"ocis_username": "ocis-provisioner", "ocis_password": "app-password-secret"}
+
 
 def test_wrong_credentials_a_missing_role_and_a_second_factor_have_different_reasons(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
@@ -51,18 +53,15 @@ def test_an_outage_is_temporary(ocis: OcisSimulator, files: OcisClient, work: Ma
         ensure_files(work("ocis"), files)
 
 
-def by_client_credentials(authentik: AuthentikSimulator, server: OcisSimulator) -> OcisClient:
-    settings = read_settings(
-        mongodb_uri="mongodb://unused",
-        redis_url="redis://unused",
-        stamp_keys="x" * 32,
-        ocis_api_url=server.url,
-        ocis_token_url=f"{authentik.url}/application/o/token/",
-        ocis_client_id="ocis",
-        ocis_username="ocis-provisioner",
-        ocis_password="app-password-secret",
-    )
-    return cast(OcisClient, connect(settings))
+def connected(server: OcisSimulator, **given: str) -> OcisClient:
+    """Build a client by settings, of which `given` are OCIS' own."""
+    others = {"mongodb_uri": "mongodb://unused", "redis_url": "redis://unused", "stamp_keys": "x" * 32}
+    return cast(OcisClient, connect(read_settings(ocis_api_url=server.url, **others, **given)))
+
+
+def by_client_credentials(authentik: AuthentikSimulator, server: OcisSimulator, **given: str) -> OcisClient:
+    url = f"{authentik.url}/application/o/token/"
+    return connected(server, ocis_token_url=url, ocis_client_id="ocis", **given)
 
 
 def test_the_machine_account_signs_in_by_client_credentials_and_outlasts_refused_tokens(
@@ -72,7 +71,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_outlasts_refused
     authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisAdmin"])
     issuer = f"{authentik.url}/application/o/ocis/"
     with OcisSimulator(issuer=issuer).running() as server:
-        files = by_client_credentials(authentik, server)
+        files = by_client_credentials(authentik, server, **MACHINE)
         assert ensure_files(work("ocis"), files).result is Result.OK
         token_requests = [entry for entry in authentik.journal if entry["path"].endswith("/token/")]
         assert len(token_requests) == 1
@@ -95,7 +94,7 @@ def test_the_first_creates_of_a_new_account_are_waited_for(authentik: AuthentikS
     authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisSpaceAdmin"])
     issuer = f"{authentik.url}/application/o/ocis/"
     with OcisSimulator(issuer=issuer, role_delays={"ocis-provisioner": 1.5}).running() as server:
-        files = by_client_credentials(authentik, server)
+        files = by_client_credentials(authentik, server, **MACHINE)
         with pytest.raises(TemporaryError):
             ensure_files(work("ocis", is_first=True), files)
         with suppress(TemporaryError):  # the client waits for the role
@@ -110,15 +109,8 @@ def test_the_first_creates_of_a_new_account_are_waited_for(authentik: AuthentikS
 @pytest.mark.parametrize("password", ["grün", "grün€"])
 def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> None:
     with OcisSimulator(basic_users={"provisioner": (password, "Admin")}).running() as server:
-        settings = read_settings(
-            mongodb_uri="mongodb://unused",
-            redis_url="redis://unused",
-            stamp_keys="x" * 32,
-            ocis_api_url=server.url,
-            ocis_username="provisioner",
-            ocis_password=password,
-        )
-        assert ensure_files(work("ocis"), cast(OcisClient, connect(settings))).result is Result.OK
+        files = connected(server, ocis_username="provisioner", ocis_password=password)
+        assert ensure_files(work("ocis"), files).result is Result.OK
 
 
 @pytest.mark.parametrize(
@@ -127,10 +119,7 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
         ({"kind": "status", "status": 503}, "upstream_error"),
         ({"kind": "status", "status": 405, "body": ""}, "upstream_error"),
         ({"kind": "wrong_body"}, "unexpected_answer"),
-        (
-            {"kind": "status", "status": 404, "body": "404 page not found\n"},
-            "upstream_error",
-        ),
+        ({"kind": "status", "status": 404, "body": "404 page not found\n"}, "upstream_error"),
         ({"kind": "status", "status": 404}, "upstream_error"),
         ({"kind": "status", "status": 400}, "upstream_error"),
         ({"kind": "status", "status": 403, "body": '{"error":"temporarily_unavailable"}'}, "upstream_error"),
@@ -143,16 +132,6 @@ def test_a_failing_token_endpoint_is_not_reported_as_wrong_credentials(
     authentik: AuthentikSimulator, ocis: OcisSimulator, work: MakeWork, rule: dict[str, Any], expected: str
 ) -> None:
     fault(authentik, path="token", **rule)
-    settings = read_settings(
-        mongodb_uri="mongodb://unused",
-        redis_url="redis://unused",
-        stamp_keys="x" * 32,
-        ocis_api_url=ocis.url,
-        ocis_token_url=f"{authentik.url}/application/o/token/",
-        ocis_client_id="ocis",
-        ocis_client_secret="ocis-secret",
-    )
-    files = connect(settings)
-    assert files is not None
+    files = by_client_credentials(authentik, ocis, ocis_client_secret="ocis-secret")
     with pytest.raises((TemporaryError, PermanentError), match=expected):
         ensure_files(work("ocis"), files)
