@@ -10,6 +10,7 @@ from flask import Flask, request
 
 from shared.application.services import Services
 from shared.core.errors import StoreUnavailable
+from shared.db.indexes import IndexConflict
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +37,16 @@ def prepare_in_background(services: Services) -> threading.Thread:
 def _prepare(services: Services) -> None:
     while True:
         try:
-            services.readiness.prepare()
+            is_done = services.readiness.prepare()
         except StoreUnavailable:
             log.warning("prepare.waiting_for_database")
+        except IndexConflict as conflict:
+            log.error("prepare.failed", cause=str(conflict))
         except Exception:  # an operator must see it and may correct it while the process runs
             log.exception("prepare.failed")
         else:
-            log.info("prepare.done")
-            return
+            if is_done:
+                log.info("prepare.done")
+                return
+            log.info("prepare.waiting_for_migrations")
         time.sleep(RETRY_SECONDS)

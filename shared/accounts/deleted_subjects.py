@@ -12,7 +12,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.database import Database
 
 from shared.accounts.user import change_time
-from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now
+from shared.db.documents import Document, Transaction, seconds_from_now
 
 #: longer than any access token lives
 KEPT_SECONDS = 30 * 24 * 3600.0
@@ -23,9 +23,6 @@ INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeco
 class DeletedSubjectRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["deleted_subjects"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def record(self, subjects: Iterable[str], session: Transaction) -> None:
         """Record that the user records of these subjects are deleted now."""

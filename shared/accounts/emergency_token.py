@@ -14,7 +14,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now, translate_errors
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
 
 PREFIX = "dezky_emergency_"
 MAX_MINUTES = 60
@@ -35,9 +35,6 @@ class EmergencyGrant:
 class EmergencyTokenRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["emergency_tokens"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def issue(self, subject: str, email: str, name: str, minutes: float, session: Transaction) -> str:
         """Create a token for this person and return it; only its hash is stored."""

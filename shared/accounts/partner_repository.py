@@ -18,7 +18,6 @@ from shared.db.documents import (
     find_by_id,
     insert_record,
     literals,
-    make_indexes,
     newest_page,
     object_id,
     translate_errors,
@@ -32,9 +31,6 @@ INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
 class PartnerRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["partners"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, slug: str, name: str, session: Transaction) -> Partner:
         """Insert a partner. Raises SlugTaken."""

@@ -27,7 +27,6 @@ from shared.db.documents import (
     find_by_id,
     insert_record,
     literals,
-    make_indexes,
     newest_page,
     translate_errors,
     update_record,
@@ -58,9 +57,6 @@ class UserRepository:
     def __init__(self, database: Database[Document], deleted_subjects: DeletedSubjectRepository) -> None:
         self._rows = database["users"]
         self._deleted_subjects = deleted_subjects
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewUser, session: Transaction, token_issued_at: float | None = None) -> User:
         """Insert a user. Raises SubjectTaken. `token_issued_at`: see User.

@@ -67,16 +67,23 @@ class ReadinessService:
         #: True until the indexes exist; no request is accepted before, because unique indexes enforce rules
         self.awaits_indexes = False
 
-    def prepare(self) -> None:
-        """Create indexes, migrate, create the default tenant. Idempotent and safe when several processes start."""
+    def prepare(self) -> bool:
+        """Create indexes, migrate, create the default tenant. Idempotent and safe when several processes start.
+
+        Return False when a migration is missing because another process has the lock; it may have died, so call this
+        again. Raises StoreUnavailable, IndexConflict.
+        """
         self._make_indexes()
         self.awaits_indexes = False
         self._migrator.run()
         self._restore_detector.check()
         self._domain_service.prepare()
         slug = self._settings.default_tenant_slug
-        if self._tenants.find(slug) is not None:
-            return
+        if self._tenants.find(slug) is None:
+            self._create_default_tenant(slug)
+        return not self._migrator.missing()
+
+    def _create_default_tenant(self, slug: str) -> None:
         new = NewTenant(slug=slug, name=slug.capitalize(), plan=next(reversed(self._settings.plans)))
         try:
             self._tenant_service.record(new, Author(None, "seed"))

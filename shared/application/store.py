@@ -17,6 +17,7 @@ from shared.db.connection import CALL_TIMEOUT, MongoConnection, open_connection
 from shared.db.daily_quota import DailyQuota
 from shared.db.documents import translate_errors
 from shared.db.idempotency_keys import IdempotencyRepository
+from shared.db.indexes import make_indexes
 from shared.db.migrations import Migrator
 from shared.db.rate_limiter import RateLimiter
 from shared.diagnostics.repository import DiagnosticsRepository
@@ -92,16 +93,13 @@ class Repositories:
     emergency_tokens: EmergencyTokenRepository
 
     def make_indexes(self) -> None:
-        """Create all indexes, which may take minutes. Idempotent and safe when several processes start at once."""
-        collections = (
-            *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
-            *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_syncs, self.orphans),
-            *(self.orphan_scans, self.bulk, self.diagnostics, self.emergency_tokens, self.pending_members),
-            self.deleted_subjects,
-        )
-        for collection in collections:
+        """Create all indexes, which may take minutes. Idempotent and safe when several processes start at once.
+
+        Raises StoreUnavailable, IndexConflict.
+        """
+        for collection, indexes in REQUIRED_INDEXES.items():
             with self.connection.within(INDEX_BUILD_SECONDS):
-                collection.make_indexes()
+                make_indexes(self.connection.database[collection], indexes)
 
     def missing_indexes(self) -> list[str]:
         """Return the required indexes that the database lacks, as `collection.name`."""

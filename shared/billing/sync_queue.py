@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, make_indexes, seconds_from_now, translate_errors
+from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
 from shared.db.lease_queue import LeaseQueue
 from shared.subscriptions.model import Subscription
 from shared.subscriptions.repository import subscription_of
@@ -50,9 +50,6 @@ class BillingSyncQueue:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["subscriptions"]
         self._queue = LeaseQueue(self._rows, due_field="lookAt", claim_field="lookToken")
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def request(self, stripe_subscription_id: str) -> bool:
         """Make a sync due now. False when no record has this id."""

@@ -14,7 +14,6 @@ from shared.bulk.model import MAX_NAMED, BulkAction, BulkOperation, BulkStatus, 
 from shared.db.documents import (
     Document,
     Transaction,
-    make_indexes,
     object_id,
     required,
     seconds_from_now,
@@ -51,10 +50,6 @@ class BulkOperationRepository:
         self._rows = database["bulk_operations"]
         self._items = database["bulk_items"]
         self._queue = LeaseQueue(self._items)
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
-        make_indexes(self._items, ITEM_INDEXES)
 
     def insert(self, action: BulkAction, selector: Selector, actor: Actor, targets: Sequence[Target]) -> BulkOperation:
         """Record a dry run with the tenants that it found."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from pymongo import DESCENDING, IndexModel, ReturnDocument
+from pymongo import DESCENDING, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import (
@@ -67,12 +67,6 @@ def _is_stepdown(problem: PyMongoError) -> bool:
     return isinstance(problem, OperationFailure) and (
         problem.code in _PRIMARY_CHANGE_CODES or problem.has_error_label("RetryableWriteError")
     )
-
-
-def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
-    """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing."""
-    with translate_errors():
-        rows.create_indexes(indexes, commitQuorum="majority")
 
 
 def new_id() -> str:

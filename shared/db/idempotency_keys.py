@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.core.errors import KeyInProgress, KeyReused
-from shared.db.documents import Document, literals, make_indexes, required, seconds_from_now, translate_errors
+from shared.db.documents import Document, literals, required, seconds_from_now, translate_errors
 
 KEEP_SECONDS = 24 * 3600
 #: a first request without a response for so long counts as dead with its process
@@ -43,9 +43,6 @@ class IdempotencyRepository:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["idempotency"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def begin(self, key: str, fingerprint: str) -> IdempotencyClaim | StoredResponse:
         """Claim a new key, or return the response stored for it. Raises KeyReused, KeyInProgress."""

@@ -30,7 +30,7 @@ def isolated(connection: MongoConnection, job: str, record: str) -> Iterator[Non
         JOB_FAILURES.labels(job).inc()
         if not connection.is_up(CHECK_SECONDS):
             raise
-        log.warning("job.record_postponed", job=job, record=record)
+        log.warning("record.postponed", job=job, record=record)
     except Exception:
         JOB_FAILURES.labels(job).inc()
-        log.exception("job.record_bug", job=job, record=record)
+        log.exception("record.bug", job=job, record=record)

@@ -10,7 +10,6 @@ from pymongo.database import Database
 
 from shared.db.documents import (
     Document,
-    make_indexes,
     object_id,
     required,
     seconds_from_now,
@@ -36,9 +35,6 @@ class DiagnosticsRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["diagnostics"]
         self._queue = LeaseQueue(self._rows)
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, requested_by: str | None) -> Diagnosis:
         """Record a requested run."""

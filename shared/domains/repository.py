@@ -18,7 +18,6 @@ from shared.db.documents import (
     Transaction,
     insert,
     literals,
-    make_indexes,
     seconds_from_now,
     translate_errors,
 )
@@ -52,6 +51,9 @@ INDEXES = [
     ),
 ]
 
+#: also creates the collection: two transactions at once cannot
+FAMILY_INDEXES = [IndexModel([("additions", ASCENDING)], name="additions")]
+
 #: a check is running: its lease has not run out
 _IS_LEASED: Document = {"$gt": [{"$ifNull": ["$leaseUntil", "$$NOW"]}, "$$NOW"]}
 
@@ -63,11 +65,6 @@ class DomainRepository:
         self._rows = database["domains"]
         self._tenants = database["tenants"]
         self._families = database["domainFamilies"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
-        # two transactions at once cannot create a collection, so create it before
-        make_indexes(self._families, [IndexModel([("additions", ASCENDING)], name="additions")])
 
     def prune(self, tenant: Tenant, session: Transaction) -> list[str]:
         """Delete domains that the tenant no longer has. Return the names of its domains that have no document yet."""

@@ -18,7 +18,6 @@ from shared.db.documents import (
     Document,
     Transaction,
     insert,
-    make_indexes,
     object_id,
     seconds_from_now,
     translate_errors,
@@ -44,11 +43,6 @@ class EventRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["events"]
         self._counters = database["counters"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
-        with translate_errors():
-            self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
         """Append an event. `at`: time by the database's clock, if known, for a cheaper plain insert."""

@@ -21,7 +21,6 @@ from shared.db.documents import (
     Pipeline,
     Transaction,
     insert,
-    make_indexes,
     newest_page,
     object_id,
     seconds_from_now,
@@ -31,7 +30,6 @@ from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as updates
 from shared.operations.documents import KNOWN_ACTIONS, NewOperation, new_operation, operation_of
-from shared.operations.indexes import INDEXES
 from shared.operations.lease_fence import earliest_starts
 from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, field_of
@@ -62,9 +60,6 @@ class OperationRepository:
     def __init__(self, database: Database[Document], dispatch_grace: float, dry_run_keep_days: float) -> None:
         self._rows = database["operations"]
         self._grace, self._dry_run_kept = dispatch_grace, timedelta(days=dry_run_keep_days)
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and dispatched once: the caller publishes it, or the scheduler does later.

@@ -19,7 +19,6 @@ from shared.db.documents import (
     Transaction,
     find_by_id,
     literals,
-    make_indexes,
     newest_page,
     seconds_from_now,
     translate_errors,
@@ -60,9 +59,6 @@ class OrphanRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphans"]
         self._removals = LeaseQueue(self._rows, claim_field="token")
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def find(self, orphan_id: str, session: Transaction | None = None) -> Orphan | None:
         row = find_by_id(self._rows, orphan_id, session)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, literals, make_indexes, seconds_from_now, translate_errors
+from shared.db.documents import Document, Transaction, literals, seconds_from_now, translate_errors
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
 from shared.integrations.catalog import SCANNED
@@ -38,9 +38,6 @@ class OrphanScanRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphan_looks"]
         self._queue = LeaseQueue(self._rows, claim_field="token")
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def begin(self) -> None:
         """Make integrations that were never scanned due now. Idempotent."""

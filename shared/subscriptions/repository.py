@@ -16,7 +16,6 @@ from shared.db.documents import (
     find_by_id,
     insert_record,
     literals,
-    make_indexes,
     newest_page,
     translate_errors,
     update_record,
@@ -53,9 +52,6 @@ _FIELDS = {
 class SubscriptionRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["subscriptions"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
         """Insert a subscription. Raises SubscriptionExists if there is a live one. `at`: see `insert_record`."""

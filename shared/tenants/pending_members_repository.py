@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, make_indexes, seconds_from_now, translate_errors
+from shared.db.documents import Document, seconds_from_now, translate_errors
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -25,9 +25,6 @@ class PendingMembersRepository:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tenants"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def claim(self, interval: float) -> Tenant | None:
         """Claim the tenant whose check is most overdue; schedule its next check in `interval` seconds."""

@@ -17,7 +17,6 @@ from shared.db.documents import (
     Transaction,
     insert_record,
     literals,
-    make_indexes,
     object_id,
     seconds_from_now,
     translate_errors,
@@ -28,7 +27,7 @@ from shared.db.mapping import plain
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.switches.pause import Pause
-from shared.tenants.documents import INDEXES, tenant_of
+from shared.tenants.documents import tenant_of
 from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_fields, search_terms
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.updates import (
@@ -50,9 +49,6 @@ class TenantRepository:
         """`absent`: integrations for which new tenants get no status."""
         self._rows = database["tenants"]
         self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewTenant, operation_id: str, session: Transaction, at: datetime | None = None) -> Tenant:
         """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken. `at`: see `insert_record`."""

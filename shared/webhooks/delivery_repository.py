@@ -12,7 +12,6 @@ from pymongo.database import Database
 from shared.db.documents import (
     Document,
     Transaction,
-    make_indexes,
     newest_page,
     object_id,
     required,
@@ -63,9 +62,6 @@ class DeliveryRepository:
         self._rows = database["deliveries"]
         self._queue = LeaseQueue(self._rows)
         self._keep_seconds = keep_days * DAY
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(self, webhook_id: str, events: Sequence[Event], session: Transaction) -> None:
         """Insert a pending delivery, due now, for each event."""

@@ -16,7 +16,6 @@ from shared.db.documents import (
     find_by_id,
     insert_record,
     literals,
-    make_indexes,
     newest_page,
     required,
     seconds_from_now,
@@ -49,9 +48,6 @@ class WebhookRepository:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["webhooks"]
-
-    def make_indexes(self) -> None:
-        make_indexes(self._rows, INDEXES)
 
     def insert(
         self, new: NewWebhook, owner: Owner, tenant_slug: str | None, encrypted: str, cursor: int, session: Transaction

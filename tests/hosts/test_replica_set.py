@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pymongo import IndexModel
 
-from shared.db.documents import make_indexes
+from shared.db.indexes import make_indexes
 from tests.api.conftest import Client, Issuer
 from tests.hosts.clusters import ReplicaSet
 from tests.hosts.conftest import SignUps, every_tenant_is_whole, readiness, tokens_of

@@ -147,7 +147,7 @@ def long_backlog(store: Repositories, settings: Settings, operation: Operation) 
     yield
     # faster than removing each document
     rows.drop()
-    store.operations.make_indexes()
+    store.make_indexes()
 
 
 @pytest.mark.usefixtures("long_backlog")

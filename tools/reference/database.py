@@ -15,23 +15,29 @@ HEAD = f"""\
 {MARK}
 
 The API creates these indexes at its first start and answers 503 until all are there. Numbered migrations change what
-an older release wrote. Collections of a few documents are not listed: switches (circuit breakers, pauses, observe-only
-mode), quotas, rate limits, idempotency keys, scan leases, diagnostics, emergency tokens, hashes of
-deleted subjects, migrations."""
+an older release wrote. Collections without such indexes are not listed: switches (circuit breakers, pauses, observe-only
+mode), quotas, rate limits, tombstones, migrations."""
 
 #: description of each collection
 COLLECTIONS = {
     "tenants": "One document per tenant. It stays after a purge, so slug and domains are never given again.",
     "operations": "One document per operation with its steps, attempts and leases. It is the outbox as well.",
     "domains": "One document per domain of a tenant: proof, state, and the records that DNS last showed.",
+    "domainFamilies": "One document per registrable domain: transactions that add its subdomains meet there.",
     "users": "People's records: subject, roles, tenants, partner.",
+    "deleted_subjects": "Hashes of the subjects of deleted users, until their tokens have expired.",
+    "emergency_tokens": "Hashes of tokens for the time in which Authentik is down.",
     "partners": "Resellers.",
     "subscriptions": "A tenant's plan and its payment, with ids and state of Stripe.",
     "events": "The audit log and event feed.",
+    "idempotency": "Answers to requests with an `Idempotency-Key`, until it expires.",
     "webhooks": "Receivers of events, with encrypted secrets.",
     "deliveries": "One document per event and webhook, with its attempts.",
+    "orphans": "Objects in the products that carry our marker and belong to no tenant.",
+    "orphan_looks": "One document per integration: when its next orphan scan is due, and how the last one ended.",
     "bulk_operations": "Bulk operations: selector, progress, author.",
     "bulk_items": "One document per tenant of a bulk operation.",
+    "diagnostics": "Runs of the doctor, and what they found.",
 }
 
 

@@ -1,0 +1,59 @@
+"""Create indexes, also where an operator or an older release made one with the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from pymongo import IndexModel
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from shared.db.documents import Document, translate_errors
+
+log = structlog.get_logger(__name__)
+
+#: of MongoDB: an index with these keys has another name, or one with this name has other keys or options
+_CONFLICT_CODES = frozenset({85, 86})
+
+
+class IndexConflict(Exception):
+    """An index that is in the way of a required one may be a rule of somebody; the message says how to drop it."""
+
+
+def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
+    """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing.
+
+    An index that serves queries alone is replaced if it is in the way. Raises IndexConflict for a unique one.
+    """
+    with translate_errors():
+        try:
+            rows.create_indexes(indexes, commitQuorum="majority")
+        except OperationFailure as failure:
+            if failure.code not in _CONFLICT_CODES:
+                raise
+            for index in indexes:
+                _make_or_replace(rows, index)
+
+
+def _make_or_replace(rows: Collection[Document], index: IndexModel) -> None:
+    try:
+        rows.create_indexes([index], commitQuorum="majority")
+    except OperationFailure as failure:
+        if failure.code not in _CONFLICT_CODES:
+            raise
+    else:
+        return
+    wanted = index.document
+    for name, existing in rows.index_information().items():
+        if name != wanted["name"] and existing["key"] != list(wanted["key"].items()):
+            continue
+        if existing.get("unique") or wanted.get("unique"):
+            raise IndexConflict(
+                f"The index {name} of the collection {rows.name} is in the way of {wanted['name']}, which the platform "
+                f'needs. Drop it in the shell of MongoDB: db.{rows.name}.dropIndex("{name}"). The platform then makes '
+                "its own within seconds."
+            )
+        log.warning("index.replaced", collection=rows.name, existing=name, index=wanted["name"])
+        rows.drop_index(name)
+    rows.create_indexes([index], commitQuorum="majority")
