@@ -11,18 +11,18 @@ from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
 from shared.db.connection import MongoConnection
 from shared.db.documents import Document, Transaction, new_id
-from shared.events.model import Author, NewEvent
+from shared.events.model import Author
 from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
 from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
-from shared.tenants.model import Tenant, TenantChanges
+from shared.tenants.model import CLOSED, Tenant, TenantChanges
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import require_status, workflow_for
 from shared.tenants.updates import LifecycleChange
-from shared.tenants.views import TenantView
+from shared.tenants.views import TenantView, start_event
 from shared.workflows.model import Action
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class Starter:
             operation_id = new_id()
             changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self._events.append(_start_event(view, author, change.reason), session)
+            self._events.append(start_event(view, author, change.reason), session)
             return view
 
         if not may_join:
@@ -136,7 +136,7 @@ class Starter:
         """
         current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
         view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
-        self._events.append(_start_event(view, author, reason), session)
+        self._events.append(start_event(view, author, reason), session)
         return view
 
     def accept(
@@ -158,6 +158,17 @@ class Starter:
         # the status may have changed since the caller read the tenant
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
+
+    def accept_only(self, tenant: Tenant, changes: TenantChanges, session: Transaction) -> TenantView:
+        """Write accepted changes that need no operation, or that the resume or restore of a closed tenant will apply.
+
+        Raises OperationInProgress when one of these is open: it may have applied the former values already.
+        """
+        is_deferred = tenant.status in CLOSED and "billing_info" in changes
+        running = self._operations.find_open(tenant.id) if is_deferred else None
+        if running is not None and running.action in (Action.RESUME, Action.RESTORE):
+            raise OperationInProgress(running.id, running.action)
+        return TenantView(self._tenants.accept(tenant, changes, None, session), None)
 
     def insert(
         self,
@@ -198,9 +209,7 @@ class Starter:
 
     def deadline_of(self, mode: Mode) -> float:
         """Return the deadline in seconds. A dry run's is shorter: a user waits, and it blocks other operations."""
-        if mode is Mode.PLAN:
-            return self._settings.plan_deadline_seconds
-        return self._settings.operation_deadline_seconds
+        return self._settings.plan_deadline_seconds if mode is Mode.PLAN else self._settings.operation_deadline_seconds
 
     def conflict(self, tenant: Tenant) -> OperationInProgress:
         """Return the error to raise when another operation of the tenant is open."""
@@ -239,12 +248,3 @@ class Starter:
         if running is None or lacks_approval or (running.action, running.mode) != (action, mode):
             raise self.conflict(tenant)
         return TenantView(self._tenants.find(tenant.slug) or tenant, running)
-
-
-def _start_event(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
-    operation = view.operation
-    action = operation.action if operation else "unknown"
-    after: dict[str, object] = {"operation": operation.id if operation else None}
-    after |= {"reason": reason} if reason else {}
-    after |= {"allowRemovals": True} if operation and operation.allow_removals else {}
-    return NewEvent(f"tenant.{action}", author, view.tenant.id, view.tenant.slug, None, after)

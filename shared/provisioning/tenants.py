@@ -25,6 +25,7 @@ from shared.subscriptions.model import NewSubscription, require_plan
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.documents import document_of
 from shared.tenants.model import (
+    CLOSED,
     INTEGRATION_FIELDS,
     INTEGRATION_FIELDS_WITH_BILLING,
     NewTenant,
@@ -203,11 +204,11 @@ class TenantService:
         self._require_partner(changes.get("partner_id"), session)
         if "owner" in changes and tenant.status is not Status.PENDING:
             raise ActionNotPossible("The owner can be corrected only until the tenant is active.")
-        if self._integration_fields & set(changes):
+        if (INTEGRATION_FIELDS if tenant.status in CLOSED else self._integration_fields) & set(changes):
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
-            view = TenantView(self._tenants.accept(tenant, changes, None, session), None)
+            view = self._starter.accept_only(tenant, changes, session)
         if "domains" in changes:
             self._admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:

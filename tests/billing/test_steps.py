@@ -8,6 +8,7 @@ import pytest
 
 from shared.application.parts import open_billing_service
 from shared.billing.model import Bill
+from shared.core.errors import OperationInProgress
 from shared.operations.model import Mode, OperationStatus
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, Status
@@ -209,6 +210,25 @@ def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
     assert "billing" not in {step.name for step in operation.steps}
     assert writes(tenancy.server) == before
     assert tenancy.tenant().tenant.provisioning_status["billing"] == "ok"
+
+
+@pytest.mark.parametrize("close", ["suspend", "delete"])
+def test_billing_information_of_a_closed_tenant_may_be_corrected_and_reaches_stripe_when_it_reopens(
+    tenancy: Tenancy, close: str
+) -> None:
+    tenancy.set_up()
+    lifecycle, (customer,) = tenancy.plane.lifecycle, tenancy.server.objects.customers.values()
+    is_suspended = close == "suspend"
+    reason = ("unpaid",) if is_suspended else ()
+    tenancy.run(getattr(lifecycle, close)("acme", *reason, tenancy.admin))
+    info = {"billing_info": {"email": "new@acme.test"}}
+    view = tenancy.plane.tenants.change("acme", info, tenancy.admin, None)
+    assert (view.operation, customer["email"]) == (None, None)
+    reopening = (lifecycle.resume if is_suspended else lifecycle.restore)("acme", tenancy.admin)
+    with pytest.raises(OperationInProgress):
+        tenancy.plane.tenants.change("acme", {"billing_info": {"email": "late@acme.test"}}, tenancy.admin, None)
+    tenancy.run(reopening)
+    assert customer["email"] == "new@acme.test"
 
 
 def test_a_purge_ends_the_subscription_at_once_and_records_the_verification(tenancy: Tenancy) -> None:
