@@ -15,8 +15,8 @@ HEAD = f"""\
 {MARK}
 
 The API creates these indexes at its first start and answers 503 until all are there. Numbered migrations change what
-an older release wrote. Collections without such indexes are not listed: switches (circuit breakers, pauses, observe-only
-mode), quotas, rate limits, tombstones, migrations."""
+an older release wrote. Collections without such indexes are not listed: switches (circuit breakers, pauses,
+observe-only mode), quotas, rate limits, tombstones, migrations."""
 
 #: description of each collection
 COLLECTIONS = {
