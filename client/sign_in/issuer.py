@@ -19,6 +19,10 @@ TIMEOUT = (CONNECT_SECONDS, 30.0)
 #: lifetime of a token in seconds, if the issuer does not name one
 DEFAULT_LIFE = 300.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+#: error codes of OAuth (RFC 6749 section 4.1.2.1) and of rate limiters that a later request may not meet
+TEMPORARY_ERRORS = frozenset({"temporarily_unavailable", "server_error", "too_many_requests"})
+#: error codes of a poll that goes on (RFC 8628 section 3.5)
+POLL_ERRORS = frozenset({"authorization_pending", "slow_down"})
 #: after discovery this is no sign of a wrong URL: Authentik's pages for its own faults are not JSON either
 UNREADABLE = "sent a response that is not JSON; try again later."
 
@@ -156,8 +160,7 @@ class _Faults:
         from authlib.integrations.base_client import OAuthError
 
         if isinstance(fault, OAuthError):
-            notes = [fault.description] if fault.description else []
-            raise SignInRefused(f"The issuer refused: {fault.error}.", *notes, code=str(fault.error)) from None
+            raise _refusal(str(fault.error), str(fault.description or "")) from None
         if isinstance(fault, requests.HTTPError):
             raise _foreign_fault(fault.response) from None
         if isinstance(fault, requests.RequestException) and not isinstance(fault, requests.JSONDecodeError):
@@ -189,11 +192,18 @@ def _success(response: requests.Response) -> requests.Response:
     if response.status_code == 200:
         return response
     body = _object(response) or {}
-    if isinstance(body.get("error"), str) and response.status_code < 500:
-        description = str(body.get("error_description") or "")
-        notes = [description] if description else []
-        raise SignInRefused(f"The issuer refused: {body['error']}.", *notes, code=body["error"])
+    code = body.get("error")
+    is_temporary = response.status_code >= 500 or response.status_code in TEMPORARY
+    if isinstance(code, str) and (code in POLL_ERRORS or not is_temporary):
+        raise _refusal(code, str(body.get("error_description") or ""))
     raise _foreign_fault(response)
+
+
+def _refusal(code: str, description: str) -> PlatformError:
+    """Return the exception for an OAuth error code: a temporary one says nothing about the sign-in."""
+    if code in TEMPORARY_ERRORS:
+        return Unreachable(f"The issuer is busy ({code}); try again later.")
+    return SignInRefused(f"The issuer refused: {code}.", *([description] if description else []), code=code)
 
 
 def _foreign_fault(response: requests.Response | None) -> PlatformError:

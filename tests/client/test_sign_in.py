@@ -47,6 +47,38 @@ def test_polling_continues_while_the_issuer_is_busy(
     assert polls(authentik) == 3
 
 
+BUSY = [
+    (429, "too_many_requests"),
+    (429, "invalid_request"),
+    (408, "request_timeout"),
+    (400, "temporarily_unavailable"),
+    (400, "server_error"),
+]
+
+
+@pytest.mark.parametrize(("status", "code"), BUSY)
+def test_a_busy_issuer_that_names_an_oauth_error_ends_no_sign_in(
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep, status: int, code: str
+) -> None:
+    body = f'{{"error": "{code}"}}'
+    busy = {"kind": "status", "status": status, "body": body, "content_type": "application/json", "path": "/token/"}
+    fault(authentik, count=2, **busy)
+    assert sign_device_in(found, "openid", lambda shown: None, approved).access_token
+    assert polls(authentik) == 3
+    fault(authentik, count=1, **busy)
+    with pytest.raises(Unreachable, match="try again later"):
+        found.refresh("a-refresh-token")
+
+
+def test_slow_down_keeps_its_meaning_with_the_status_429(
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep
+) -> None:
+    body, where = '{"error": "slow_down"}', "/application/o/device/"
+    fault(authentik, kind="status", status=429, body=body, content_type="application/json", path=where, count=1)
+    with pytest.raises(NotSignedIn, match="too many sign-ins from here this hour"):
+        sign_device_in(found, "openid", lambda shown: None, approved)
+
+
 @pytest.mark.parametrize(
     "broken",
     [{"kind": "database_down"}, {"kind": "status", "status": 200, "body": "<html>", "content_type": "text/html"}],
