@@ -43,7 +43,7 @@ def onboard(state: State, console: Console) -> str | None:
     _follow(session, f"{state['api']}{answer.headers['Operation-Location']}", console, started)
     tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
     _tell_end(tenant, console, time.monotonic() - started)
-    if state["dns"]["servers"] == state["dns"]["own"]:
+    if state["dns"]["servers"] == state["dns"].get("own"):
         _prove(state, token, slug, console)
     return slug if tenant["status"] == "active" else None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.layout import Layout
+from shared.config.plans import DEFAULT_PLANS
 
 SURFACES = ("portal", "partner", "operator")
 #: the command line's application: a public client for all surfaces
@@ -56,6 +59,22 @@ def issuer(layout: Layout, slug: str) -> str:
     return f"{layout.url('authentik')}/application/o/{slug}/"
 
 
+def issuers_in_use(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the simulator's issuers by surface, or real ones by the last part of their path."""
+    named = [one.partition("=")[0] for one in environment.get("OIDC_ISSUERS", "").split(",") if one]
+    if any(one.startswith(layout.url("authentik")) for one in named):
+        return {surface: issuer(layout, client_slug(surface)) for surface in SURFACES}
+    return {one.rstrip("/").rpartition("/")[2]: one for one in named}
+
+
+def _console_issuer(layout: Layout, environment: Mapping[str, str]) -> str:
+    """Return the simulator's issuer of the console, or the real one that the API trusts."""
+    simulated, found = issuer(layout, CONSOLE_CLIENT), issuers_in_use(layout, environment)
+    if simulated in environment.get("OIDC_ISSUERS", ""):
+        return simulated
+    return found.get(CONSOLE_CLIENT) or next(iter(found.values()), simulated)
+
+
 def ocis_issuer(layout: Layout, given: Mapping[str, str]) -> str:
     """Return the issuer that the simulated OCIS trusts; at a real Authentik, the one created by our blueprint."""
     if Parts.needed(given).authentik:
@@ -78,14 +97,28 @@ def stripe_secrets(layout: Layout) -> tuple[str, str]:
     return f"sk_test_{secret['stripe_key']}", f"whsec_{secret['stripe_endpoint']}"
 
 
+def stripe_prices(given: Mapping[str, str]) -> str:
+    """Return the caller's STRIPE_PRICES, or a price for each of the plans in use."""
+    return given.get("STRIPE_PRICES") or ",".join(f"{plan}=price_{plan}" for plan in _plans(given))
+
+
+def _plans(given: Mapping[str, str]) -> list[str]:
+    """Return the names of the caller's plans, or the default ones; settings that are invalid are refused later."""
+    try:
+        text = given.get("PLANS") or Path(given.get("PLANS_FILE") or "").read_text("utf-8-sig")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return list(DEFAULT_PLANS)
+    return list(found) if isinstance(found, dict) else list(DEFAULT_PLANS)
+
+
 def _stripe_settings(layout: Layout) -> dict[str, str]:
     key, endpoint_secret = stripe_secrets(layout)
-    prices = ",".join(f"{plan}=price_{plan}" for plan in ("starter", "business", "enterprise"))
     return {
         "STRIPE_API_KEY": key,
         "STRIPE_API_URL": layout.url("stripe"),
         "STRIPE_WEBHOOK_SECRETS": endpoint_secret,
-        "STRIPE_PRICES": prices,
+        "STRIPE_PRICES": stripe_prices(os.environ),
     }
 
 
@@ -132,7 +165,7 @@ def console_environment(layout: Layout, environment: Mapping[str, str]) -> dict[
     given = {
         "CONSOLE_URL": layout.url("console"),
         "CONSOLE_API_URL": layout.url("api"),
-        "CONSOLE_ISSUER": issuer(layout, CONSOLE_CLIENT),
+        "CONSOLE_ISSUER": _console_issuer(layout, environment),
         "CONSOLE_CLIENT_ID": CONSOLE_CLIENT,
         "CONSOLE_CLIENT_SECRET": secret["console_client_secret"],
         "CONSOLE_SECRET_KEYS": secret["console_key"],

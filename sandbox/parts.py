@@ -23,6 +23,7 @@ from sandbox.environment import (
     console_environment,
     flower_environment,
     ocis_issuer,
+    stripe_prices,
     stripe_secrets,
 )
 from sandbox.layout import Layout
@@ -46,6 +47,7 @@ def simulators(layout: Layout) -> list[Part]:
     """Return the simulators, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
     stripe_key, endpoint_secret = stripe_secrets(layout)
+    prices = ",".join(pair.partition("=")[2].strip() for pair in stripe_prices(os.environ).split(","))
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
         "authentik": (
@@ -61,7 +63,7 @@ def simulators(layout: Layout) -> list[Part]:
             {"OCIS_SIMULATOR_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
         ),
         "stripe": (
-            ["--endpoint", f"{layout.url('api')}/stripe/events"],
+            ["--endpoint", f"{layout.url('api')}/stripe/events", "--prices", prices],
             {"STRIPE_SIMULATOR_KEY": stripe_key, "STRIPE_SIMULATOR_ENDPOINT_SECRET": endpoint_secret},
         ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),

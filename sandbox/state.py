@@ -9,7 +9,15 @@ from typing import Any
 
 import psutil
 
-from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, Parts, client_slug, issuer, stripe_secrets
+from sandbox.environment import (
+    CONSOLE_CLIENT,
+    FLOWER_USER,
+    Parts,
+    console_environment,
+    issuer,
+    issuers_in_use,
+    stripe_secrets,
+)
 from sandbox.layout import Layout, write_private
 
 State = dict[str, Any]
@@ -18,7 +26,7 @@ SIMULATED = ("authentik", "stalwart", "ocis", "stripe", "dns")
 
 def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], supervisor: int) -> State:
     """Return the addresses in use, and the secrets of the simulators but not the caller's own."""
-    secret, issuers = layout.secrets(), _issuers(layout, environment)
+    secret, issuers = layout.secrets(), issuers_in_use(layout, environment)
     return {
         "api": layout.url("api"),
         "flower": {"url": layout.url("flower"), "user": FLOWER_USER, "password": secret["flower_password"]},
@@ -32,12 +40,7 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
             **_secret(layout, "authentik", environment, api_token=secret["authentik_api_token"]),
         },
         "issuers": issuers,
-        "console": {
-            "url": layout.url("console"),
-            "issuer": issuer(layout, CONSOLE_CLIENT),
-            "client_id": CONSOLE_CLIENT,
-            "client_secret": secret["console_client_secret"],
-        },
+        "console": _console(layout, environment),
         "stalwart": {
             "url": environment.get("STALWART_API_URL"),
             **_secret(layout, "stalwart", environment, token=secret["stalwart_token"]),
@@ -52,11 +55,7 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
             "url": environment.get("STRIPE_API_URL"),
             **_secret(layout, "stripe", environment, api_key=stripe_secrets(layout)[0]),
         },
-        "dns": {
-            "url": layout.url("dns"),
-            "own": layout.address("resolver"),
-            "servers": environment.get("DNS_SERVERS", ""),
-        },
+        "dns": _dns(layout, environment),
         "pids": pids,
         "logs": str(layout.logs),
         "port_base": layout.base,
@@ -64,12 +63,19 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
     }
 
 
-def _issuers(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the simulator's issuers by surface, or real ones by the last part of their path."""
-    named = [one.partition("=")[0] for one in environment.get("OIDC_ISSUERS", "").split(",") if one]
-    if any(one.startswith(layout.url("authentik")) for one in named):
-        return {surface: issuer(layout, client_slug(surface)) for surface in SURFACES}
-    return {one.rstrip("/").rpartition("/")[2]: one for one in named}
+def _console(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the console's addresses and client in use, with the client's secret if it is the simulator's."""
+    used = console_environment(layout, environment)
+    shown = {"url": used["CONSOLE_URL"], "issuer": used["CONSOLE_ISSUER"], "client_id": used["CONSOLE_CLIENT_ID"]}
+    if used["CONSOLE_ISSUER"] == issuer(layout, CONSOLE_CLIENT):
+        shown["client_secret"] = layout.secrets()["console_client_secret"]
+    return shown
+
+
+def _dns(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the DNS servers in use, and the simulator's addresses if it runs."""
+    own = {"url": layout.url("dns"), "own": layout.address("resolver")} if Parts.needed(os.environ).dns else {}
+    return {**own, "servers": environment.get("DNS_SERVERS", "")}
 
 
 def _secret(layout: Layout, part: str, environment: Mapping[str, str], **secrets: str) -> dict[str, str]:

@@ -37,7 +37,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setenv(name, value)
         return variables
 
-    for name in (*REAL, *ISSUERS, "OIDC_AUDIENCES", "OCIS_API_URL", "STALWART_API_URL", "STRIPE_API_KEY"):
+    others = ("PLANS", "PLANS_FILE", "STRIPE_PRICES", "CONSOLE_ISSUER", "CONSOLE_CLIENT_ID", "DNS_SERVERS")
+    for name in (*others, *REAL, *ISSUERS, "OIDC_AUDIENCES", "OCIS_API_URL", "STALWART_API_URL", "STRIPE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     return give
 
@@ -96,6 +97,40 @@ def test_the_stripe_simulator_has_a_price_for_every_plan_and_signs_its_events(la
     assert stripe.environment["STRIPE_SIMULATOR_KEY"] == environment["STRIPE_API_KEY"]
     assert stripe.environment["STRIPE_SIMULATOR_ENDPOINT_SECRET"] == environment["STRIPE_WEBHOOK_SECRETS"]
     assert shown(layout)["stripe"]["url"] == layout.url("stripe")
+
+
+def test_the_stripe_simulator_has_the_prices_of_the_plans_in_use(layout: Layout, given: Any, tmp_path: Path) -> None:
+    def used() -> tuple[str, str]:
+        (stripe,) = [part for part in simulators(layout) if part.name == "stripe"]
+        prices = settings_environment(layout, "mongodb://127.0.0.1", "redis://127.0.0.1/0")["STRIPE_PRICES"]
+        return prices, stripe.command[stripe.command.index("--prices") + 1]
+
+    plans = tmp_path / "plans.json"
+    plans.write_text('{"basic": {}}')
+    given(PLANS_FILE=str(plans))
+    assert used() == ("basic=price_basic", "price_basic")
+    given(PLANS='{"solo": {}, "team": {}}')
+    assert used() == ("solo=price_solo,team=price_team", "price_solo,price_team")
+    given(STRIPE_PRICES="solo=price_agreed")
+    assert used() == ("solo=price_agreed", "price_agreed")
+
+
+def test_with_a_real_issuer_the_console_uses_and_shows_it_without_a_secret(layout: Layout, given: Any) -> None:
+    theirs = "https://auth.example.com/application/o/dezky-operator/"
+    given(**REAL, **ISSUERS)
+    assert shown(layout)["console"] == {"url": layout.url("console"), "issuer": theirs, "client_id": "dezky-console"}
+    given(CONSOLE_ISSUER="https://auth.example.com/application/o/console/", CONSOLE_CLIENT_ID="console")
+    console = shown(layout)["console"]
+    assert (console["issuer"], console["client_id"]) == (
+        "https://auth.example.com/application/o/console/",
+        "console",
+    )
+
+
+def test_given_dns_servers_are_shown_without_the_simulators_addresses(layout: Layout, given: Any) -> None:
+    assert shown(layout)["dns"]["own"] == shown(layout)["dns"]["servers"]
+    given(DNS_SERVERS="192.0.2.53")
+    assert shown(layout)["dns"] == {"servers": "192.0.2.53"}
 
 
 @pytest.fixture
