@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -22,6 +22,7 @@ from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
+from shared.tenants.transitions import require_not_purged
 
 BEYOND_OWN_RIGHTS = "This would change a user, a role or a tenant beyond your own rights."
 
@@ -58,7 +59,7 @@ class UserService:
         self._tenant_service = tenant_service
 
     def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
-        """Create a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference."""
+        """Create a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference, ActionNotPossible."""
 
         def work(session: Transaction) -> User:
             rights = Rights().changed(changes)
@@ -66,6 +67,7 @@ class UserService:
             _require_membership(changes, rights)
             policy.require(policy.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
             self._require_partner(rights.partner_id, session)
+            self._require_lasting(tenants.values(), session)
             granted_at = grant_times(Rights(), rights, actor.read_at) if actor.read_at is not None else {}
             user = self._users.insert(replace(new, rights=rights, granted_at=granted_at), session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
@@ -93,7 +95,7 @@ class UserService:
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
         """Change a user, or their role in one tenant. Memberships that the actor does not manage stay unchanged.
 
-        Raises NotFound, Forbidden, StaleVersion, UnknownReference.
+        Raises NotFound, Forbidden, StaleVersion, UnknownReference, ActionNotPossible.
         """
 
         def work(session: Transaction) -> User:
@@ -101,13 +103,16 @@ class UserService:
             user, changed = known.user, known.user.changed(_whole_record_changes(changes, known, actor))
             named = self._tenants_of(tuple(changes.get("tenant_ids", ())), actor, session)
             tenants = _affected_tenants(user, changed, {**known.tenants, **named})
+            # before the rights: the answer must not tell whether the user belongs to a tenant that the actor cannot see
+            shown = policy.visible_part(actor, changed, known.managed | set(named))
+            _require_membership(changes, shown.rights)
             policy.require(policy.may_change_user(actor, user.rights, changed.rights, tenants), BEYOND_OWN_RIGHTS)
             require_version(user.version, expected)
-            _require_membership(changes, changed.rights)
             if changed == user:
                 return policy.visible_part(actor, user, known.managed)
             if changed.partner_id != user.partner_id:
                 self._require_partner(changed.partner_id, session)
+            self._require_lasting([one for one in named.values() if one.id not in user.tenant_ids], session)
             if actor.read_at is not None:
                 changed = changed.with_change_times(user, actor.read_at)
             saved = self._users.save(changed, session)
@@ -177,6 +182,13 @@ class UserService:
             if tenant_id not in found or not policy.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{index}", "tenant")
         return found
+
+    def _require_lasting(self, tenants: Iterable[Tenant], session: Transaction) -> None:
+        """Raise ActionNotPossible if one of the tenants was purged."""
+        for tenant in tenants:
+            require_not_purged(tenant)
+            # a write, so that a purge which is settled now and removes users conflicts with it
+            self._tenants.lock_generation(tenant.id, tenant.generation, session)
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._partners.lock(partner_id, session):

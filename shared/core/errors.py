@@ -99,7 +99,10 @@ class SubjectTaken(DomainError):
     code = "subject_taken"
 
     def __init__(self) -> None:
-        super().__init__("There is a user with this authentikSubjectId already; change that record instead.")
+        super().__init__(
+            "There is a user with this authentikSubjectId already. Change that record instead; if you cannot see it, a "
+            "platform administrator can add the tenant to it."
+        )
 
 
 class SubscriptionExists(DomainError):

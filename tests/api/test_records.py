@@ -150,6 +150,45 @@ def test_a_partner_whose_tenants_are_all_purged_can_be_removed(rights: RightsFix
     assert root("GET", "/tenants/acme").json()["partnerId"] == rights.ids["partner"]
 
 
+def test_a_purged_tenant_gets_no_user_and_no_webhook(rights: RightsFixture, store: Repositories) -> None:
+    root, acme = rights.people["admin"], rights.ids["acme"]
+    for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
+        operation = root(method, path).json()["operation"]
+        finish(store, operation["id"], *(step["name"] for step in operation["steps"]))
+    late = new_user(authentikSubjectId="late", tenantIds=[acme])
+    for caller in (root, rights.people["reseller"]):
+        assert caller("POST", "/users", json=late).json()["code"] == "action_not_possible"
+    joined = root("PATCH", f"/users/{rights.ids['stranger']}", json={"tenantIds": [rights.ids["beta"], acme]})
+    assert joined.json()["code"] == "action_not_possible"
+    hook = {"url": "https://hooks.acme.test/", "tenantId": acme}
+    assert root("POST", "/webhooks", json=hook).json()["code"] == "action_not_possible"
+
+
+def test_no_user_joins_a_tenant_while_its_purge_is_settled(rights: RightsFixture, store: Repositories) -> None:
+    root = rights.people["admin"]
+    for attempt in range(4):
+        slug = f"gone{attempt}"
+        tenant = rights.made(slug, "/tenants", slug=slug, name="G")
+        finish(store, root("GET", f"/tenants/{slug}").json()["operation"]["id"])
+        operation = root("DELETE", f"/tenants/{slug}").json()["operation"]
+        finish(store, operation["id"], *(step["name"] for step in operation["steps"]))
+        operation = root("POST", f"/tenants/{slug}/purge").json()["operation"]
+        with ThreadPoolExecutor(2) as pool:
+            body = new_user(authentikSubjectId=slug, tenantIds=[tenant])
+            pool.submit(root, "POST", "/users", json=body)
+            pool.submit(finish, store, operation["id"], *(step["name"] for step in operation["steps"])).result()
+        assert root("GET", f"/tenants/{slug}").json()["purgedAt"]
+        assert rights.rows["users"].count_documents({"tenantIds": tenant}) == 0
+
+
+def test_a_taken_subject_says_who_can_help(rights: RightsFixture) -> None:
+    refused = rights.people["stranger"](
+        "POST", "/users", json=new_user(authentikSubjectId="c1", tenantIds=[rights.ids["beta"]])
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "subject_taken")
+    assert "platform administrator can add the tenant" in refused.json()["detail"]
+
+
 def test_a_partner_is_not_removed_while_its_tenant_is_created(root: Client) -> None:
     for attempt in range(6):
         slug = f"reseller{attempt}"

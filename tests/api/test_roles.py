@@ -28,7 +28,7 @@ def test_an_owner_gives_a_role_in_their_tenant_to_a_member_of_two_tenants(rights
     seen = root("GET", both).json()
     assert (seen["roles"], seen["role"]) == ({acme: "admin", beta: "member"}, "admin")
     assert stranger("GET", both).json()["role"] == "member"
-    assert stranger("PATCH", both, json={"roles": {acme: "owner"}}).status_code == 403
+    assert stranger("PATCH", both, json={"roles": {acme: "owner"}}).status_code == 409
     assert owner("PATCH", both, json={"roles": {acme: None}}).json()["role"] == "member"
     assert owner("PATCH", both, json={"role": "admin"}).json()["roles"] == {acme: "admin"}
     assert root("GET", both).json()["roles"] == {acme: "admin", beta: "member"}
@@ -73,6 +73,28 @@ def test_a_role_in_a_tenant_that_the_person_does_not_belong_to_is_refused(rights
     answer = rights.people["admin"]("PATCH", colleague, json={"roles": {beta: "admin"}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, f"/roles/{beta}")
     assert rights.people["admin"]("PATCH", colleague, json={"roles": {"x": "admin"}}).status_code == 400
+
+
+def test_a_role_in_a_tenant_that_the_caller_does_not_see_gets_one_answer(rights: RightsFixture, both: str) -> None:
+    change = {"roles": {rights.ids["beta"]: "admin"}}
+    answers = []
+    for address in (both, f"/users/{rights.ids['colleague']}"):
+        answer = rights.people["owner"]("PATCH", address, json=change)
+        answers.append((answer.status_code, answer.json()["code"], answer.json()["detail"]))
+    assert answers[0] == answers[1]
+    assert answers[0][1] == "unknown_reference"
+
+
+def test_contradictory_platform_roles_are_refused(root: Client, rights: RightsFixture) -> None:
+    address = f"/users/{rights.ids['colleague']}"
+    for role, is_admin in ((None, True), ("support", True), ("admin", False)):
+        sent = {"platformRole": role, "platformAdmin": is_admin}
+        assert root("PATCH", address, json=sent).status_code == 400
+        new = {"authentikSubjectId": "s1", "email": "s@acme.test", "name": "S", **sent}
+        assert root("POST", "/users", json=new).status_code == 400
+    for role, is_admin in (("admin", True), ("support", False), (None, False)):
+        sent = {"platformRole": role, "platformAdmin": is_admin}
+        assert root("PATCH", address, json=sent).json().get("platformRole") == role
 
 
 def test_a_record_of_an_earlier_version_keeps_its_role_in_its_tenants(rights: RightsFixture) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -26,6 +27,14 @@ PlatformRoleText = Annotated[
 PlatformAdmin = Annotated[bool, Field(description="the same as `platformRole: admin`, or as none")]
 PartnerId = Annotated[ObjectIdText, Field(description="the partner that the person works for")]
 ROLES = "roles in single tenants, by tenant id; they override `role`"
+
+
+def _require_one_platform_role(sent: Mapping[str, Any]) -> None:
+    """Raise ValueError when both fields of the platform role were sent and contradict each other."""
+    if {"platform_role", "platform_admin"} <= sent.keys():
+        is_admin = sent["platform_role"] is PlatformRole.ADMIN
+        if is_admin is not sent["platform_admin"]:
+            raise ValueError("platformRole and platformAdmin contradict each other; send one of them")
 
 
 class CreateUserRequest(RequestModel):
@@ -51,6 +60,11 @@ class CreateUserRequest(RequestModel):
     platform_role: PlatformRoleText | None = None
     platform_admin: PlatformAdmin = False
 
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        _require_one_platform_role(self.sent_fields())
+        return self
+
     def to_domain(self) -> NewUser:
         return NewUser(subject=self.authentik_subject_id, email=self.email, name=self.name)
 
@@ -73,6 +87,11 @@ class UpdateUserRequest(PatchModel):
     partner_id: PartnerId | None = None
     platform_role: PlatformRoleText | None = None
     platform_admin: PlatformAdmin = UNSENT
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        _require_one_platform_role(self.sent_fields())
+        return self
 
     def to_changes(self) -> UserChanges:
         return cast(UserChanges, self.sent_fields())
