@@ -97,6 +97,8 @@ class OperationService:
         if step is None:
             raise NotFound(f"Operation {operation_id} has no step {step_name!r}.")
         _require_control(operation, tenant, actor)
+        is_within = not operation.allow_removals or policy.may_allow_removals(actor)
+        policy.require(is_within, "A platform administrator approved removals for it. Reconcile the tenant instead.")
         if operation.action is Action.PURGE and operation.status is OperationStatus.CANCELLED:
             raise ActionNotPossible("A cancelled purge is not retried. Purge the tenant again.")
         if step.status is not StepStatus.ERROR:

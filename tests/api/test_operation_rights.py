@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from console.auth.rights import Person
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories
-from tests.api.rights_fixture import RightsFixture, finish
+from shared.integrations.outcomes import PermanentError, failed, ok
+from tests.api.rights_fixture import STEPS, RightsFixture, finish
 
 MAY_CHANGE_LIFECYCLE = {"owner": False, "reseller": True, "admin": True}
 MAY_PURGE = {"owner": False, "reseller": False, "admin": True}
@@ -66,6 +68,21 @@ def test_a_bulk_operation_finds_only_operations_that_the_caller_may_control(righ
         for name in ("owner", "reseller")
     }
     assert totals == {"owner": 0, "reseller": 1}
+
+
+def test_an_approval_of_removals_is_not_used_again_by_somebody_who_cannot_give_it(
+    rights: RightsFixture, store: Repositories
+) -> None:
+    root, owner = rights.people["admin"], rights.people["owner"]
+    operation = root("POST", "/tenants/acme/reconcile?allow_removals=true").json()["operation"]["id"]
+    for step in STEPS:
+        claim = store.operations.claim(operation, step, 99, 60)
+        assert claim is not None
+        store.operations.record(claim, failed(PermanentError("taken")) if step == "ocis" else ok())
+    open_settlement(store).settle(operation)
+    address = f"/operations/{operation}/steps/ocis/retry"
+    assert owner("POST", address).json()["code"] == "forbidden"
+    assert root("POST", address).status_code == 202
 
 
 def test_a_cancelled_purge_is_not_retried(rights: RightsFixture, store: Repositories) -> None:
