@@ -16,7 +16,8 @@ LEEWAY = 30
 #: seconds since 1970 that a date can hold: the year 9999
 LATEST = 253_402_300_799
 MAX_SUBJECT_LENGTH, MAX_NAME_LENGTH, MAX_EMAIL_LENGTH = 255, 200, 254
-#: characters removed from names: control characters, lone surrogates, marks that change the writing direction
+#: characters removed from names, and never in a group's name: control characters, lone surrogates, marks that change
+#: the writing direction
 UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]+")
 SUBJECT = re.compile(rf"[\x21-\x7e]{{1,{MAX_SUBJECT_LENGTH}}}")
 
@@ -44,11 +45,12 @@ def caller_of(claims: Mapping[str, Any], surfaces: Callable[[Any], frozenset[str
     if not (isinstance(client, str) and client and isinstance(scope, str)):
         raise InvalidTokenError("This is not an access token.")
     groups = claims.get("groups")
+    names = [name for name in groups if isinstance(name, str)] if isinstance(groups, list) else None
     return Caller(
         subject=subject,
         email=_email(claims.get("email")),
         name=_line(claims.get("name")) or _line(claims.get("preferred_username")),
-        groups=tuple(name for name in groups if isinstance(name, str)) if isinstance(groups, list) else None,
+        groups=tuple(name for name in names if not UNPRINTABLE.search(name)) if names is not None else None,
         surfaces=surfaces(claims.get("aud")),
         issued_at=issued_at,
         expires_at=expires_at,

@@ -223,6 +223,11 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
     if not request.query_string:
         nothing: AnyQuery = _without_parameters(model)
         return nothing
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        # Flask cannot parse such a query
+        raise InvalidInput([FieldError("?", "is not UTF-8; percent-encode every parameter")]) from None
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise InvalidInput([FieldError(f"?{name}", "is given more than once") for name in twice])

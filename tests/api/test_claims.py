@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
 from joserfc import jws
 
-from tests.api.conftest import Issuer
+from tests.api.conftest import ADMINS, Client, Issuer
 from tests.api.test_tokens import me
 
 
@@ -34,6 +35,14 @@ def written(issuer: Issuer, raw: dict[str, str], **changes: Any) -> str:
 def test_a_time_that_makes_no_sense_is_a_401(api_url: str, issuer: Issuer, name: str, value: str) -> None:
     answer = me(api_url, written(issuer, {name: value}))
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize("group", [r'"tenant-\ud800"', r'"tenant-a\u0000"', "1", "null"])
+def test_a_group_that_is_no_printable_text_counts_as_absent(api_url: str, issuer: Issuer, group: str) -> None:
+    admins = me(api_url, written(issuer, {"groups": f'["{ADMINS}", {group}]'}))
+    assert (admins.status_code, admins.json()["platformAdmin"]) == (200, True)
+    later = written(issuer, {"groups": f"[{group}]"}, iat=int(time.time()) + 5)
+    assert Client(api_url, later)("GET", "/tenants").json() == []
 
 
 def test_an_integer_of_ten_thousand_digits_is_a_401(api_url: str, issuer: Issuer) -> None:

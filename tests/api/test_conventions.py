@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from api.app import create_app
 from shared.application.parts import open_settlement, open_starter
 from shared.application.store import Repositories
 from shared.config.settings import Settings
@@ -27,6 +28,21 @@ ACME = {"slug": "acme", "name": "Acme"}
 
 def key() -> dict[str, str]:
     return {"Idempotency-Key": uuid.uuid4().hex}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_query_that_is_not_utf_8_is_a_400(api_settings: Settings, issuer: Issuer) -> None:
+    answer = (
+        create_app(api_settings)
+        .test_client()
+        .get(
+            "/tenants",
+            headers={"Authorization": f"Bearer {issuer.token('admin')}"},
+            environ_overrides={"QUERY_STRING": "q=\xff"},
+        )
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_input")
+    assert "is not UTF-8" in answer.get_json()["errors"][0]["detail"]
 
 
 # -- Idempotency-Key
