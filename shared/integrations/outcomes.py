@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from shared.integrations.reasons import REASONS
+from shared.integrations.reasons import REASONS, reason_of
 
 
 class Fault(Exception):
@@ -74,11 +74,11 @@ class Outcome:
 
     @property
     def remedy(self) -> str | None:
-        return REASONS[self.reason].remedy or None if self.reason else None
+        return reason_of(self.reason).remedy or None if self.reason else None
 
     @property
     def retryable(self) -> bool:
-        return REASONS[self.reason].retryable if self.reason else False
+        return reason_of(self.reason).retryable if self.reason else False
 
 
 def ok(**notes: str) -> Outcome:
@@ -107,4 +107,4 @@ def failed(fault: Fault) -> Outcome:
 
 def reason_message(reason: str, detail: str = "") -> str:
     """Return the catalogue's sentence followed by the detail."""
-    return f"{REASONS[reason].message} {detail}".strip()
+    return f"{reason_of(reason).message} {detail}".strip()

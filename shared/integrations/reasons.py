@@ -182,6 +182,15 @@ REASONS: Mapping[str, Reason] = {
     ),
 }
 
+#: the meaning of a reason that only a newer version knows: workers are updated before the API
+NEWER = Reason("The reason is one of a newer version.", "Update every process to the same version.")
+
+
+def reason_of(name: str) -> Reason:
+    """Return the meaning of a reason on record."""
+    return REASONS.get(name, NEWER)
+
+
 #: reasons why an event was not delivered or a webhook was disabled, for the receiver's operator
 DELIVERY_REASONS: Mapping[str, str] = {
     "bad_url": "Events cannot be sent to this URL.",

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 
 from shared.db.documents import Document, Pipeline
-from shared.integrations.reasons import REASONS
+from shared.integrations.reasons import reason_of
 from shared.operations.expressions import (
     DEFERRED_BY,
     IS_DEFERRED,
@@ -55,8 +55,8 @@ def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
         "stopsDeadline": deferral.stops_deadline,
         "reason": deferral.reason,
         "message": {"$literal": deferral.message},
-        "remedy": {"$literal": REASONS[deferral.reason].remedy},
-        "retryable": REASONS[deferral.reason].retryable,
+        "remedy": {"$literal": reason_of(deferral.reason).remedy},
+        "retryable": reason_of(deferral.reason).retryable,
         "dueAt": due,
         "lookAt": due,
     }

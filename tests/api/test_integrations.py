@@ -104,6 +104,13 @@ def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once
     assert store.switches.claim_probe("ocis", 5)
 
 
+def test_a_cause_that_only_newer_workers_know_is_shown(admin: Client, store: Repositories) -> None:
+    store.switches.record_failure("ocis", TenantRef("0" * 24, "acme"), "of_tomorrow", "", 1, OpenDuration(300, 3000))
+    breaker = {one["name"]: one["breaker"] for one in admin("GET", "/integrations").json()}["ocis"]
+    assert (breaker["reason"], breaker["message"]) == ("of_tomorrow", "The reason is one of a newer version.")
+    assert admin("GET", "/status").status_code == 200
+
+
 def test_readiness_shows_breakers_and_pauses_and_stays_ready(admin: Client, store: Repositories) -> None:
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     store.switches.record_failure("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, OpenDuration(300, 3000))
