@@ -71,6 +71,15 @@ def registrable_domain(name: str) -> str | None:
     return found
 
 
+def family(name: str) -> str:
+    """Return a name that all parents and subdomains of `name` have in common.
+
+    Suffixes that companies give to customers, such as s3.amazonaws.com, do not count: amazonaws.com is the parent.
+    """
+    found: str | None = _registries_suffixes().privatesuffix(name)
+    return found or name
+
+
 def overlaps(one: str, other: str) -> bool:
     """Return whether the domains are equal or one is a subdomain of the other."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
@@ -80,6 +89,12 @@ def overlaps(one: str, other: str) -> bool:
 def _suffixes() -> PublicSuffixList:
     """Return the public suffix list that is part of the library, so that nothing is downloaded."""
     return PublicSuffixList()
+
+
+@cache
+def _registries_suffixes() -> PublicSuffixList:
+    """Return the suffixes of the registries alone."""
+    return PublicSuffixList(only_icann=True)
 
 
 def _a_labels(text: str) -> str:

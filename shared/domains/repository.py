@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.core.errors import DomainOverlaps, DomainTaken
-from shared.core.naming import overlaps, registrable_domain
+from shared.core.naming import family, overlaps, registrable_domain
 from shared.db.documents import (
     Document,
     Transaction,
@@ -75,6 +75,10 @@ class DomainRepository:
 
     def add(self, tenant: Tenant, names: Sequence[str], terms: Terms, at: datetime, session: Transaction) -> None:
         """Insert domains. `at`: the time on the database's clock. Raises DomainTaken."""
+        for one in names:
+            if registrable_domain(one) not in (None, family(one)):  # else `_near` knows it
+                change = {"$addToSet": {"registrable": registrable_domain(one)}}
+                self._families.update_one({"_id": family(one)}, change, upsert=True, session=session)
         times = _times(at, terms.first_check)
         rows = [
             {"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one, terms.is_proof_required), **times}
@@ -89,23 +93,25 @@ class DomainRepository:
     def require_apart(self, tenant_id: str, names: Sequence[str], session: Transaction) -> None:
         """Raise DomainOverlaps when one of these is a parent or a subdomain of another tenant's domain.
 
-        Two transactions at once write to the same document of their registrable domain, so one of them is retried and
-        then finds the other's domain.
+        Two transactions at once write to the same document of their family, so one of them is retried and then finds
+        the other's domain.
         """
-        families = sorted({registrable_domain(one) or one for one in names})
-        for family in families:
-            self._families.update_one({"_id": family}, {"$inc": {"additions": 1}}, upsert=True, session=session)
+        near: set[str] = set()
+        for name in sorted(names, key=family):
+            change, key = {"$inc": {"additions": 1}}, {"_id": family(name)}
+            row = self._families.find_one_and_update(key, change, upsert=True, session=session)
+            near |= _near(name, row)
         others = self._rows.find(
-            {"registrable": {"$in": families}, "tenantId": {"$ne": tenant_id}}, {"domain": 1}, session=session
+            {"registrable": {"$in": sorted(near)}, "tenantId": {"$ne": tenant_id}}, {"domain": 1}, session=session
         )
         if any(overlaps(row["domain"], one) for row in others for one in names):
             raise DomainOverlaps
 
     def is_free(self, name: str, *, may_overlap: bool) -> bool:
         """Return whether no tenant has the domain, nor, unless it may overlap, a parent or subdomain of it."""
-        family = {"registrable": registrable_domain(name) or name}
         with translate_errors():
-            others = [row["domain"] for row in self._rows.find(family, {"domain": 1})]
+            near = _near(name, self._families.find_one({"_id": family(name)}))
+            others = [row["domain"] for row in self._rows.find({"registrable": {"$in": sorted(near)}}, {"domain": 1})]
         return not any(other == name or (not may_overlap and overlaps(other, name)) for other in others)
 
     def complete_rows(self, *, is_always_required: bool) -> None:
@@ -227,6 +233,12 @@ class DomainRepository:
     def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
         row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
         return domain_of(row) if row else None
+
+
+def _near(name: str, row: Document | None) -> set[str]:
+    """Return the family's registrable domains that overlap the name: several, if a suffix lies below one of them."""
+    known = row.get("registrable", ()) if row else ()
+    return {family(name), registrable_domain(name) or name} | {one for one in known if overlaps(one, name)}
 
 
 def _times(at: datetime, seconds_to_first_check: float | None) -> Document:

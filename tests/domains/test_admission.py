@@ -125,6 +125,21 @@ def test_only_staff_add_a_parent_or_subdomain_of_another_tenants_domain(
     fixture.plane.tenants.change("beta", {"domains": (added, "beta.test")}, other, None)
 
 
+@pytest.mark.parametrize("is_child_first", [False, True])
+def test_a_suffix_that_a_company_gives_to_customers_hides_no_parent(
+    fixture: DomainFixture, *, is_child_first: bool
+) -> None:
+    first, second = "amazonaws.com", "b.s3.amazonaws.com"
+    if is_child_first:
+        first, second = second, first
+    create(fixture, fixture.admin, "acme", first)
+    assert not fixture.store.domains.is_free(second, may_overlap=False)
+    assert fixture.store.domains.is_free(second, may_overlap=True)
+    with pytest.raises(DomainOverlaps):
+        create(fixture, reseller(fixture), "beta", second)
+    create(fixture, reseller(fixture, "other"), "gamma", "c.s3.amazonaws.de")
+
+
 def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(fixture: DomainFixture) -> None:
     partner = reseller(fixture)
     create(fixture, partner, "acme", "acme.test", "mail.acme.test", "one.shared.test")
