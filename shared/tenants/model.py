@@ -32,7 +32,7 @@ class Address:
 
 @dataclass(frozen=True)
 class BillingInfo:
-    """What a tenant's invoices show. Empty: it was removed, so they show nothing but the tenant's name."""
+    """Data that a tenant's invoices show. Empty: it was removed, so they show nothing but the tenant's name."""
 
     company: str = ""
     vat_id: str = ""
