@@ -106,7 +106,7 @@ def open_bulk_job(store: Repositories, bulk: BulkService, settings: Settings) ->
 def open_billing_sync_job(store: Repositories, billing: StripeClient | None, settings: Settings) -> BillingSyncJob:
     return BillingSyncJob(
         billing_syncs=store.billing_syncs,
-        switches=store.switches,
+        breaker=open_breaker(store, settings),
         service=open_billing_service(store),
         billing=billing,
         settings=settings,

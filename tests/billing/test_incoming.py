@@ -13,6 +13,7 @@ import requests
 from sandbox.simulators.stripe.outbox import signature
 from shared.config.settings import Settings
 from shared.subscriptions.model import NewSubscription, SubscriptionStatus
+from shared.switches.model import CREDENTIALS_OPEN_DURATION
 from shared.tenants.views import TenantView
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
@@ -136,6 +137,23 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
     assert (
         tenancy.store.connection.transaction(lambda session: tenancy.store.billing_syncs.end(claim, session)) is False
     )
+
+
+def test_a_sync_waits_while_the_breaker_is_open_and_closes_it_as_its_probe(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    tenancy.store.switches.record_refused_credentials("billing", "refused", CREDENTIALS_OPEN_DURATION, "former")
+    assert send(address, event(tenancy, "active")) == 200
+    due = [{"$set": {"lookAt": "$$NOW"}}]
+    subscriptions = tenancy.store.connection.database["subscriptions"]
+    tenancy.sync()
+    assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
+    tenancy.store.connection.database["switches"].update_one({"_id": "billing"}, [{"$set": {"openUntil": "$$NOW"}}])
+    subscriptions.update_many({}, due)
+    time.sleep(1.1)
+    tenancy.sync()
+    assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
+    assert not tenancy.store.switches.all()["billing"].is_open
 
 
 def test_a_canceled_record_beside_a_live_one_gives_the_step_a_remedy_and_ends_the_sync(

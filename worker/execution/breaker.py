@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Outcome, reason_message
+from shared.integrations.outcomes import Fault, Outcome, TemporaryError, failed, ok, reason_message
 from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.switches.model import (
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 #: a paused step is due again after this at the latest, in seconds; the scheduler releases it when the pause ends
 PAUSE_RECHECK = 60.0
+#: seconds until a deferred job looks again
+JOB_RECHECK = 15.0
 #: failed probes double the time that a breaker stays open, to at most this many times the first one
 MAX_DURATION_FACTOR = 10
 #: extra wait of a tenant that failed before, so that another tenant's step is the probe, in seconds
@@ -47,6 +50,14 @@ class Permit:
 
     deferral: Deferral | None = None
     is_probe: bool = False
+
+
+class JobDeferred(TemporaryError):
+    """A pause or an open breaker defers the job's work. `switch`: its name."""
+
+    def __init__(self, deferral: Deferral) -> None:
+        super().__init__(deferral.reason, deferral.message, wait=JOB_RECHECK)
+        self.switch = deferral.switch
 
 
 class Breaker:
@@ -83,9 +94,24 @@ class Breaker:
         tenant_id = self._tenant_if_needed(switches, operation_id, integration)
         return self._permit(switches, integration, tenant_id)
 
-    def permit_job(self, integration: str) -> Permit:
-        """Decide whether a job that belongs to no operation may call the integration."""
-        return self._permit(self._switches.cached(), integration, None)
+    @contextmanager
+    def job_call(self, integration: str) -> Iterator[None]:
+        """Run a block of a job that calls the integration and belongs to no operation; report how it ended.
+
+        Raises JobDeferred, before the block begins, during a pause and while the breaker is open.
+        """
+        permit = self._permit(self._switches.cached(), integration, None)
+        if permit.deferral is not None:
+            raise JobDeferred(permit.deferral)
+        try:
+            yield
+        except Fault as fault:
+            self.report(integration, permit, failed(fault))
+            raise
+        except Exception:
+            self.return_unused(integration, permit)
+            raise
+        self.report(integration, permit, ok())
 
     def may_have_begun(self, operation: Operation) -> bool:
         """Return whether attempts may have begun that a restored backup does not show."""

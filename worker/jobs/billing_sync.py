@@ -14,8 +14,7 @@ from shared.billing.sync_queue import BillingSyncQueue, SyncClaim
 from shared.config.settings import Settings
 from shared.integrations.catalog import BILLING
 from shared.integrations.outcomes import Fault, NotFound, PermanentError
-from shared.switches.model import is_paused
-from shared.switches.repository import SwitchRepository
+from worker.execution.breaker import Breaker, JobDeferred
 from worker.http.deadline import within
 from worker.jobs.worker_pool import WorkerPool
 
@@ -37,13 +36,13 @@ class BillingSyncJob:
         self,
         *,
         billing_syncs: BillingSyncQueue,
-        switches: SwitchRepository,
+        breaker: Breaker,
         service: BillingService,
         billing: StripeClient | None,
         settings: Settings,
     ) -> None:
         self._billing_syncs = billing_syncs
-        self._switches = switches
+        self._breaker = breaker
         self._billing = billing
         self._service = service
         self._settings = settings
@@ -51,8 +50,6 @@ class BillingSyncJob:
 
     def run_once(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
-        if is_paused(self._switches.cached(), BILLING):
-            return 0
         while self._billing is not None and self._pool.free:
             claim = self._billing_syncs.claim(self._settings.lease_seconds)
             if claim is None:
@@ -70,10 +67,12 @@ class BillingSyncJob:
             self._billing_syncs.end(claim)
             return
         try:
-            with within(self._settings.attempt_seconds):
+            with self._breaker.job_call(BILLING), within(self._settings.attempt_seconds):
                 found = billing.get_subscription(known.stripe_subscription_id)
             if found.tenant_id != known.tenant_id:
                 raise PermanentError("taken")
+        except JobDeferred as deferred:
+            return self._billing_syncs.postpone(claim, deferred.wait or 0.0)
         except Fault as fault:
             return self._record_fault(claim, fault)
         done = self._service.record_sync(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))

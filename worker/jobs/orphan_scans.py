@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,8 +21,7 @@ from shared.orphans.model import OrphanStatus
 from shared.orphans.repository import RemovalClaim
 from shared.orphans.scan_repository import OrphanScanClaim
 from shared.orphans.scanner import OrphanScanner
-from shared.switches.model import Deferral
-from worker.execution.breaker import Breaker
+from worker.execution.breaker import Breaker, JobDeferred
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS, FoundObject
 from worker.jobs.worker_pool import WorkerPool
@@ -34,8 +33,6 @@ T = TypeVar("T")
 CONCURRENCY = 3
 #: seconds until a retry after a failure: the first wait is doubled each time, up to the maximum
 FIRST_WAIT, MAX_WAIT = 10.0, 3600.0
-#: seconds until a retry while a pause or an open breaker defers the work
-DEFERRED_WAIT = 15.0
 VERIFIED = "the integration no longer lists it"
 
 
@@ -142,27 +139,20 @@ class OrphanScanJob:
         """Run the work under the integration's breaker; return its outcome, deferred by a pause or an open breaker."""
         if self._clients.get(integration) is None:
             return skipped("not_configured")
-        permit = self._breaker.permit_job(integration)
-        if permit.deferral is not None:
-            return _deferral_outcome(permit.deferral)
         try:
-            with within(self._settings.attempt_seconds):
+            with self._breaker.job_call(integration), within(self._settings.attempt_seconds):
                 work()
-            outcome = ok()
+        except JobDeferred as deferred:
+            return replace(failed(deferred), notes={"deferred": deferred.switch})
         except Fault as fault:
-            outcome = failed(fault)
-        self._breaker.report(integration, permit, outcome)
-        return outcome
-
-
-def _deferral_outcome(deferral: Deferral) -> Outcome:
-    return Outcome(Result.RETRY, deferral.reason, deferral.message, DEFERRED_WAIT, notes={"deferred": deferral.switch})
+            return failed(fault)
+        return ok()
 
 
 def _wait(attempts: int, outcome: Outcome) -> float:
     """Return seconds until the next attempt. A permanent error waits longest: somebody must correct it first."""
     if "deferred" in outcome.notes:
-        return DEFERRED_WAIT
+        return outcome.wait or 0.0
     if outcome.result is not Result.RETRY:
         return MAX_WAIT
     ceiling = min(MAX_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 16))

@@ -11,7 +11,7 @@ from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.db.documents import new_id
 from shared.events.model import Author
 from shared.integrations.catalog import OCIS
-from shared.integrations.outcomes import Fault, failed, ok
+from shared.integrations.outcomes import Fault
 from shared.operations.model import Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing, is_paused
@@ -86,15 +86,6 @@ class PendingMembersJob:
             log.info("members.reconcile_postponed", tenant=tenant.slug)
 
     def _is_known(self, tenant: Tenant, ocis: OcisClient) -> bool:
-        """Return whether OCIS knows the group; false while its breaker is open. Raises Fault."""
-        permit = self._breaker.permit_job(OCIS)
-        if permit.deferral is not None:
-            return False
-        try:
-            with within(self._attempt_seconds):
-                is_known = ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
-        except Fault as fault:
-            self._breaker.report(OCIS, permit, failed(fault))
-            raise
-        self._breaker.report(OCIS, permit, ok())
-        return is_known
+        """Return whether OCIS knows the group. Raises Fault, JobDeferred while its breaker is open."""
+        with self._breaker.job_call(OCIS), within(self._attempt_seconds):
+            return ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
