@@ -253,6 +253,25 @@ def test_a_subscription_ended_in_stripe_is_not_renewed_by_a_reconcile_but_by_a_r
     assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
 
 
+def test_a_subscription_whose_first_invoice_was_not_paid_in_time_is_replaced_by_a_reconcile(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status="incomplete_expired")
+    assert tenancy.billed(tenancy.reconcile()).status == "ok"
+    assert [one["status"] for one in tenancy.upstream()] == ["incomplete_expired", "incomplete"]
+    assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
+
+
+def test_a_customer_deleted_in_stripe_is_replaced_by_a_restore(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    (customer,) = tenancy.server.objects.customers
+    tenancy.server.objects.delete_customer(customer)
+    assert tenancy.billed(tenancy.reconcile()).reason == "subscription_ended"
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
+    assert tenancy.record(view).stripe_customer_id != customer
+
+
 def test_a_foreign_subscription_on_record_is_not_changed(tenancy: Tenancy) -> None:
     tenancy.set_up()
     tenancy.upstream()[0]["metadata"] = {}

@@ -43,7 +43,8 @@ class BilledSubscription:
     """A subscription as Stripe has it.
 
     `item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known.
-    `ended_for_plan`: the platform let it end, because the tenant's plan has no price.
+    `ended_for_plan`: the platform let it end, because the tenant's plan has no price. `never_began`: Stripe ended it,
+    because its first invoice was not paid in time.
     """
 
     id: str
@@ -55,3 +56,4 @@ class BilledSubscription:
     period_ends_at: datetime | None
     ends_with_period: bool
     ended_for_plan: bool = False
+    never_began: bool = False

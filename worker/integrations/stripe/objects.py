@@ -57,6 +57,7 @@ def subscription_of(found: stripe.Subscription) -> BilledSubscription:
             price_id=item["price"]["id"],
             period_ends_at=datetime.fromtimestamp(ends_at, UTC) if ends_at else None,
             ends_with_period=bool(body.get("cancel_at_period_end")),
+            never_began=body["status"] == "incomplete_expired",
             ended_for_plan=bool((body.get("metadata") or {}).get(ENDED_KEY)),
         )
     except (KeyError, IndexError, TypeError, ValueError):

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure that customer and subscription exist and are on record.
 
-    A subscription that has ended or will end stays so, because a person decided that, unless it was for a plan
-    without a price and the plan has one now.
+    A subscription that has ended or will end stays so, because a person decided that. It is replaced if it never began,
+    or continued if it was for a plan without a price and the plan has one now.
     """
     known = _on_record(step, billing)
     if known is not None and _has_ended(known):
         save(step, known)
-        if account_of_step(step).price is not None and not known.ended_for_plan:
+        if account_of_step(step).price is not None and not (known.ended_for_plan or known.never_began):
             return skipped("subscription_ended")
         known = None
     return _ensure(step, billing, known)
