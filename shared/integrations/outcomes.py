@@ -61,7 +61,8 @@ class Outcome:
 
     `wait`: seconds until the next attempt, if the integration named them. `notes`: facts shown on the operation, such
     as `members: pending`. `changes`: sentences about changes in the integration; in a dry run, those it would make.
-    `found`: remote fields of the tenant to save together with the outcome.
+    `found`: remote fields of the tenant to save together with the outcome. `cause`: the reason of the last failure, for
+    a step without attempts left.
     """
 
     result: Result
@@ -71,10 +72,11 @@ class Outcome:
     notes: dict[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     found: Mapping[str, Any] = field(default_factory=dict)
+    cause: str | None = None
 
     @property
     def remedy(self) -> str | None:
-        return reason_of(self.reason).remedy or None if self.reason else None
+        return reason_of(self.reason).remedy_while_open or None if self.reason else None
 
     @property
     def retryable(self) -> bool:

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_WAIT = "Wait: it runs again automatically."
+
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason with its message and remedy. `retryable`: the same call may succeed later without a change."""
+    """A reason with its message and remedy. `retryable`: the same call may succeed later without a change.
+
+    `remedy`: what to correct. `repeats`: then the action must be repeated; `shared.workflows.remedies` says how.
+    """
 
     message: str
     remedy: str = ""
     retryable: bool = False
+    repeats: bool = False
+
+    @property
+    def remedy_while_open(self) -> str:
+        """Return the remedy of something that runs again, if the reason is one for that."""
+        if not self.retryable:
+            return self.remedy
+        return f"{self.remedy} It then runs again automatically." if self.remedy else _WAIT
 
 
 #: all reasons of steps
@@ -20,7 +33,8 @@ REASONS: Mapping[str, Reason] = {
     # the step had nothing to do
     "not_configured": Reason(
         "This integration is not configured.",
-        "Set its URL and credentials, restart the workers, then reconcile the tenant.",
+        "Set its URL and credentials, and restart the workers.",
+        repeats=True,
     ),
     "no_domains": Reason("The tenant has no domains, so there is no mail to set up.", "Add a domain to the tenant."),
     "domains_unverified": Reason(
@@ -34,11 +48,13 @@ REASONS: Mapping[str, Reason] = {
     ),
     "no_price": Reason(
         "The tenant's plan has no price, so it is not billed.",
-        "If it is to be billed, add its price to STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
+        "If it is to be billed, add its price to STRIPE_PRICES, and restart API and workers.",
+        repeats=True,
     ),
     "subscription_ended": Reason(
         "The tenant's subscription has ended in Stripe, and no new one is created automatically.",
-        "To create a new one, delete the ended subscription's record here, then reconcile the tenant.",
+        "To create a new one, delete the ended subscription's record here.",
+        repeats=True,
     ),
     # temporary: the integration may work later
     "unreachable": Reason(
@@ -52,25 +68,17 @@ REASONS: Mapping[str, Reason] = {
         "Search its logs for the request id of this operation.",
         True,
     ),
-    "throttled": Reason("The integration asked us to slow down.", "Wait; the step runs again automatically.", True),
+    "throttled": Reason("The integration asked us to slow down.", "", True),
     "unexpected_answer": Reason(
         "The integration sent a response that the platform cannot interpret.",
         "Check that the configured URL is the product's own address and that its version is supported.",
         True,
     ),
-    "vanished": Reason(
-        "An object of the tenant vanished while the step ran.",
-        "Wait; the step runs again and reads the current state.",
-        True,
-    ),
-    "not_ready": Reason(
-        "The integration accepted the change but has not finished it yet.",
-        "Wait; the step runs again automatically.",
-        True,
-    ),
+    "vanished": Reason("An object of the tenant vanished while the step ran.", "", True),
+    "not_ready": Reason("The integration accepted the change but has not finished it yet.", "", True),
     "old_workers": Reason(
         "These workers are older than the operation and do not know the step; newer ones run it.",
-        "Finish the deployment; the step runs automatically as soon as there is a newer worker.",
+        "Finish the deployment, so that there is a newer worker.",
         True,
     ),
     "storage_down": Reason(
@@ -80,55 +88,64 @@ REASONS: Mapping[str, Reason] = {
     ),
     "tls": Reason(
         "The integration's certificate was not accepted.",
-        "Correct the certificate or add its authority to EXTRA_CA_CERTS, then reconcile the tenant.",
+        "Correct the certificate or add its authority to EXTRA_CA_CERTS.",
+        repeats=True,
     ),
     "paused": Reason(
         "An operator has paused this; the step is deferred, and the operation's deadline is suspended meanwhile.",
-        "End the pause; the step then runs automatically.",
+        "End the pause.",
         True,
     ),
     "observe_only": Reason(
         "The platform is in observe-only mode and changes nothing outside; the operation's deadline is suspended "
         "meanwhile.",
-        "Compare the records with the integrations, then leave observe-only mode; the step then runs automatically.",
+        "Compare the records with the integrations, then leave observe-only mode.",
         True,
     ),
     # permanent: somebody must change something
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",
         "If it is nobody's or another tenant's, rename or remove it, or choose another name; if it is this tenant's "
-        "after all, correct its ownership marker. Then reconcile the tenant.",
+        "after all, correct its ownership marker.",
+        repeats=True,
     ),
     "ambiguous": Reason(
         "More than one object carries this tenant's ownership marker.",
-        "Find out which one holds the data, remove the others, then reconcile the tenant.",
+        "Find out which one holds the data, and remove the others.",
+        repeats=True,
     ),
     "second_subscription": Reason(
         "A subscription runs in Stripe whose record was canceled here, and the tenant has another live record.",
-        "Delete the record that is not wanted, or end the subscription in Stripe; then reconcile the tenant.",
+        "Delete the record that is not wanted, or end the subscription in Stripe.",
+        repeats=True,
     ),
     "bad_credentials": Reason(
         "The integration refuses our credentials.",
-        "Renew the credentials in the settings and restart the workers, then reconcile the tenants whose step failed.",
+        "Renew the credentials in the settings and restart the workers.",
+        repeats=True,
     ),
     "missing_permission": Reason(
         "Our account lacks a permission that this step needs.",
-        "Give the account the permissions listed in the documentation, then reconcile the tenant.",
+        "Give the account the permissions listed in the documentation.",
+        repeats=True,
     ),
     "locked_out": Reason(
         "Our account was removed from this tenant's space, so it cannot be managed.",
-        "Make the provisioning account a manager of the space again, then reconcile the tenant.",
+        "Make the provisioning account a manager of the space again.",
+        repeats=True,
     ),
     "marker_removed": Reason(
         "The ownership marker was removed from the description of an object on this tenant's record, and this step "
         "may not write it back.",
         "Make sure that the object is the tenant's, then run `python -m worker.ownership_markers repair`, or put the "
-        "marker that `show` prints into the description; the reconcile or purge then continues when it is repeated.",
+        "marker that `show` prints into the description.",
+        repeats=True,
     ),
     "marker_replaced": Reason(
         "The group on record in Authentik carries another tenant's ownership marker.",
-        "Find out whose group it is. If it is this tenant's, delete the key `dezky` of its attributes; then reconcile "
-        "the tenant, which writes the marker back, or repeat the action.",
+        "Find out whose group it is. If it is this tenant's, delete the key `dezky` of its attributes: "
+        "the marker is written back.",
+        repeats=True,
     ),
     "marker_missing": Reason(
         "The group on record in Authentik carries no ownership marker any more, so it is not removed.",
@@ -150,27 +167,30 @@ REASONS: Mapping[str, Reason] = {
     ),
     "too_many_removals": Reason(
         "The step would remove or disable more than one run may, so it has removed nothing.",
-        "Check whether that is intended; if so, reconcile the tenant with allow_removals=true.",
+        "Check whether that is intended.",
+        repeats=True,
     ),
-    "quota": Reason(
-        "A limit of the integration is reached.", "Raise the limit there or the plan here, then reconcile."
-    ),
+    "quota": Reason("A limit of the integration is reached.", "Raise the limit there or the plan here.", repeats=True),
     "invalid": Reason(
         "The integration refuses the values as invalid.",
-        "Correct the tenant's name, domains or billing information, then reconcile the tenant.",
+        "Correct the tenant's name, domains or billing information.",
+        repeats=True,
     ),
     # the operation's own limits
     "attempts_exhausted": Reason(
         "The step used all its attempts without success.",
-        "Remove the cause of the last fault, then reconcile the tenant.",
+        "Find out from the workers' logs why the attempts did not end.",
+        repeats=True,
     ),
     "deadline": Reason(
         "The operation's deadline passed before this step succeeded.",
-        "Remove the cause of the last fault, then reconcile the tenant.",
+        "Remove the cause of the last fault.",
+        repeats=True,
     ),
     "cancelled": Reason(
         "Somebody cancelled the operation before this step succeeded.",
-        "Nothing is wrong with the step; reconcile the tenant to continue.",
+        "Nothing is wrong with the step.",
+        repeats=True,
     ),
     "blocked": Reason(
         "An earlier stage did not succeed, so this step never ran.",
@@ -178,7 +198,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "bug": Reason(
         "The step failed because of a bug; the details are in the worker's log.",
-        "Report it with the operation's id, then reconcile the tenant.",
+        "Report it with the operation's id.",
+        repeats=True,
     ),
 }
 

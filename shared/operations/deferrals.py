@@ -55,7 +55,7 @@ def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
         "stopsDeadline": deferral.stops_deadline,
         "reason": deferral.reason,
         "message": {"$literal": deferral.message},
-        "remedy": {"$literal": reason_of(deferral.reason).remedy},
+        "remedy": {"$literal": reason_of(deferral.reason).remedy_while_open},
         "retryable": reason_of(deferral.reason).retryable,
         "dueAt": due,
         "lookAt": due,

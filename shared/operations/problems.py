@@ -38,6 +38,8 @@ class Kind(StrEnum):
 #: a step that was published this many times and never claimed is overdue
 OVERDUE_SEND_COUNT = 3
 NOT_TAKEN = "not_taken"
+NOT_TAKEN_MESSAGE = "The step was sent several times and no worker took it."
+NOT_TAKEN_REMEDY = "Check that workers run and read this integration's queue."
 #: the pseudo integration under which an operation's most severe kind is kept
 ANY = "any"
 #: the same for purges

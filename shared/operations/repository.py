@@ -34,6 +34,7 @@ from shared.operations.lease_fence import earliest_starts
 from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, field_of
 from shared.workflows.model import Action
+from shared.workflows.remedies import remedy_of_outcome
 
 #: an operation with a paused step has no deadline meanwhile
 _OVERDUE: Document = {
@@ -144,10 +145,11 @@ class OperationRepository:
 
         What the attempt saved after that was refused too (`TenantRepository.save_remote`), even if no other began.
         """
+        remedy = remedy_of_outcome(outcome, claim.operation.action, is_dry_run=claim.operation.is_dry_run)
         held = {"steps.leaseToken": claim.token, "$expr": updates.is_leased(claim.token)}
         return self._update(
             {"_id": ObjectId(claim.operation.id), **held},
-            updates.recorded(claim.step.name, outcome, retry_in, self._grace),
+            updates.recorded(claim.step.name, outcome, remedy, retry_in, self._grace),
         )
 
     def due(self, limit: int) -> Iterator[str]:

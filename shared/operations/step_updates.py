@@ -19,6 +19,7 @@ from shared.integrations.outcomes import Outcome, Result
 from shared.integrations.reasons import REASONS, Reason
 from shared.operations.deferrals import RELEASED, deferral_fields
 from shared.operations.expressions import (
+    IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
     STAGE_STARTED,
@@ -27,9 +28,11 @@ from shared.operations.expressions import (
     named,
     steps_where,
 )
-from shared.operations.model import OperationStatus, StepStatus
-from shared.operations.problems import with_problems
+from shared.operations.model import Mode, OperationStatus, StepStatus
+from shared.operations.problems import NOT_TAKEN_REMEDY, with_problems
 from shared.operations.stages import BLOCKED, operation_state
+from shared.workflows.model import Action
+from shared.workflows.remedies import how_to_repeat
 
 #: upper limit of the backoff between two dispatches of a step that no worker claims, in seconds
 MAX_REPUBLISH_SECONDS = 60
@@ -50,14 +53,14 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
     return [steps_where(named(step), changes), deferral_fields(), due_time_from_steps(), with_problems()]
 
 
-def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipeline:
+def recorded(step: str, outcome: Outcome, remedy: str | None, retry_in: float, grace: float) -> Pipeline:
     """Write an attempt's outcome to its step, and derive the operation's state in the same write."""
     changes: Document = {
         "leaseToken": None,
         "leaseUntil": None,
         "reason": outcome.reason,
         "message": {"$literal": outcome.message},
-        "remedy": {"$literal": outcome.remedy},
+        "remedy": {"$literal": remedy},
         "retryable": outcome.retryable,
         "notes": {"$literal": outcome.notes},
         "changes": {"$literal": list(outcome.changes)},
@@ -165,17 +168,33 @@ def _not_before(until: datetime) -> Document:
     return {"dueAt": until, "lookAt": {"$cond": [STAGE_STARTED, until, "$$step.lookAt"]}}
 
 
+#: condition on `$$step`: no worker took it since its stage began
+_NOT_TAKEN: Document = {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_DEFERRED}]}
+_LAST_MESSAGE: Document = {"$ifNull": ["$$step.message", ""]}
+#: what to correct about the last fault of a step that was to be retried
+_CORRECTIONS = [
+    {"case": {"$eq": ["$$step.reason", name]}, "then": reason.remedy}
+    for name, reason in REASONS.items()
+    if reason.retryable and reason.remedy
+]
+
+
 def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
     """End all open steps as errors, with their last message appended. Leases stay until they are released or end.
 
     Steps of a stage that had not started end as blocked, so that a retry of an earlier step runs them too.
     """
+    corrections, last = _CORRECTIONS, _LAST_MESSAGE
+    if status is OperationStatus.FAILED:
+        corrections = [{"case": _NOT_TAKEN, "then": NOT_TAKEN_REMEDY}, *_CORRECTIONS]
+        last = {"$cond": [_NOT_TAKEN, "No worker took it.", last]}
+    correction = {"$switch": {"branches": corrections, "default": reason.remedy}}
     changes = {
         "status": StepStatus.ERROR,
         "finishedAt": "$$NOW",
         "reason": code,
-        "message": {"$concat": [reason.message, " ", {"$ifNull": ["$$step.message", ""]}]},
-        "remedy": {"$ifNull": ["$$step.remedy", reason.remedy]},
+        "message": {"$trim": {"input": {"$concat": [reason.message, " ", last]}}},
+        "remedy": {"$concat": [correction, " ", _how_to_repeat(has_failed=status is OperationStatus.FAILED)]},
         "retryable": True,
         "dueAt": None,
         "lookAt": None,
@@ -189,6 +208,16 @@ def _stop(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
         deferral_fields(),
         with_problems(),
     ]
+
+
+def _how_to_repeat(*, has_failed: bool) -> Document:
+    """Return an expression for the sentence that says how to go on with the operation."""
+    by_action = [
+        {"case": {"$eq": ["$action", action]}, "then": how_to_repeat(action, has_failed=has_failed)}
+        for action in Action
+    ]
+    dry_run = {"case": {"$eq": ["$mode", Mode.PLAN]}, "then": how_to_repeat(Action.RECONCILE, is_dry_run=True)}
+    return {"$switch": {"branches": [dry_run, *by_action], "default": "Then repeat the action."}}
 
 
 def is_leased(token: str) -> Document:

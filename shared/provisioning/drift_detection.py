@@ -10,17 +10,10 @@ from shared.operations.repository import OperationRepository
 from shared.provisioning.starter import Starter
 from shared.switches.model import observed_until
 from shared.switches.repository import SwitchRepository
-from shared.tenants.model import Status
 from shared.tenants.repository import TenantRepository
-from shared.workflows.model import Action
+from shared.tenants.transitions import ESTABLISHED_BY
 
 HOUR = 3600.0
-#: the action whose dry run finds drift, for each status
-ACTIONS = {
-    Status.ACTIVE: Action.RECONCILE,
-    Status.SUSPENDED: Action.SUSPEND,
-    Status.DELETED: Action.DELETE,
-}
 
 
 class DriftDetector:
@@ -55,7 +48,7 @@ class DriftDetector:
         if tenant is None:
             return False
         try:
-            self._starter.start(ACTIONS[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
+            self._starter.start(ESTABLISHED_BY[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):
             return False  # another operation is open; the next check is scheduled already
         return True

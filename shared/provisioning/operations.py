@@ -20,6 +20,7 @@ from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
+from shared.tenants.transitions import how_to_establish, require_not_purged
 from shared.tenants.views import TenantView
 from shared.workflows.model import CONTINUES_AFTER_FAILURE, Action
 
@@ -99,6 +100,7 @@ class OperationService:
         _require_control(operation, tenant, actor)
         is_within = not operation.allow_removals or policy.may_allow_removals(actor)
         policy.require(is_within, "A platform administrator approved removals for it. Reconcile the tenant instead.")
+        require_not_purged(tenant)
         if operation.action is Action.PURGE and operation.status is OperationStatus.CANCELLED:
             raise ActionNotPossible("A cancelled purge is not retried. Purge the tenant again.")
         if step.status is not StepStatus.ERROR:
@@ -118,7 +120,7 @@ class OperationService:
             raise self._starter.conflict(tenant) from None
         if reopened is None:
             raise ActionNotPossible(
-                "Only a failed step of the tenant's latest operation can be retried; reconcile the tenant instead."
+                f"Only a failed step of the tenant's latest operation is retried; {how_to_establish(tenant)} instead."
             )
         self._starter.publish(TenantView(tenant, reopened))
         return reopened

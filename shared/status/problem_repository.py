@@ -214,4 +214,4 @@ def _example(operation: Operation, integration: str, kind: Kind) -> Example:
 
 def _remedy(reason: str | None) -> str | None:
     known = REASONS.get(reason or "")
-    return known.remedy if known else None
+    return known.remedy_while_open if known else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.core.errors import ActionNotPossible
 from shared.tenants.model import Status, Tenant
 from shared.workflows.model import WORKFLOWS, Action, Step, Workflow
+from shared.workflows.remedies import REPEATS
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ TRANSITIONS: dict[Action, Transition] = {
     Action.RESTORE: Transition(frozenset({Status.DELETED}), Status.ACTIVE),
     Action.PURGE: Transition(frozenset({Status.DELETED}), Status.DELETED),
 }
+
+
+#: status to the action that establishes it in the integrations
+ESTABLISHED_BY: dict[Status, Action] = {
+    Status.PENDING: Action.RECONCILE,
+    Status.ACTIVE: Action.RECONCILE,
+    Status.SUSPENDED: Action.SUSPEND,
+    Status.DELETED: Action.DELETE,
+}
+
+
+def how_to_establish(tenant: Tenant) -> str:
+    """Return the request that establishes the tenant's status in the integrations, for a message."""
+    return REPEATS[ESTABLISHED_BY[tenant.status]]
 
 
 def workflow_for(action: Action, tenant: Tenant, absent: Collection[str]) -> Workflow:

@@ -199,7 +199,7 @@ def ending(outcome: Outcome) -> str:
     if outcome.result is Result.OK:
         return "ok"
     reason = REASONS.get(outcome.reason or "")
-    if reason is None or not (outcome.message or "").startswith(reason.message) or outcome.remedy != reason.remedy:
+    if reason is None or not (outcome.message or "").startswith(reason.message) or not outcome.remedy:
         return f"unexplained {outcome}"
     return f"{outcome.result} {outcome.reason}"
 

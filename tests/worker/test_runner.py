@@ -143,6 +143,8 @@ def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_oth
     run_all(runners.runner(), operation)
     end = runners.seen(operation)
     assert (end.status, end.step("ocis").reason) == (OperationStatus.FAILED, "attempts_exhausted")
+    assert "workers died or were stopped" in (end.step("ocis").message or "")
+    assert "logs" in (end.step("ocis").remedy or "")
     assert end.step("authentik").status is StepStatus.OK
 
 
@@ -170,7 +172,7 @@ def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(
     step = runners.seen(operation).step("ocis")
     assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
     assert step.message == REASONS["old_workers"].message
-    assert step.remedy == REASONS["old_workers"].remedy
+    assert step.remedy == REASONS["old_workers"].remedy_while_open
 
 
 def test_a_message_delivered_twice_runs_the_step_once(runners: RunnerFixture, operation: Operation) -> None:

@@ -115,4 +115,4 @@ def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:
 
 
 def _describe(reason: str) -> tuple[str, str]:
-    return REASONS[reason].message, REASONS[reason].remedy
+    return REASONS[reason].message, REASONS[reason].remedy or "Try again later."

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from shared.integrations.outcomes import Outcome, Result, reason_message
 
+NO_REPORT = "No attempt reported its end: their workers died or were stopped."
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -23,7 +25,7 @@ class RetryPolicy:
     def apply(self, attempts: int, outcome: Outcome) -> Outcome:
         """Turn the retry of the last attempt into an error. Other outcomes stay."""
         if outcome.result is Result.RETRY and attempts >= self.max_attempts:
-            return exhausted(outcome.message)
+            return exhausted(outcome.message, outcome.reason)
         return outcome
 
     def delay(self, attempts: int, outcome: Outcome) -> float:
@@ -32,6 +34,7 @@ class RetryPolicy:
         return max(random.uniform(0, ceiling), outcome.wait or 0.0)  # noqa: S311 - spreads load, protects nothing
 
 
-def exhausted(last_message: str | None) -> Outcome:
-    """Return the error of a step without attempts left."""
-    return Outcome(Result.ERROR, "attempts_exhausted", reason_message("attempts_exhausted", last_message or ""))
+def exhausted(last_message: str | None, last_reason: str | None) -> Outcome:
+    """Return the error of a step without attempts left. No attempt may have reported a failure."""
+    message = reason_message("attempts_exhausted", last_message or NO_REPORT)
+    return Outcome(Result.ERROR, "attempts_exhausted", message, cause=last_reason)

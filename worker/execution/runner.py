@@ -203,7 +203,7 @@ class Runner:
         function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
         client = self._clients.get(integration) if integration else None
         if self._retries.is_exhausted(claim.step.attempts):
-            outcome = exhausted(claim.step.message)
+            outcome = exhausted(claim.step.message, claim.step.reason)
         elif integration is None or function is None:
             outcome = Outcome(Result.RETRY, "old_workers", reason_message("old_workers"))
         elif client is None:

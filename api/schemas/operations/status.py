@@ -11,15 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.platform.integrations import BreakerResponse, FailingTenantResponse, PauseResponse
 from shared.integrations.reasons import REASONS
-from shared.operations.problems import Kind
+from shared.operations.problems import NOT_TAKEN_MESSAGE, NOT_TAKEN_REMEDY, Kind
 from shared.status.model import Finding, Group, Status
 
 #: problem kind without a reason in the catalogue, to its message and remedy
 MEANINGS: dict[str, tuple[str, str]] = {
-    Kind.OVERDUE: (
-        "The step was sent several times and no worker took it.",
-        "Check that workers run and read this integration's queue.",
-    ),
+    Kind.OVERDUE: (NOT_TAKEN_MESSAGE, NOT_TAKEN_REMEDY),
     Finding.NOT_DISPATCHED: (
         "Operations are due and were not sent.",
         "Check that a scheduler runs, that the broker answers, and that workers keep up with their queues.",
@@ -152,4 +149,9 @@ def _meaning(group: Group) -> tuple[str | None, str | None]:
     if (group.kind, group.reason) in _DOMAINS:
         return _DOMAINS[(group.kind, group.reason)]
     reason = REASONS.get(group.reason)
-    return (reason.message, reason.remedy) if reason else (None, None)
+    if reason is None:
+        return None, None
+    if group.kind is Kind.FAILED and (reason.repeats or reason.retryable):
+        # the operations of a group have different actions; a retry of their steps is the same for all
+        return reason.message, f"{reason.remedy} Then retry the failed steps.".strip()
+    return reason.message, reason.remedy_while_open
