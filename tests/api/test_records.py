@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from shared.accounts.user import NewUser
+from shared.administration.users import UserService
+from shared.application.parts import open_settlement
+from shared.application.services import Services
 from shared.application.store import Repositories
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import Transaction
+from shared.events.model import NewEvent
+from shared.events.repository import EventRepository
+from shared.integrations.outcomes import ok
+from shared.rights.policy import Actor
 from tests.api.conftest import Client, Issuer
 from tests.api.rights_fixture import RightsFixture, finish
+from tests.records import EVERY_SURFACE
 
 
 def new_user(**more: Any) -> dict[str, Any]:
@@ -164,21 +176,47 @@ def test_a_purged_tenant_gets_no_user_and_no_webhook(rights: RightsFixture, stor
     assert root("POST", "/webhooks", json=hook).json()["code"] == "action_not_possible"
 
 
-def test_no_user_joins_a_tenant_while_its_purge_is_settled(rights: RightsFixture, store: Repositories) -> None:
-    root = rights.people["admin"]
-    for attempt in range(4):
-        slug = f"gone{attempt}"
-        tenant = rights.made(slug, "/tenants", slug=slug, name="G")
-        finish(store, root("GET", f"/tenants/{slug}").json()["operation"]["id"])
-        operation = root("DELETE", f"/tenants/{slug}").json()["operation"]
-        finish(store, operation["id"], *(step["name"] for step in operation["steps"]))
-        operation = root("POST", f"/tenants/{slug}/purge").json()["operation"]
-        with ThreadPoolExecutor(2) as pool:
-            body = new_user(authentikSubjectId=slug, tenantIds=[tenant])
-            pool.submit(root, "POST", "/users", json=body)
-            pool.submit(finish, store, operation["id"], *(step["name"] for step in operation["steps"])).result()
-        assert root("GET", f"/tenants/{slug}").json()["purgedAt"]
-        assert rights.rows["users"].count_documents({"tenantIds": tenant}) == 0
+class SettlingEvents(EventRepository):
+    """Settles an operation between the writes of another transaction, once."""
+
+    def __init__(self, store: Repositories, operation_id: str) -> None:
+        super().__init__(store.connection.database)
+        self._store, self._open = store, [operation_id]
+
+    def append(self, event: NewEvent, session: Transaction) -> None:
+        super().append(event, session)
+        if self._open:
+            with suppress(StoreUnavailable):
+                open_settlement(self._store).settle(self._open.pop(), 1)
+
+
+def test_no_user_joins_a_tenant_while_its_purge_is_settled(
+    rights: RightsFixture, store: Repositories, services: Services
+) -> None:
+    root, acme = rights.people["admin"], rights.ids["acme"]
+    for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
+        operation = root(method, path).json()["operation"]
+        for step in operation["steps"]:
+            claim = store.operations.claim(operation["id"], step["name"], 99, 60)
+            assert claim is not None
+            store.operations.record(claim, ok())
+        if method == "DELETE":
+            open_settlement(store).settle(operation["id"])
+    users = UserService(
+        connection=store.connection,
+        events=SettlingEvents(store, operation["id"]),
+        partners=store.partners,
+        erasure=store.erasure,
+        tenants=store.tenants,
+        users=store.users,
+        tenant_service=services.tenants,
+    )
+    admin = store.users.find(root("GET", "/users/me").json()["_id"])
+    assert admin is not None
+    users.create(NewUser("late", "late@acme.test", "L"), {"tenant_ids": (acme,)}, Actor(admin, EVERY_SURFACE))
+    open_settlement(store).settle(operation["id"])
+    assert root("GET", "/tenants/acme").json()["purgedAt"]
+    assert rights.rows["users"].count_documents({"tenantIds": acme}) == 0
 
 
 def test_a_taken_subject_says_who_can_help(rights: RightsFixture) -> None:
