@@ -138,6 +138,30 @@ def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
     assert grants(platform) == ["editor"]
 
 
+def test_a_group_that_our_account_may_create_is_created_once_it_is_on_record(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Any
+) -> None:
+    """Authentik was paused for all attempts of the files step that wait for it."""
+    platform = make_platform(step_max_attempts=3, retry_base_seconds=0.01, retry_cap_seconds=0.02)
+    platform.plane.switches.pause("authentik", "maintenance", platform.admin)
+    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
+    assert view.operation is not None
+    until = time.monotonic() + 30
+    while (current := platform.store.operations.find(view.operation.id)) and current.step("ocis").is_open:
+        assert time.monotonic() < until
+        platform.runner.run(current.id, "ocis", current.dispatch)
+        time.sleep(0.02)
+    platform.plane.switches.resume("authentik", platform.admin)
+    platform.store.deferrals.release([], 10)
+    assert platform.finish(view).status == "succeeded"
+    assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("pending", [])
+    starter = open_starter(platform.store, dispatcher, platform.settings)
+    made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
+    run(platform, made)
+    made.close()
+    assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("invited", ["editor"])
+
+
 @pytest.mark.parametrize("is_foreign", [True, False])
 def test_a_dry_run_shows_the_invitation_only_if_the_run_makes_it(
     make_platform: Callable[..., PlatformFixture], is_foreign: bool

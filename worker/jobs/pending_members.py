@@ -35,7 +35,7 @@ MAX_INTERVAL = 86400.0
 class PendingMembersJob:
     """One per scheduler. Checks one tenant at a time on its own thread: an OCIS that hangs delays no other job.
 
-    A check only asks OCIS for the group. If it exists, an ordinary reconcile invites it.
+    A check only asks OCIS for the group. If it exists or can be created, an ordinary reconcile invites it.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PendingMembersJob:
 
     def _check(self, tenant: Tenant, ocis: OcisClient) -> None:
         try:
-            if self._is_known(tenant, ocis):
+            if self._can_be_invited(tenant, ocis):
                 self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
                 self._pending_members.back_off(tenant.id, INTERVAL, MAX_INTERVAL)
                 log.info("members.reconcile_started", tenant=tenant.slug)
@@ -85,7 +85,11 @@ class PendingMembersJob:
         except (OperationInProgress, ActionNotPossible):
             log.info("members.reconcile_postponed", tenant=tenant.slug)
 
-    def _is_known(self, tenant: Tenant, ocis: OcisClient) -> bool:
-        """Return whether OCIS knows the group. Raises Fault, JobDeferred while its breaker is open."""
+    def _can_be_invited(self, tenant: Tenant, ocis: OcisClient) -> bool:
+        """Return whether OCIS knows the group, or a reconcile may create it, as one that is on record in Authentik.
+
+        Raises Fault, JobDeferred while the breaker of OCIS is open.
+        """
         with self._breaker.job_call(OCIS), within(self._attempt_seconds):
-            return ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
+            is_known = ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
+            return is_known or ("authentikGroupId" in tenant.remote and ocis.may_create_groups())
