@@ -31,9 +31,12 @@ from shared.status.problem_repository import ProblemRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantQuery
+from shared.workflows.model import Action
 
 #: operations and tenants read at a time
 PAGE = 500
+#: a tenant's operations among which that of a dead scheduler is searched
+LATEST = 10
 
 
 class BulkService:
@@ -133,12 +136,25 @@ class BulkService:
     def _run_action(self, bulk: BulkOperation, target: Target, actor: Actor) -> str | None:
         """Run the action and return what there is to say about it. Raises DomainError."""
         if bulk.action is BulkAction.RECONCILE:
-            self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
+            if not self._was_reconciled(bulk, target, actor):
+                self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
             return None
         if bulk.action is BulkAction.CANCEL:
             self._operation_service.cancel(target.operation_id or "", actor)
             return None
         return self._retry_steps(bulk, target, actor)
+
+    def _was_reconciled(self, bulk: BulkOperation, target: Target, actor: Actor) -> bool:
+        """Return whether it reconciled the tenant already: a scheduler may have died before it recorded that."""
+        latest = self._operation_service.page(target.slug, actor, LATEST, None).items
+        ours = (Action.RECONCILE, actor.user.id, bulk.request_id)
+        return any(
+            (one.action, one.requested_by, one.request_id) == ours
+            and not one.is_dry_run
+            and bulk.started_at is not None
+            and one.created_at >= bulk.started_at
+            for one in latest
+        )
 
     def _retry_steps(self, bulk: BulkOperation, target: Target, actor: Actor) -> str:
         """Run failed steps again; a step that was blocked by them runs after them. Return which ran.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -283,3 +284,30 @@ def test_a_bulk_retry_of_steps_past_their_deadline_also_runs_the_later_stage(
     ended = store.operations.find(operation.id)
     assert ended is not None
     assert ended.status == "succeeded"
+
+
+def test_a_scheduler_that_dies_before_the_record_starts_no_second_reconcile(
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    end(store, begun(create))
+    user = replace(admin, request_id="request-of-the-dry-run")
+    bulk = services.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), user)
+    services.bulk.start(bulk.id, admin)
+    item = store.bulk.claim(bulk.id, 60)
+    started = store.bulk.find(bulk.id)
+    assert item is not None
+    assert started is not None
+    services.bulk._run_action(started, item.target, user)
+    reconcile = services.tenants.get("acme", admin).operation
+    assert reconcile is not None
+    end(store, reconcile)
+    rows = store.connection.database
+    rows["bulk_items"].update_many({}, [{"$set": {"dueAt": "$$NOW"}}])
+    run(job, store, bulk.id)
+    assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
+    assert rows["operations"].count_documents({"action": "reconcile"}) == 1
+    # another bulk operation of the same request reconciles the tenant again
+    second = services.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), user)
+    services.bulk.start(second.id, admin)
+    run(job, store, second.id)
+    assert rows["operations"].count_documents({"action": "reconcile"}) == 2
