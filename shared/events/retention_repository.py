@@ -7,6 +7,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from shared.db.documents import Document, seconds_from_now, translate_errors
+from shared.workflows.model import Action
 
 _CURSOR = "retention"
 
@@ -29,6 +30,8 @@ class RetentionRepository:
     def drop_operations(self, older_seconds: float, limit: int) -> int:
         """Delete ended operations beyond this age that are not a tenant's latest, and return how many.
 
+        A purge is kept until the tenant is purged: the receipt names what it removed.
+
         Each call reads the next `limit` operations after a stored cursor, so that those which must stay do not block
         the ones after them.
         """
@@ -40,11 +43,17 @@ class RetentionRepository:
                 "settled": True,
                 "$expr": {"$lt": ["$finishedAt", seconds_from_now(-older_seconds)]},
             }
-            shown = {"_id": 1, "finishedAt": 1, "tenantId": 1}
+            shown = {"_id": 1, "finishedAt": 1, "tenantId": 1, "action": 1}
             rows = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
             tenants = [ObjectId(row["tenantId"]) for row in rows]
-            latest = {row["operationId"] for row in self._tenants.find({"_id": {"$in": tenants}}, {"operationId": 1})}
-            obsolete = [row["_id"] for row in rows if row["_id"] not in latest]
+            shown = {"operationId": 1, "purgedAt": 1}
+            kept = {str(row["_id"]): row for row in self._tenants.find({"_id": {"$in": tenants}}, shown)}
+            obsolete = [row["_id"] for row in rows if not _is_needed(row, kept.get(row["tenantId"], {}))]
             after = rows[-1]["finishedAt"] if len(rows) == limit else None
             self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
             return self._operations.delete_many({"_id": {"$in": obsolete}}).deleted_count if obsolete else 0
+
+
+def _is_needed(operation: Document, tenant: Document) -> bool:
+    is_purge_under_way = operation["action"] == Action.PURGE and tenant.get("purgedAt") is None
+    return operation["_id"] == tenant.get("operationId") or (bool(tenant) and is_purge_under_way)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from shared.application.parts import open_settlement
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.events.numbering import number_events
+from shared.integrations.outcomes import PermanentError, failed, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
-from tests.status.test_problems import begun, end
+from tests.status.test_problems import attempt, begun, end
 from worker.composition import open_retention
 
 Create = Callable[..., TenantView]
@@ -63,6 +66,35 @@ def test_two_concurrent_schedulers_remove_each_record_once(
     assert store.retention.drop_operations(30 * 86400, 10) == 0
     # an operation that must stay does not hide the ones after it
     assert store.retention.drop_operations(30 * 86400, 1) == 0
+
+
+def test_a_failed_purge_is_kept_until_the_receipt_is_written(
+    store: Repositories, services: Services, admin: Actor, create: Create
+) -> None:
+    services.operations.cancel(begun(create).id, admin)
+    deletion = services.lifecycle.delete("acme", admin).operation
+    assert deletion is not None
+    services.operations.cancel(deletion.id, admin)
+    removed = replace(ok(), changes=("remove the space Acme",))
+    purges = []
+    for outcome in (failed(PermanentError("in_use")), ok()):
+        purge = services.lifecycle.purge("acme", admin).operation
+        assert purge is not None
+        attempt(store, purge, "ocis", removed if not purges else ok())
+        attempt(store, purge, "stalwart", outcome)
+        if outcome.result == "ok":
+            # nothing is deleted while the second purge runs
+            store.retention.drop_operations(30 * 86400, 10)
+            attempt(store, purge, "authentik", ok())
+        open_settlement(store).settle(purge.id)
+        store.connection.database["operations"].update_many(
+            {"finishedAt": {"$type": "date"}}, [{"$set": {"finishedAt": YEAR}}]
+        )
+        purges.append(purge.id)
+    receipt = services.lifecycle.receipt("acme", admin)
+    assert ("remove the space Acme",) in [tuple(one.removed) for one in receipt.removals]
+    store.retention.drop_operations(30 * 86400, 10)
+    assert [store.operations.find(one) is None for one in purges] == [True, False]
 
 
 @pytest.mark.parametrize("days", [30.0, 2.0])
