@@ -5,10 +5,11 @@ from __future__ import annotations
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Mode
 from shared.operations.repository import OperationRepository
 from shared.provisioning.starter import Starter
-from shared.switches.model import observed_until
+from shared.switches.model import is_paused, observed_until
 from shared.switches.repository import SwitchRepository
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import ESTABLISHED_BY
@@ -36,8 +37,12 @@ class DriftDetector:
         self._at_a_time = settings.drift_checks_at_a_time
 
     def run_once(self) -> int:
-        """Start overdue drift checks, so that a limited number runs at once; return how many were started."""
-        if not self._interval:
+        """Start overdue drift checks, so that a limited number runs at once; return how many were started.
+
+        While an integration is paused, checks wait: each would end at its deadline, without the results of the others.
+        """
+        switches = self._switches.cached()
+        if not self._interval or any(is_paused(switches, name) for name in INTEGRATIONS):
             return 0
         running = self._operations.count_running(Mode.PLAN, self._at_a_time)
         return sum(self._start_next() for _ in range(self._at_a_time - running))

@@ -160,15 +160,15 @@ class TenantRepository:
     def claim_drift_check(self, interval: float, invalid_before: datetime | None = None) -> Tenant | None:
         """Claim the tenant whose drift check is most overdue; schedule its next in `interval` seconds.
 
-        `invalid_before`: checks before that time do not count, so their tenants are due. Pending and purged tenants are
-        not checked.
+        `invalid_before`: checks before that time do not count, so their tenants are due. Pending, purged and
+        paused tenants are not checked.
         """
         latest: object = "$$NOW"
         if invalid_before is not None:
             latest = {"$max": ["$$NOW", invalid_before + timedelta(seconds=interval)]}
         # a tenant that was never checked has no `driftDueAt`, which sorts and compares before every date
         checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
-        due = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
+        due = {"status": checked, "purgedAt": None, "pause": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with translate_errors():
             row = self._rows.find_one_and_update(
                 due,

@@ -196,3 +196,24 @@ def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
     for ask in (observing.state, observing.end, lambda actor: observing.begin("x", actor)):
         with pytest.raises(Forbidden):
             ask(outside)
+
+
+def test_drift_checks_wait_while_an_integration_or_the_tenant_is_paused(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher
+) -> None:
+    platform = make_platform(drift_check_hours=24)
+    platform.grown("acme")
+    platform.rows["tenants"].update_many({}, {"$unset": {"driftDueAt": ""}})
+    detector = open_drift_detector(
+        platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
+    )
+    platform.plane.switches.pause("stalwart", "upgrade", platform.admin)
+    time.sleep(1.1)
+    assert detector.run_once() == 0
+    platform.plane.switches.resume("stalwart", platform.admin)
+    platform.plane.switches.pause_tenant("acme", "moving", platform.admin)
+    time.sleep(1.1)
+    assert detector.run_once() == 0
+    platform.plane.switches.unpause_tenant("acme", platform.admin)
+    assert detector.run_once() == 1
+    assert platform.events("operation.failed") == []
