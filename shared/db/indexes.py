@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from pymongo import IndexModel
@@ -24,7 +25,8 @@ class IndexConflict(Exception):
 def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
     """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing.
 
-    An index that serves queries alone is replaced if it is in the way. Raises IndexConflict for a unique one.
+    An index with the same definition as a required one is replaced, and so is one with its name, unless it is unique.
+    Raises IndexConflict for a unique one.
     """
     with translate_errors():
         try:
@@ -33,10 +35,10 @@ def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> N
             if failure.code not in _CONFLICT_CODES:
                 raise
             for index in indexes:
-                _make_or_replace(rows, index)
+                _make_or_replace(rows, index, {one.document["name"] for one in indexes})
 
 
-def _make_or_replace(rows: Collection[Document], index: IndexModel) -> None:
+def _make_or_replace(rows: Collection[Document], index: IndexModel, required: set[str]) -> None:
     try:
         rows.create_indexes([index], commitQuorum="majority")
     except OperationFailure as failure:
@@ -46,7 +48,8 @@ def _make_or_replace(rows: Collection[Document], index: IndexModel) -> None:
         return
     wanted = index.document
     for name, existing in rows.index_information().items():
-        if name != wanted["name"] and existing["key"] != list(wanted["key"].items()):
+        has_its_keys = existing["key"] == list(wanted["key"].items())
+        if name != wanted["name"] and (name in required or not has_its_keys or _filter(existing) != _filter(wanted)):
             continue
         if existing.get("unique") or wanted.get("unique"):
             raise IndexConflict(
@@ -57,3 +60,8 @@ def _make_or_replace(rows: Collection[Document], index: IndexModel) -> None:
         log.warning("index.replaced", collection=rows.name, existing=name, index=wanted["name"])
         rows.drop_index(name)
     rows.create_indexes([index], commitQuorum="majority")
+
+
+def _filter(index: Mapping[str, Any]) -> Any:
+    """Return the filter of a partial index. Indexes with the same keys and different filters do not conflict."""
+    return index.get("partialFilterExpression")

@@ -8,7 +8,7 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.db.rate_limiter import RateLimiter
 from shared.events.model import Author
 from shared.operations.repository import AlreadyOpen, OperationRepository
@@ -64,7 +64,7 @@ class Backfill:
     def _push(self, integration: str) -> int:
         started = 0
         for tenant in self._backfill.candidates(integration, BATCH):
-            with isolated(self._connection, "backfill", tenant.id):
+            with contain_faults(self._connection, "backfill", tenant.id):
                 if self._operations.find_open(tenant.id) is not None:
                     # the open operation may reach the integration; the others must not wait behind this tenant
                     self._backfill.postpone(tenant.id, BUSY_SECONDS)

@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.domains.check_queue import DomainCheckQueue, DomainClaim
 from shared.domains.dns_records import Presence
 from shared.domains.model import CheckSchedule, DomainCheck, TenantDomain
@@ -104,7 +104,7 @@ class DomainMonitor:
             return 0
         started = 0
         for tenant_id in self._domains.tenants_to_reconcile(BATCH):
-            with isolated(self._connection, "domain_checks", tenant_id):
+            with contain_faults(self._connection, "domain_checks", tenant_id):
                 started += self._start_reconcile(tenant_id)
         return started
 

@@ -10,7 +10,7 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.events.model import Author
 from shared.operations.repository import OperationRepository
 from shared.provisioning.purge_quota import PurgeQuotaService, QuotaUsedUp
@@ -112,7 +112,7 @@ class LifecycleService:
             return 0
         started = 0
         for due in self._tenants.due(limit):
-            with isolated(self._connection, "lifecycle", due.tenant.id):
+            with contain_faults(self._connection, "lifecycle", due.tenant.id):
                 try:
                     started += self._purge_due(due.tenant) if due.is_purge_due else self._start_again(due.tenant)
                 except QuotaUsedUp:

@@ -65,6 +65,28 @@ def test_a_unique_index_in_the_way_stays_and_the_error_says_how_to_drop_it(datab
     assert rows.index_information()["slug"]["unique"]
 
 
+def test_a_copy_of_one_of_two_required_indexes_with_the_same_keys_leaves_the_other_alone(
+    database: Database[Document],
+) -> None:
+    rows = database["operations"]
+    before = rows.index_information()
+    copy = {name: before["leased"][name] for name in ("partialFilterExpression",) if name in before["leased"]}
+    rows.drop_index("leased")
+    rows.create_index(before["leased"]["key"], name="copy_of_leased", **copy)
+    make_indexes(rows, REQUIRED_INDEXES["operations"])
+    assert rows.index_information() == before
+
+
+def test_an_operators_own_partial_index_with_the_same_keys_stays(database: Database[Document]) -> None:
+    rows = database["tenants"]
+    rows.create_index([("plan", 1), ("_id", -1)], name="theirs", partialFilterExpression={"plan": "starter"})
+    rows.drop_index("search")
+    rows.create_index([("search", 1)], name="search")
+    make_indexes(rows, REQUIRED_INDEXES["tenants"])
+    assert {"theirs", "plan"} <= set(rows.index_information())
+    rows.drop_index("theirs")
+
+
 def test_the_start_waits_for_migrations_whose_process_died(services: Services, database: Database[Document]) -> None:
     readiness: ReadinessService = services.readiness
     assert readiness.prepare()

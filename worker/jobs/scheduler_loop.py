@@ -11,7 +11,7 @@ import structlog
 
 from shared.core.errors import StoreUnavailable
 from shared.db.connection import MongoConnection
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL
 from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
@@ -86,7 +86,7 @@ class SchedulerLoop:
     def _each(self, job: str, operation_ids: Iterable[str], act: Callable[[str], bool]) -> int:
         done = 0
         for one in operation_ids:
-            with isolated(self._connection, job, one):
+            with contain_faults(self._connection, job, one):
                 done += act(one)
         return done
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.events.model import Author, event_values
 from shared.events.repository import EventRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
@@ -35,7 +35,7 @@ class EndedWebhooks:
         """Remove a batch of them with their deliveries; return how many."""
         removed = 0
         for webhook in self._webhooks.due_for_removal(BATCH):
-            with isolated(self._connection, "webhook_delivery", webhook.id):
+            with contain_faults(self._connection, "webhook_delivery", webhook.id):
                 removed += self._remove(webhook)
         return removed
 

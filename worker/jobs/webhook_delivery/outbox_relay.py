@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.db.isolation import isolated
+from shared.db.fault_containment import contain_faults
 from shared.events.model import Event
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
@@ -52,7 +52,7 @@ class OutboxRelay:
         last = self._events.last_number()
         made = 0
         for webhook in self._webhooks.behind(last, WEBHOOKS):
-            with isolated(self._connection, "webhook_delivery", webhook.id):
+            with contain_faults(self._connection, "webhook_delivery", webhook.id):
                 made += self._relay(webhook, last)
         return made
 

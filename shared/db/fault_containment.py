@@ -1,4 +1,4 @@
-"""Isolate the records of a job from each other: a fault of one delays only that one."""
+"""Contain the faults of single records, so that a job goes on with the next one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECK_SECONDS = 1.0
 
 
 @contextmanager
-def isolated(connection: MongoConnection, job: str, record: str) -> Iterator[None]:
+def contain_faults(connection: MongoConnection, job: str, record: str) -> Iterator[None]:
     """Log any error of the block and count it as a failure of the job, so that the job goes on with the next record.
 
     A record may be locked by a process that died within a transaction, or hold what only a newer release knows.
