@@ -107,16 +107,10 @@ def problems_expression() -> Document:
     each = {"$map": {"input": "$steps", "as": "step", "in": {"k": _integration(), "v": _problem()}}}
     found = {"$filter": {"input": each, "as": "one", "cond": {"$ne": ["$$one.v", None]}}}
     is_dry_run = {"$eq": ["$mode", Mode.PLAN]}
-    worst = {
-        "$switch": {
-            "branches": [
-                {"case": {"$anyElementTrue": [_any_of_kind(kind)]}, "then": f"{kind}/"}
-                for kind in Kind
-                if kind is not Kind.PAUSED
-            ],
-            "default": f"{Kind.PAUSED}/",
-        }
-    }
+    kinds = [kind.value for kind in Kind]
+    rank = {"$indexOfArray": [kinds, {"$first": {"$split": ["$$one.v", "/"]}}]}
+    ranks = {"$map": {"input": "$$found", "as": "one", "in": rank}}
+    worst = {"$concat": [{"$arrayElemAt": [kinds, {"$min": ranks}]}, "/"]}
     purge = {"$cond": [{"$eq": ["$action", Action.PURGE]}, [{"k": PURGE, "v": "$$worst"}], []]}
     pairs = {"$concatArrays": ["$$found", [{"k": ANY, "v": "$$worst"}], purge]}
     problems: Document = {"$let": {"vars": {"worst": worst}, "in": {"$arrayToObject": pairs}}}
@@ -126,12 +120,6 @@ def problems_expression() -> Document:
             "in": {"$cond": [{"$eq": ["$$found", []]}, {}, problems]},
         }
     }
-
-
-def _any_of_kind(kind: Kind) -> Document:
-    prefix = f"{kind}/"
-    is_of = {"$eq": [{"$substrCP": ["$$one.v", 0, len(prefix)]}, prefix]}
-    return {"$map": {"input": "$$found", "as": "one", "in": is_of}}
 
 
 _EXPRESSION = problems_expression()
