@@ -11,6 +11,7 @@ from shared.operations.repository import OperationRepository
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_paused, observed_until
 from shared.switches.repository import SwitchRepository
+from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import ESTABLISHED_BY
 
@@ -45,13 +46,16 @@ class DriftDetector:
         if not self._interval or any(is_paused(switches, name) for name in INTEGRATIONS):
             return 0
         running = self._operations.count_running(Mode.PLAN, self._at_a_time)
-        return sum(self._start_next() for _ in range(self._at_a_time - running))
+        started = 0
+        for _ in range(self._at_a_time - running):
+            # after observe-only mode all tenants are due again: their records may come from a restored backup
+            tenant = self._tenants.claim_drift_check(self._interval, observed_until(self._switches.cached()))
+            if tenant is None:
+                break
+            started += self._start(tenant)
+        return started
 
-    def _start_next(self) -> bool:
-        # after observe-only mode all tenants are due again: their records may come from a restored backup
-        tenant = self._tenants.claim_drift_check(self._interval, observed_until(self._switches.cached()))
-        if tenant is None:
-            return False
+    def _start(self, tenant: Tenant) -> bool:
         try:
             self._starter.start(ESTABLISHED_BY[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):
