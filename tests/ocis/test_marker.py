@@ -12,6 +12,7 @@ from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
 from tests.simulators import STAMP_KEYS, TENANT_ID, Saved, fault, tenant
 from worker.integrations.ocis.client import OcisClient
+from worker.integrations.ocis.marker import repair_marker
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files
 from worker.integrations.step_context import StepContext
 
@@ -99,3 +100,16 @@ def test_a_space_on_record_without_its_marker_is_found_though_one_read_of_it_is_
     fault(ocis, kind="storage_down", path="drives/", count=1)
     assert step(work("ocis"), files).result is Result.OK
     assert [(one.id, one.disabled) for one in spaces(ocis)] == [(own.id, is_disabled) for is_disabled in left]
+
+
+def test_a_manager_without_the_role_repairs_the_marker(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = "Ours"
+    fault(ocis, kind="role_lost")
+    repair_marker(work("ocis").tenant, files, STAMPER)
+    assert STAMPER.tenant_id(only(ocis).description) == TENANT_ID
+    only(ocis).grants = {"u:somebody": "manager"}
+    with pytest.raises(PermanentError, match="missing_permission"):
+        repair_marker(work("ocis").tenant, files, STAMPER)
