@@ -133,3 +133,26 @@ def test_a_dry_run_without_our_role_fails_as_the_run_does(
         with pytest.raises(PermanentError, match="missing_permission"):
             ensure_files(work("ocis", is_dry_run=is_dry_run), files)
     assert len(spaces(ocis)) == 2
+
+
+@pytest.mark.parametrize(("field", "requests"), [("ocisSpaceId", 8), ("ocisNewSpaceId", 8), ("both", 13)])
+def test_a_suspension_finds_a_space_absent_with_few_requests(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, field: str, requests: int
+) -> None:
+    fields = ["ocisSpaceId", "ocisNewSpaceId"] if field == "both" else [field]
+    saved |= {name: f"gone-{name}" for name in fields}
+    ocis.add_space("Other")
+    ocis.journal.clear()
+    assert close_files(work("ocis"), files).result is Result.SKIPPED
+    assert len(ocis.journal) <= requests
+
+
+@pytest.mark.parametrize("step", [close_files, remove_files])
+def test_a_dry_run_names_each_change_of_an_unfinished_space_once(
+    files: OcisClient, work: MakeWork, saved: Saved, step: Callable[..., Outcome]
+) -> None:
+    ensure_files(work("ocis"), files)
+    saved |= {"ocisNewSpaceId": saved.pop("ocisSpaceId")}
+    planned = work("ocis", is_dry_run=True)
+    step(planned, files)
+    assert len(planned.changes) == len(set(planned.changes)) > 0

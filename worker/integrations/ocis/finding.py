@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from shared.integrations.outcomes import PermanentError
 from worker.integrations.ocis.client import OcisClient
@@ -12,7 +13,7 @@ from worker.integrations.step_context import StepContext
 #: reads of an empty list before it is accepted, because it is also the response while the storage is down
 EMPTY_READS = 6
 #: reads of a space by its id that find nothing before its absence is accepted
-ABSENT_READS = 3
+ABSENT_READS = 2
 SEVERAL = "Several spaces in OCIS carry this tenant's ownership marker."
 #: begins the description of an abandoned space; products hold it, so it never changes
 ABANDONED_TEXT = "Created without members and given up."
@@ -88,14 +89,26 @@ def find_created(step: StepContext, ocis: OcisClient, new_id: str | None) -> tup
 
 
 def all_of_tenant(step: StepContext, ocis: OcisClient) -> Iterator[Space]:
-    """Yield the spaces on record first, since a list that fails must not delay them, then all others of the tenant."""
-    seen = set()
+    """Yield the spaces on record first, since a list that fails must not delay them, then all others of the tenant.
+
+    Unless all on record are shown, our role is required before the others are searched: OCIS may have assigned it only
+    now, and hides spaces from an account without one. Raises PermanentError("missing_permission").
+    """
+    seen: set[str] = set()
+    yield from _on_record(step, ocis.find_space, seen)
+    if not seen or seen != set(recorded_ids(step)):
+        ocis.require_role()
+        yield from _on_record(step, partial(find_by_id, ocis), seen)
+    yield from (space for space in list_of_tenant(step, ocis) if space.id not in seen)
+
+
+def _on_record(step: StepContext, find: Callable[[str], Space | None], seen: set[str]) -> Iterator[Space]:
+    """Yield the spaces on record that are not `seen` yet, and add them."""
     for space_id in recorded_ids(step):
-        space = find_by_id(ocis, space_id)
-        if space is not None and _is_on_record(step, space) and space.id not in seen:
+        space = find(space_id) if space_id not in seen else None
+        if space is not None and _is_on_record(step, space):
             seen.add(space.id)
             yield space
-    yield from (space for space in list_of_tenant(step, ocis) if space.id not in seen)
 
 
 def list_all(ocis: OcisClient) -> list[Space]:

@@ -63,23 +63,8 @@ def ensure_files(step: StepContext, ocis: OcisClient) -> Outcome:
 def close_files(step: StepContext, ocis: OcisClient) -> Outcome:
     """Disable the space: its data and members are kept, but not accessible.
 
-    It counts as absent only after a second look, made once our role is seen to show all spaces.
+    It counts as absent only once our role is seen to show all spaces.
     """
-    closed, copies = _close_found(step, ocis)
-    if step.remote("ocisSpaceId") not in closed:
-        # OCIS may have assigned the role only now, and hides spaces from an account without one
-        ocis.require_role()
-        again, copies = _close_found(step, ocis)
-        closed |= again
-    if closed:
-        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
-    if copies:
-        raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
-    return skipped("nothing_there")
-
-
-def _close_found(step: StepContext, ocis: OcisClient) -> tuple[set[str], list[Space]]:
-    """Disable the tenant's spaces that are shown; return their ids, and the copies that were left open."""
     closed, copies = set(), []
     for space in all_of_tenant(step, ocis):
         if not _is_ours(step, space, ocis):
@@ -88,7 +73,11 @@ def _close_found(step: StepContext, ocis: OcisClient) -> tuple[set[str], list[Sp
         if not space.is_disabled:
             step.change(f"disable the space {space.name}", partial(ocis.disable_space, space.id), None)
         closed.add(space.id)
-    return closed, copies
+    if closed:
+        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
+    if copies:
+        raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
+    return skipped("nothing_there")
 
 
 def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
@@ -105,7 +94,7 @@ def remove_files(step: StepContext, ocis: OcisClient) -> Outcome:
     if step.is_dry_run:
         remove_group(step, ocis)
         return ok()
-    ocis.require_role()
+    # it asks for our role again, since no id on record is shown any more
     if list(all_of_tenant(step, ocis)):
         raise TemporaryError("not_ready", "The space is still listed.")
     remaining = remove_group(step, ocis)
