@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
 from shared.integrations.outcomes import TemporaryError
@@ -44,6 +45,10 @@ def outside(stalwart: StalwartSimulator, saved: Saved) -> list[str]:
     return [one["name"] for one in accounts if one["memberTenantId"] != saved["stalwartTenantId"]]
 
 
+def moves(step: StepContext) -> set[str]:
+    return {change.split()[1] for change in step.changes if change.startswith("move ")}
+
+
 def test_accounts_older_than_the_mail_tenant_are_moved_into_it_and_counted(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, user: Callable[..., str]
 ) -> None:
@@ -54,9 +59,9 @@ def test_accounts_older_than_the_mail_tenant_are_moved_into_it_and_counted(
     outcome = ensure_mail(run, mail)
     assert outside(stalwart, saved) == []
     assert outcome.notes["over_quota"] == "there are 2 mailboxes, the plan allows 1"
-    moves = [change for change in run.changes if change.startswith("move ")]
-    assert moves[0].startswith("move team@acme.test into the mail tenant")
-    assert len(moves) == 4
+    moved = [change for change in run.changes if change.startswith("move ")]
+    assert moved[0].startswith("move team@acme.test into the mail tenant")
+    assert len(moved) == 4
     stalwart.journal.clear()
     ensure_mail(replace(work("stalwart"), plan=SMALL), mail)
     assert sets(stalwart) == []
@@ -168,3 +173,65 @@ def test_mailboxes_of_a_domain_that_left_the_tenant_still_use_its_plan(
         control(stalwart, "create", kind="Account", given={**given, "name": "ann", "domainId": entry["id"]})
     outcome = ensure_mail(replace(work("stalwart"), plan=SMALL), mail)
     assert outcome.notes["over_quota"] == "there are 2 mailboxes, the plan allows 1"
+
+
+def test_a_dry_run_predicts_which_accounts_the_server_refuses_to_move(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, user: Callable[..., str]
+) -> None:
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "elsewhere.test"})["id"]
+    fixed = user("fixed", **{"@type": "Group"}, aliases={"0": {"name": "fixed", "domainId": elsewhere}})
+    group = {"@type": "Group", "name": "far", "domainId": elsewhere}
+    far = str(control(stalwart, "create", kind="Account", given=group)["id"])
+    team = user("team", **{"@type": "Group"})
+    user("ann", aliases={"0": {"name": "ann", "domainId": elsewhere}})
+    user("bob", memberGroupIds={fixed: True})
+    user("cid", memberGroupIds={far: True})
+    user("dan", memberGroupIds={team: True})
+    check = work("stalwart", is_dry_run=True)
+    ensure_mail(check, mail)
+    run = work("stalwart")
+    noted = ensure_mail(run, mail).notes["outside_mail_tenant"]
+    assert moves(check) == moves(run) == {"postmaster@acme.test", "team@acme.test", "dan@acme.test"}
+    assert set(outside(stalwart, saved)) == {"fixed", "far", "ann", "bob", "cid"}
+    again = work("stalwart", is_dry_run=True)
+    assert ensure_mail(again, mail).notes["outside_mail_tenant"] == noted
+    assert again.changes == []
+
+
+def test_an_account_with_an_alias_in_a_domain_that_left_the_tenant_moves_as_the_dry_run_says(
+    work: WorkFactory, stalwart: StalwartSimulator, saved: Saved, user: Callable[..., str]
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    left = next(one["id"] for one in saved["stalwartDomains"] if one["domain"] == "old.test")
+    user("ann", aliases={"0": {"name": "ann", "domainId": left}})
+    check, run = work("stalwart", is_dry_run=True), work("stalwart")
+    for step in (check, run):
+        ensure_mail(step, mail)
+    assert moves(check) == moves(run) == {"ann@acme.test"}
+
+
+def test_the_reads_of_a_reconcile_for_its_accounts_do_not_grow_with_the_domains(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
+    mail = client(stalwart, "require")
+    names = tuple(f"acme{n}.test" for n in range(10))
+    ensure_mail(work("stalwart", domains=names), mail)
+    ensure_mail(work("stalwart", domains=names), mail)
+    held = mail.accounts.in_domains([one["id"] for one in objects(stalwart, "Domain")])
+    assert {len(accounts) for accounts in held.values()} == {1}
+    stalwart.journal.clear()
+    mail.accounts.in_domains(list(held))
+    assert len(stalwart.journal) == 3
+
+
+def test_a_refused_task_that_counts_the_mail_of_moved_accounts_is_noted(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, user: Callable[..., str]
+) -> None:
+    user("ann")
+    narrow = sorted(ALL_PERMISSIONS - {"taskTenantMaintenance"})
+    control(stalwart, "add_key", key="API_narrow", permissions=narrow)
+    outcome = ensure_mail(work("stalwart"), client(stalwart, "require", token="API_narrow"))
+    assert "taskTenantMaintenance" in outcome.notes["not_counted"]
+    user("bob")
+    assert "not_counted" not in ensure_mail(work("stalwart"), mail).notes

@@ -16,6 +16,11 @@ from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.stalwart.protocol.answers import ReferenceRefused
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
+NOT_COUNTED = (
+    "Stalwart refused the task that counts the mail of moved accounts: our account needs the permission "
+    "taskTenantMaintenance. Create the task TenantMaintenance with recalculateQuota for the mail tenant there."
+)
+
 
 def ensure_members(
     step: StepContext, stalwart: StalwartClient, domains: Sequence[MailDomain], owner: str | None
@@ -27,12 +32,15 @@ def ensure_members(
     """
     if owner is None or step.is_first:
         return {}
-    found = [account for one in domains if one.id for account in stalwart.accounts.in_domain(one.id)]
+    held = stalwart.accounts.in_domains([one.id for one in domains if one.id])
+    found = [account for accounts in held.values() for account in accounts]
     outside = [one for one in found if one.tenant_id != owner and not one.is_ours]
     # groups first: the server may refuse a member whose group is not in its mail tenant
     movable = [one for one in outside if one.tenant_id is None and not one.is_special]
     movable.sort(key=lambda one: one.kind != "Group")
-    moved: set[str] = set()
+    if step.is_dry_run:
+        movable = _accepted(stalwart, movable, domains, owner)
+    moved: dict[str, bool] = {}
     run_all(
         partial(_move, step, stalwart, account, owner, moved, is_last=account is movable[-1]) for account in movable
     )
@@ -40,23 +48,47 @@ def ensure_members(
     used = {one.id: one for one in (*members, *found) if not one.is_ours}
     left = [one.address for one in outside if one.id not in moved]
     notes = {"outside_mail_tenant": enumerate_names(left)} if left else {}
+    if not all(moved.values()):
+        notes["not_counted"] = NOT_COUNTED
     return notes | _over_quota(step, used.values())
 
 
+def _accepted(
+    stalwart: StalwartClient, movable: Sequence[Account], domains: Sequence[MailDomain], owner: str
+) -> list[Account]:
+    """Return the accounts, groups first, that the server will move.
+
+    It refuses one with an alias in a domain outside the mail tenant, and a member of a group outside it.
+    """
+    inside = {one.id for one in domains}
+    referred = {id_ for one in movable for id_ in one.alias_domains} - inside
+    inside |= {one.id for one in stalwart.find_domains(sorted(referred)) if one.tenant_id == owner}
+    groups = {id_ for one in movable for id_ in one.groups} - {one.id for one in movable}
+    members = {one.id for one in stalwart.accounts.find(sorted(groups)) if one.tenant_id == owner}
+    accepted = []
+    for account in movable:
+        if account.alias_domains <= inside and account.groups <= members:
+            accepted.append(account)
+            members.add(account.id)
+    return accepted
+
+
 def _move(
-    step: StepContext, stalwart: StalwartClient, account: Account, owner: str, moved: set[str], *, is_last: bool
+    step: StepContext, stalwart: StalwartClient, account: Account, owner: str, moved: dict[str, bool], *, is_last: bool
 ) -> None:
-    """Move an account; one that the server refuses stays outside and stops no other."""
+    """Move an account; one that the server refuses stays outside and stops no other.
+
+    `moved`: gets the account's id, with whether the server counts its mail.
+    """
     sentence = f"move {account.address} into the mail tenant, whose limits are the plan's"
+    move = partial(stalwart.accounts.move, account, owner, is_last=is_last)
     try:
-        step.change(sentence, partial(stalwart.accounts.move, account, owner, is_last=is_last), None)
+        moved[account.id] = step.change(sentence, move, True)
     except (PermanentError, ReferenceRefused) as refusal:
         if refusal.reason == BREAKER_REASON:
             raise
     except NotFound:
-        moved.add(account.id)  # it was deleted meanwhile
-    else:
-        moved.add(account.id)
+        moved[account.id] = True  # it was deleted meanwhile
 
 
 def _over_quota(step: StepContext, accounts: Iterable[Account]) -> dict[str, str]:

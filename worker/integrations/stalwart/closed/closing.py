@@ -187,7 +187,7 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
 
 
 def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
-    return {domain.id: stalwart.accounts.in_domain(domain.id) for domain in domains}
+    return stalwart.accounts.in_domains([domain.id for domain in domains])
 
 
 def _each(accounts: Accounts) -> list[Account]:

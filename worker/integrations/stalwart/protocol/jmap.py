@@ -72,7 +72,14 @@ class Jmap:
 
     def find_all(self, kind: str, condition: Object, properties: Sequence[str]) -> list[Object]:
         """Return every object that meets the condition, however many there are."""
-        return self.get_all(kind, self._all_ids(kind, {"filter": condition} if condition else {}), properties)
+        return self.find_any(kind, [condition], properties)
+
+    def find_any(self, kind: str, conditions: Sequence[Object], properties: Sequence[str]) -> list[Object]:
+        """Return every object that meets one of the conditions, in as few requests as possible: there is no OR."""
+        ids: list[str] = []
+        for start in range(0, len(conditions), MAX_CALLS):
+            ids += self._all_ids(kind, conditions[start : start + MAX_CALLS])
+        return self.get_all(kind, list(dict.fromkeys(ids)), properties)
 
     def get_all(self, kind: str, ids: Sequence[str], properties: Sequence[str]) -> list[Object]:
         """Return those of these objects that exist."""
@@ -83,14 +90,21 @@ class Jmap:
             found += page["list"]
         return found
 
-    def _all_ids(self, kind: str, query: Object) -> list[str]:
+    def _all_ids(self, kind: str, conditions: Sequence[Object]) -> list[str]:
         """Return all ids, newest first. A query silently returns only the oldest part: repeat it until none is left."""
-        ids: list[str] = []
-        while True:
-            (answer,) = self.read((f"x:{kind}/query", query | ({"anchor": ids[0]} if ids else {})))
-            if not answer["ids"] or answer["ids"][0] in ids:
-                return ids
-            ids = answer["ids"] + ids
+        found: list[list[str]] = [[] for _ in conditions]
+        unfinished = list(range(len(conditions)))
+        while unfinished:
+            queries = [
+                ({"filter": conditions[n]} if conditions[n] else {}) | ({"anchor": found[n][0]} if found[n] else {})
+                for n in unfinished
+            ]
+            answers = self.read(*((f"x:{kind}/query", query) for query in queries))
+            new = {n: answer["ids"] for n, answer in zip(unfinished, answers, strict=True)}
+            unfinished = [n for n, ids in new.items() if ids and ids[0] not in found[n]]
+            for n in unfinished:
+                found[n] = new[n] + found[n]
+        return [id_ for ids in found for id_ in ids]
 
     def create(
         self, kind: str, body: Object, then: Callable[[str], Sequence[tuple[str, Object]]] = lambda reference: ()
@@ -111,10 +125,11 @@ class Jmap:
             return str(answer["created"][new]["id"])
         raise object_fault(answer.get("notCreated", {}).get(new))
 
-    def update(self, kind: str, id_: str, patch: Object, then: Sequence[tuple[str, Object]] = ()) -> None:
+    def update(self, kind: str, id_: str, patch: Object, then: Sequence[tuple[str, Object]] = ()) -> bool:
         """Apply a patch with JSON-pointer keys. Raises NotFound.
 
         `then`: kinds and bodies of objects to create after it in the same request; they may be created twice, or not.
+        Return whether all of them were created.
         """
         first = (f"x:{kind}/set", {"update": {id_: patch}})
         later = [(f"x:{one}/set", {"create": {"new": made}}) for one, made in then]
@@ -122,6 +137,7 @@ class Jmap:
         answer = checked_answer(first[0], responses[0])
         if id_ not in answer.get("updated", {}):
             raise object_fault(answer.get("notUpdated", {}).get(id_))
+        return all("new" in (response[1].get("created") or {}) for response in responses[1:])
 
     def destroy(self, kind: str, id_: str) -> tuple[Object, ...]:
         """Remove an object; return the objects that still refer to it and block the removal. Idempotent."""
