@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 BATCH = 50
 #: seconds until the next try for a tenant, as when workers do not have the new settings yet
 RETRY_SECONDS = 3600.0
-#: seconds until the next look at a tenant with an open operation
+#: seconds until the next try for a tenant with an open operation, and for one at which it failed
 BUSY_SECONDS = 60.0
 
 
@@ -71,8 +71,16 @@ class Backfill:
                     continue
                 if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
                     break
-                started += self._start(tenant.id, integration)
+                started += self._start_or_postpone(tenant.id, integration)
         return started
+
+    def _start_or_postpone(self, tenant_id: str, integration: str) -> bool:
+        """Start the reconcile; a tenant at which that fails must not use up the rate of the others."""
+        try:
+            return self._start(tenant_id, integration)
+        except Exception:
+            self._backfill.postpone(tenant_id, BUSY_SECONDS)
+            raise
 
     def _start(self, tenant_id: str, integration: str) -> bool:
         author = Author(None, f"backfill-{integration}-{new_id()}")

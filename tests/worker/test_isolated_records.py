@@ -140,6 +140,26 @@ def test_a_bulk_operation_ends_though_it_fails_at_one_tenant(make_platform: Make
     assert dict(ended.counts) == {"done": 1, "refused": 1}
 
 
+def test_a_tenant_at_which_a_backfill_fails_uses_up_no_others_rate(
+    make_platform: MakePlatform, dispatcher: Dispatcher
+) -> None:
+    platform = make_platform(backfill_per_minute=10)
+    for slug in ("acme", "beta"):
+        platform.grown(slug)
+    tenants, operations = platform.rows["tenants"], platform.rows["operations"]
+    tenants.update_many({}, {"$unset": {"provisioningStatus.stalwart": ""}})
+    # the one that comes first has an unsettled operation, with an id that only a newer release knows
+    first = platform.store.backfill.candidates("stalwart", 1)[0]
+    newer = {"$set": {"settled": False, "found.stalwartRealmId": "r1"}}
+    operations.update_one({"_id": ObjectId(first.operation_id)}, newer)
+    backfill = open_backfill(
+        platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
+    )
+    assert backfill.run_once() == 0
+    time.sleep(6.1)
+    assert backfill.run_once() == 1
+
+
 @pytest.mark.timeout(120)
 def test_tenants_with_open_operations_delay_no_backfill_of_others(
     make_platform: MakePlatform, dispatcher: Dispatcher
