@@ -65,18 +65,6 @@ def test_a_providers_tokens_are_such_as_the_api_and_ocis_accept() -> None:
         assert provider["grant_types"], client
 
 
-@pytest.mark.parametrize("group", ["tenant-acme", "dezky-platform-admins", "dezky-platform-support"])
-def test_tokens_name_the_groups_of_tenants_and_of_the_platform_and_no_others(group: str) -> None:
-    (profile,) = [
-        one["attrs"]["expression"] for one in entries() if one.get("identifiers") == {"name": "dezky profile"}
-    ]
-    names = [SimpleNamespace(name=name) for name in (group, "staff")]
-    user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: names)
-    scope: dict[str, Any] = {}
-    exec("def claims(request):\n" + textwrap.indent(profile, "    "), scope)  # noqa: S102 - our own blueprint
-    assert scope["claims"](SimpleNamespace(user=user))["groups"] == [group]
-
-
 class Groups(list[SimpleNamespace]):
     """Groups of a user, with the part of Django's query sets that our expressions use."""
 
@@ -98,7 +86,7 @@ def _matches(group: SimpleNamespace, lookup: str, wanted: str) -> bool:
 
 
 def _evaluated(name: str, groups: Groups) -> Any:
-    """Return what one of OCIS' expressions returns for a user of these groups, who has no entitlement."""
+    """Return what one of our expressions returns for a user of these groups, who has no entitlement."""
     (expression,) = [one["attrs"]["expression"] for one in entries() if one.get("identifiers") == {"name": name}]
     user = SimpleNamespace(name="Ann", username="ann", all_groups=lambda: groups, app_entitlements=lambda _: Groups())
     scope: dict[str, Any] = {"provider": SimpleNamespace(application=None)}
@@ -116,13 +104,20 @@ def _evaluated(name: str, groups: Groups) -> Any:
         ("staff", {OUR_KEY: {"managedBy": MANAGER}}, False),
     ],
 )
-def test_only_the_platforms_groups_open_ocis_and_are_named_to_it(
+def test_only_the_platforms_groups_open_ocis_and_are_in_tokens(
     name: str, attributes: dict[str, Any], is_ours: bool
 ) -> None:
     groups = Groups([SimpleNamespace(name=name, attributes=attributes)])
-    assert _evaluated("dezky ocis profile", groups)["groups"] == ([name] if is_ours else [])
+    for profile in ("dezky profile", "dezky ocis profile"):
+        assert _evaluated(profile, groups)["groups"] == ([name] if is_ours else [])
     assert _evaluated("dezky ocis roles", groups) == {"roles": ["ocisUser"] if is_ours else []}
     assert _evaluated("dezky ocis has a role", groups) is is_ours
+
+
+@pytest.mark.parametrize("group", ["dezky-platform-admins", "dezky-platform-support"])
+def test_tokens_name_the_groups_of_the_platform(group: str) -> None:
+    groups = Groups(SimpleNamespace(name=name, attributes={}) for name in (group, "staff"))
+    assert _evaluated("dezky profile", groups)["groups"] == [group]
 
 
 def test_every_audience_of_the_settings_is_a_provider_and_an_application() -> None:
