@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.core.errors import Forbidden, NotFound, NotRemovable
 from shared.orphans.model import Orphan
@@ -151,10 +152,12 @@ def test_a_duplicate_that_a_person_made_is_never_an_orphan(platform: PlatformFix
     storage.delete_file(copy, "plan.txt")
     if not is_living:
         platform.forget("acme")
-    for _ in range(2):
-        platform.scan()
+    with capture_logs() as logs:
+        for _ in range(2):
+            platform.scan()
     listed = [one.object_id for one in platform.orphans() if one.integration == "ocis"]
     assert listed == ([] if is_living else [own.id])
+    assert [one["count"] for one in logs if one["event"] == "orphans.spaces_left_out"] == [1, 1]
 
 
 def test_a_duplicate_whose_removal_was_approved_before_is_kept(platform: PlatformFixture) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
+
 from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.orphans.model import MarkedObject, OrphanKind
@@ -23,6 +25,8 @@ from worker.integrations.ocis.space import remove_space
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.removal import delete_domain, delete_mail_tenant
 from worker.integrations.step_context import ChangeRecorder
+
+log = structlog.get_logger(__name__)
 
 TENANT_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -62,19 +66,22 @@ def find_spaces(ocis: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
     """Return all spaces with our marker that we made, disabled ones too.
 
     Left out are those that do not show our account among their members: a person's duplicate of a tenant's space has
-    the marker, and the person's files. Raises a Fault unless our role shows every space.
+    the marker, and the person's files; the log tells how many. Raises a Fault unless our role shows every space.
     """
     ocis.require_role()
     account = ocis.account()
-    ours = [one for one in list_all(ocis) if is_abandoned(one) or is_made_by(account, one)]
-    spaces = [(signer.tenant_id(one.description), one) for one in ours]
+    marked = [
+        (tenant_id, one) for one in list_all(ocis) if (tenant_id := signer.tenant_id(one.description)) is not None
+    ]
+    spaces = [(tenant_id, one) for tenant_id, one in marked if is_abandoned(one) or is_made_by(account, one)]
+    if len(spaces) < len(marked):
+        log.info("orphans.spaces_left_out", count=len(marked) - len(spaces))
     return [
         FoundObject(
             MarkedObject(OrphanKind.SPACE, space.id, space.name, tenant_id),
             partial(remove_space, ocis=ocis, space=space),
         )
         for tenant_id, space in spaces
-        if tenant_id is not None
     ]
 
 
