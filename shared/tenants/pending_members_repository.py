@@ -1,7 +1,7 @@
 """Tenants whose group is not a member of its space yet, because OCIS did not know the group.
 
 Stored fields of such a tenant: `ocisMembers` is `pending`; `membersDueAt` is the time of the next check;
-`membersWait` how many seconds after the latest reconcile that was.
+`membersWait` how many seconds after the latest reconcile that was. The last two are removed once the group is a member.
 """
 
 from __future__ import annotations
@@ -48,5 +48,6 @@ class PendingMembersRepository:
         due = {"$add": ["$$NOW", {"$multiply": ["$membersWait", 1000]}]}
         with translate_errors():
             self._rows.update_one(
-                {"_id": ObjectId(tenant_id)}, [{"$set": {"membersWait": doubled}}, {"$set": {"membersDueAt": due}}]
+                {"_id": ObjectId(tenant_id), **PENDING},
+                [{"$set": {"membersWait": doubled}}, {"$set": {"membersDueAt": due}}],
             )

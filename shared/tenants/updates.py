@@ -75,6 +75,9 @@ def remote_fields(fields: Mapping[str, Any]) -> Document:
     if "dnsRecords" in put:
         is_known = {"$eq": ["$dnsRecords", put["dnsRecords"]]}
         put["dnsRecordsAt"] = {"$cond": [is_known, "$dnsRecordsAt", _NOW_AS_TEXT]}
+    if fields.get("ocisMembers", "pending") != "pending":
+        # the tenant waits no more; should it wait again, its checks begin anew
+        put |= {"membersDueAt": "$$REMOVE", "membersWait": "$$REMOVE"}
     return put
 
 

@@ -65,6 +65,8 @@ def test_the_group_is_invited_once_ocis_knows_it(platform: PlatformFixture, job:
     platform.ocis.storage.add_group("tenant-acme")
     run(platform, job)
     assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("invited", ["editor"])
+    row = platform.rows["tenants"].find_one({"slug": "acme"}) or {}
+    assert row.keys().isdisjoint({"membersDueAt", "membersWait"})
     asked = len(platform.ocis.journal)
     run(platform, job)
     assert len(platform.ocis.journal) == asked
