@@ -9,7 +9,7 @@ import click
 
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
-from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
+from shared.integrations.catalog import AUTHENTIK, INTEGRATIONS, OCIS, STALWART
 from shared.integrations.outcomes import Fault, reason_message
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
@@ -68,7 +68,9 @@ def repair(given: Settings | None, slug: str, product: str) -> None:
     connect, repair_all = REPAIRS[product]
     tenant, client = _tenant(settings, slug), connect(settings)
     if client is None:
-        raise click.ClickException(f"{product} is not configured.")
+        raise click.ClickException(
+            f"{product} is not configured: set {INTEGRATIONS[product].address.upper()} and its credentials."
+        )
     try:
         with within(settings.attempt_seconds):
             message = repair_all(tenant, client, _signer(settings, product))

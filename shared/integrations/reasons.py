@@ -137,8 +137,8 @@ REASONS: Mapping[str, Reason] = {
     "marker_removed": Reason(
         "The ownership marker was removed from the description of an object on this tenant's record, and this step "
         "may not write it back.",
-        "Make sure that the object is the tenant's, then run `python -m worker.ownership_markers repair`, or put the "
-        "marker that `show` prints into the description.",
+        "Make sure that the object is the tenant's, then run `python -m worker.ownership_markers repair SLUG PRODUCT`, "
+        "or put the marker that `show SLUG PRODUCT` prints into the description.",
         repeats=True,
     ),
     "marker_replaced": Reason(
@@ -173,7 +173,7 @@ REASONS: Mapping[str, Reason] = {
     "quota": Reason("A limit of the integration is reached.", "Raise the limit there or the plan here.", repeats=True),
     "invalid": Reason(
         "The integration refuses the values as invalid.",
-        "Correct the tenant's name, domains or billing information.",
+        "Correct the tenant's name, domains or billing information, or the object that the message names.",
         repeats=True,
     ),
     # the operation's own limits

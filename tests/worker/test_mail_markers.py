@@ -93,3 +93,10 @@ def test_a_command_prints_the_marker_of_mail_domains_and_writes_it_back(platform
     control(platform.stalwart, "update", **domain, patch={"description": foreign})
     code, output = command("repair", "acme", "stalwart")
     assert (code, "another tenant's marker" in output, described()) == (1, True, foreign)
+
+
+def test_the_command_names_the_setting_of_a_product_that_is_not_configured(platform: PlatformFixture) -> None:
+    platform.grown("acme")
+    settings = platform.settings.model_copy(update={"stalwart_api_url": None})
+    result = CliRunner().invoke(ownership_markers.main, ["repair", "acme", "stalwart"], obj=settings)
+    assert (result.exit_code, "set STALWART_API_URL" in result.output) == (1, True)

@@ -15,7 +15,9 @@ from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, l
 from tests.worker.test_mail_return import narrow
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
+from worker.integrations.stalwart.protocol.answers import ReferenceRefused
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import StepContext
@@ -276,3 +278,27 @@ def test_a_domain_that_a_person_made_with_the_tenants_marker_closes_and_opens_wi
     assert {kind: objects(stalwart, kind) for kind in before} == before
     assert not saved.get("stalwartClosedDomains")
     assert (saved["stalwartLocked"], saved["stalwartReturning"]) == ([], [])
+
+
+# -- references that the server refuses
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_change_is_repeated_once_after_a_refused_reference(
+    mail: StalwartClient, work: WorkFactory, refusals: int
+) -> None:
+    attempts: list[int] = []
+
+    def act() -> None:
+        attempts.append(len(attempts))
+        if len(attempts) <= refusals:
+            raise ReferenceRefused("Account", "g")
+
+    step = work("stalwart")
+    if refusals == 1:
+        named_change(step, mail, "keep ann@acme.test from signing in", act)
+        assert step.changes == ["keep ann@acme.test from signing in"]
+    else:
+        with pytest.raises(PermanentError, match=r"invalid: Could not keep ann@acme\.test .*Account g"):
+            named_change(step, mail, "keep ann@acme.test from signing in", act)
+    assert len(attempts) == 2

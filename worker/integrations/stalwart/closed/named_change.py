@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError
 from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.domain_faults import repeat_refused
 from worker.integrations.stalwart.protocol.answers import KeyTaken, ReferenceRefused
 from worker.integrations.step_context import StepContext
 
 
 def named_change(step: StepContext, stalwart: StalwartClient, sentence: str, act: Callable[[], None]) -> None:
-    """Make a change. A permanent fault names it, and the holder of an address that something else has now."""
+    """Make a change, and once more after a refused reference, which may have been deleted meanwhile.
+
+    A permanent fault names it, and the holder of an address that something else has now.
+    """
     try:
-        step.change(sentence, act, None)
+        step.change(sentence, partial(repeat_refused, act), None)
     except KeyTaken as taken:
         holder = stalwart.contents.describe(taken.kind, taken.id)
         raise PermanentError("taken", f"Could not {sentence}: {holder} has an address of it now.") from None
