@@ -27,6 +27,14 @@ PlatformRoleText = Annotated[
 PlatformAdmin = Annotated[bool, Field(description="the same as `platformRole: admin`, or as none")]
 PartnerId = Annotated[ObjectIdText, Field(description="the partner that the person works for")]
 ROLES = "roles in single tenants, by tenant id; they override `role`"
+#: the rule of `_require_one_platform_role` as JSON schema
+CONTRADICTION: Mapping[str, Any] = {
+    "required": ["platformRole", "platformAdmin"],
+    "anyOf": [
+        {"properties": {"platformRole": {"const": "admin"}, "platformAdmin": {"const": False}}},
+        {"properties": {"platformRole": {"not": {"const": "admin"}}, "platformAdmin": {"const": True}}},
+    ],
+}
 
 
 def _require_one_platform_role(sent: Mapping[str, Any]) -> None:
@@ -47,7 +55,8 @@ class CreateUserRequest(RequestModel):
             "name": "Ann Example",
             "role": "admin",
             "tenantIds": ["65f0c0ffee65f0c0ffee65f0"],
-        }
+        },
+        **{"not": CONTRADICTION},
     )
 
     authentik_subject_id: Subject
@@ -77,7 +86,7 @@ class CreateUserRequest(RequestModel):
 class UpdateUserRequest(PatchModel):
     """Changes to a person's record; you cannot grant more rights than you have."""
 
-    model_config = example({"roles": {"65f0c0ffee65f0c0ffee65f0": "admin"}})
+    model_config = example({"roles": {"65f0c0ffee65f0c0ffee65f0": "admin"}}, **{"not": CONTRADICTION})
 
     email: Email = UNSENT
     name: Name = UNSENT
