@@ -19,7 +19,12 @@ from shared.restore_guard.service import ObserveOnlyService
 
 def open_settlement(store: Repositories) -> Settlement:
     """Compose the settlement; `on_purged` lists the changes made in the transaction that purges a tenant."""
-    on_purged = (store.subscriptions.cancel_all, store.domains.stop_checks, store.webhooks.schedule_removal)
+    on_purged = (
+        store.subscriptions.cancel_all,
+        store.domains.stop_checks,
+        store.webhooks.schedule_removal,
+        store.operations.remove_new_tenant,
+    )
     return Settlement(
         connection=store.connection,
         events=store.events,

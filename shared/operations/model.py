@@ -87,7 +87,8 @@ class Operation:
     `settled`: the tenant's record shows the result. `paused_at`: start of a pause, during which the deadline does not
     run. `allow_removals`: an approval to remove more than the safety limit. `found`: remote ids that the steps found;
     settling moves them to the tenant. `users_removed`: user records that a purge deleted before it was settled.
-    `new_tenant`: document of the tenant that the operation provisions, as recorded with it, until it is settled.
+    `new_tenant`: document of the tenant that the operation provisions, as recorded with it but without personal data,
+    until the operation is settled.
     """
 
     id: str
@@ -173,5 +174,5 @@ class Claim:
 
     @property
     def new_tenant(self) -> Mapping[str, Any] | None:
-        """Return the document of a new tenant to which no step can have added anything that this step needs."""
+        """Return the document of a new tenant if this is the first attempt of a step of the first stage."""
         return self.operation.new_tenant if self.is_first and self.step.stage == 0 else None

@@ -218,6 +218,11 @@ class OperationRepository:
         )
         return replace(operation_of(row), settled=True) if row else None
 
+    def remove_new_tenant(self, tenant_id: str, session: Transaction) -> None:
+        """Remove the document of the new tenant, which older builds leave when they settle a provision."""
+        left = {"tenantId": tenant_id, "newTenant": {"$type": "object"}}
+        self._rows.update_many(left, {"$unset": {"newTenant": ""}}, session=session, hint="history")
+
     def add_users_removed(self, operation_id: str, count: int, session: Transaction) -> None:
         """Add to the number of user records that a purge deleted."""
         self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)

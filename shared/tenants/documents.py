@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -52,8 +53,9 @@ def _remote(row: Document) -> dict[str, Any]:
 
 
 def document_of(tenant: Tenant) -> Document:
-    """Return the document of a tenant that no step has added anything to."""
-    return {name: value for name, value in plain(tenant).items() if value is not None} | {"_id": tenant.id}
+    """Return the document of a tenant that no step has added anything to, without personal data."""
+    impersonal = replace(tenant, billing_info=None, owner=None)
+    return {name: value for name, value in plain(impersonal).items() if value is not None} | {"_id": tenant.id}
 
 
 tenant_of = mapper(

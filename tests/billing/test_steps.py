@@ -11,7 +11,7 @@ from shared.billing.model import Bill
 from shared.core.errors import OperationInProgress
 from shared.operations.model import Mode, OperationStatus
 from shared.subscriptions.model import SubscriptionStatus
-from shared.tenants.model import BillingInfo, Status
+from shared.tenants.model import BillingInfo, NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.billing.asking import KEY, control
 from tests.billing.tenancy import Tenancy
@@ -33,6 +33,13 @@ def test_a_new_tenant_gets_one_customer_and_one_subscription_and_both_are_on_rec
     assert (record.status, record.current_period_end is not None) == (SubscriptionStatus.PAST_DUE, True)
     (event,) = tenancy.events(view, "subscription.changed")
     assert event.after["stripeSubscriptionId"] == upstream["id"]
+
+
+def test_the_first_attempt_writes_the_billing_information_of_a_new_tenant_to_stripe(tenancy: Tenancy) -> None:
+    new = NewTenant("acme", "Acme", "starter", billing_info=BillingInfo("Acme GmbH", email="bills@acme.test"))
+    assert tenancy.billed(tenancy.plane.tenants.create(new, tenancy.admin), times=1).status == "ok"
+    (customer,) = tenancy.server.objects.customers.values()
+    assert customer["email"] == "bills@acme.test"
 
 
 def test_a_reconcile_changes_nothing_and_a_dry_run_lists_the_changes(tenancy: Tenancy) -> None:

@@ -13,7 +13,7 @@ from shared.application.store import Repositories
 from shared.core.errors import NotFound, StoreUnavailable
 from shared.events import erasure_repository
 from shared.rights.policy import Actor, Caller
-from shared.tenants.model import NewTenant, Owner
+from shared.tenants.model import BillingInfo, NewTenant, Owner
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 
@@ -89,6 +89,30 @@ def test_an_owners_address_is_erased_wherever_it_is_not_needed_and_the_rest_is_n
     assert (erased.owned_tenants, erased.billed_tenants) == (("acme",), ("acme",))
     assert ADA not in stored(store, "operations", "events", "users").lower()
     assert "create an account for the owner (erased)" in stored(store, "operations")
+
+
+def test_the_operation_of_a_new_tenant_has_no_personal_data(platform: PlatformFixture) -> None:
+    new = NewTenant("acme", "Acme", "starter", billing_info=BillingInfo(email=ADA), owner=Owner(ADA, "Ada"))
+    view = platform.plane.tenants.create(new, platform.admin)
+    (row,) = platform.rows["operations"].find({}, {"newTenant": 1})
+    assert row["newTenant"]["slug"] == "acme"
+    assert "Ada" not in str(row)
+    assert ADA not in str(row)
+    assert view.tenant.owner == new.owner
+
+
+def test_a_purge_removes_the_document_of_the_new_tenant_that_a_settlement_by_an_older_build_left(
+    platform: PlatformFixture,
+) -> None:
+    plane, admin, rows = platform.plane, platform.admin, platform.rows["operations"]
+    view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
+    (recorded,) = rows.find({}, {"newTenant": 1})
+    platform.finish(view)
+    rows.update_one({"_id": recorded["_id"]}, {"$set": {"newTenant": recorded["newTenant"]}})
+    platform.finish(plane.lifecycle.delete("acme", admin))
+    assert rows.count_documents({"newTenant.slug": "acme"}) == 1
+    platform.finish(plane.lifecycle.purge("acme", admin))
+    assert rows.count_documents({"newTenant.slug": {"$exists": True}}) == 0
 
 
 def test_of_a_purged_tenant_no_address_is_left(platform: PlatformFixture) -> None:

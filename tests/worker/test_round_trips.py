@@ -86,7 +86,10 @@ def test_the_first_attempts_see_the_tenant_as_it_was_recorded_and_later_ones_as_
     new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), BillingInfo("Acme"), owner=Owner("o@acme.org", "O"))
     operation = services.tenants.create(new, admin).operation
     assert operation is not None
-    recorded = store.tenants.find("acme")
+    found = store.tenants.find("acme")
+    assert found is not None
+    # no step of the first stage needs personal data, except that of billing, which reads the record
+    recorded = replace(found, billing_info=None, owner=None)
     seen: list[tuple[str, Tenant]] = []
 
     def step(work: StepContext, client: Any) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 from shared.billing.sync import BillingService
 from shared.config.settings import Settings
 from shared.domains.repository import DomainRepository
-from shared.integrations.catalog import AUTHENTIK, STALWART
+from shared.integrations.catalog import AUTHENTIK, BILLING, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.model import Claim, Operation, StepStatus
 from shared.operations.repository import OperationRepository
@@ -53,7 +53,8 @@ class StepContexts:
     def make(self, claim: Claim, integration: str) -> StepContext | None:
         """Make the context of one attempt; None if the tenant's record no longer exists."""
         operation = claim.operation
-        new = claim.new_tenant
+        # the document of the new tenant has no billing information
+        new = claim.new_tenant if integration != BILLING else None
         tenant = tenant_of(dict(new)) if new else self._tenants.find_by_id(operation.tenant_id)
         if tenant is None:
             return None
