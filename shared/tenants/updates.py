@@ -13,7 +13,7 @@ from shared.db.documents import Document, literals, seconds_from_now
 from shared.integrations.catalog import FORMER_FIELDS, STORED_FIELDS
 from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import unconfigured_fields
-from shared.tenants.model import Status
+from shared.tenants.model import CLOSED, Status
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
@@ -52,6 +52,9 @@ def lifecycle_fields(change: LifecycleChange) -> Document:
     accepted = TRANSITIONS[action].accepted
     if accepted is not None:
         fields["status"] = accepted
+    if accepted in CLOSED:
+        # an older worker that resumed the tenant left the record of its last suspension
+        fields["removedMembers"] = {"$cond": [_IS_CLOSED, "$removedMembers", "$$REMOVE"]}
     if action is Action.SUSPEND and change.reason is not None:
         fields["suspendReason"] = {"$literal": change.reason}
     if action is Action.DELETE:
@@ -163,6 +166,8 @@ _SEARCH_WITHOUT_ADDRESS = {
         "cond": {"$eq": [{"$indexOfCP": ["$$term", "@"]}, -1]},
     }
 }
+
+_IS_CLOSED = {"$in": ["$status", sorted(CLOSED)]}
 
 #: true of a tenant that an older version made active
 _WAS_ACTIVE = {"$or": [{"$eq": ["$status", Status.ACTIVE]}, {"$gt": ["$ownerGranted", None]}]}

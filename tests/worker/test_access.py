@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import NotFound, PermanentError, Result, TemporaryError
+from shared.tenants.model import Status
 from tests.simulators import API_TOKEN, Saved, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
@@ -218,16 +219,26 @@ def test_members_are_added_again_though_a_tool_restored_the_attributes_meanwhile
     directory, group = authentik.directory, authentik.directory.groups[saved["authentikGroupId"]]
     child = directory.add_group({"name": "their-team", "parents": [group.pk]})
     before = dict(group.attributes)
-    close_access(work("authentik"), identity)
+    close_access(work("authentik", status=Status.SUSPENDED), identity)
     group.attributes = dict(before)
-    close_access(work("authentik"), identity)
+    close_access(work("authentik", status=Status.SUSPENDED), identity)
     group.attributes = dict(before)
-    ensure_group(work("authentik"), identity)
-    ensure_access(work("authentik"), identity)
+    ensure_group(work("authentik", status=Status.SUSPENDED), identity)
+    ensure_access(work("authentik", status=Status.SUSPENDED), identity)
     assert (group.users, child.parents) == ({ann}, [group.pk])
     group.users.clear()
     ensure_access(work("authentik"), identity)
     assert (group.users, group.attributes) == (set(), before)
+
+
+def test_the_record_of_removed_members_adds_nobody_to_the_group_of_an_active_tenant(
+    identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
+) -> None:
+    # an older worker ran the resume and did not know the record; then an administrator removed the member
+    identity.remove_member(saved["authentikGroupId"], ann)
+    saved["removedMembers"] = {"heldMembers": [ann]}
+    ensure_access(work("authentik", status=Status.ACTIVE), identity)
+    assert (members(identity, saved), saved["removedMembers"]) == (set(), None)
 
 
 def test_members_may_be_added_and_removed_twice(

@@ -221,6 +221,23 @@ def test_a_resumed_owner_is_no_deviation(platform: PlatformFixture) -> None:
     assert members(platform) == {OLGA}
 
 
+def test_a_record_that_an_older_workers_resume_left_adds_nobody_after_the_next_suspension(
+    platform: PlatformFixture,
+) -> None:
+    person = provision(platform)
+    directory = platform.authentik.directory
+    former = directory.add_user({"username": "former"})
+    left = {"removedMembers": {"heldMembers": [former.pk]}}
+    platform.rows["tenants"].update_one({"slug": "acme"}, {"$set": left})
+    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    assert platform.tenant("acme").remote["removedMembers"] == {"heldMembers": [person.pk]}
+    # a record of this suspension stays when the closed tenant is deleted
+    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
+    assert platform.tenant("acme").remote["removedMembers"] == {"heldMembers": [person.pk]}
+    platform.finish(platform.plane.lifecycle.restore("acme", platform.admin))
+    assert members(platform) == {OLGA}
+
+
 def test_a_dry_run_shows_the_owners_account_membership_and_mail_though_there_is_no_group(
     platform: PlatformFixture,
 ) -> None:

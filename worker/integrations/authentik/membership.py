@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from shared.integrations.outcomes import NotFound, Outcome, TemporaryError, ok, skipped
+from shared.tenants.model import CLOSED
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import REMOVED_CHILDREN, REMOVED_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
@@ -100,8 +101,12 @@ def _removed_children(step: StepContext, group: Group) -> frozenset[str]:
 
 
 def _removed(step: StepContext, group: Group, key: str) -> Iterator[Any]:
-    """Yield what was taken out of the group, by its attributes and by our record."""
-    for source in (marker(group.attributes), step.remote("removedMembers") or {}):
+    """Yield what was taken out of the group, by its attributes and, for a closed tenant, by our record.
+
+    An active tenant's record is obsolete: older workers that resume a tenant do not delete it.
+    """
+    recorded = step.remote("removedMembers") if step.tenant.status in CLOSED else None
+    for source in (marker(group.attributes), recorded or {}):
         listed = source.get(key)
         yield from listed if isinstance(listed, list) else ()
 
