@@ -23,6 +23,7 @@ from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import how_to_establish, require_not_purged
 from shared.tenants.views import TenantView
 from shared.workflows.model import CONTINUES_AFTER_FAILURE, Action
+from shared.workflows.remedies import REPEATS
 
 #: seconds between two reads while waiting; the last one repeats
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
@@ -108,8 +109,7 @@ class OperationService:
         _require_earlier_stages(operation, step)
 
         def work(session: Transaction) -> Operation | None:
-            if not self._is_latest(operation, session):
-                return None
+            self._require_latest(operation, session)
             self._record("operation.retry", operation, actor, session, step=step_name)
             seconds = self._starter.deadline_of(operation.mode)
             return self._operations.reopen(operation, step_name, seconds, session)
@@ -119,16 +119,23 @@ class OperationService:
         except AlreadyOpen:
             raise self._starter.conflict(tenant) from None
         if reopened is None:
-            raise ActionNotPossible(
-                f"Only a failed step of the tenant's latest operation is retried; {how_to_establish(tenant)} instead."
-            )
+            raise ActionNotPossible(f"The step {step_name} has not failed: another request retries it.")
         self._starter.publish(TenantView(tenant, reopened))
         return reopened
 
-    def _is_latest(self, operation: Operation, session: Transaction) -> bool:
-        """Return whether no newer operation or change was accepted since: an older one must not overwrite it."""
+    def _require_latest(self, operation: Operation, session: Transaction) -> None:
+        """Raise ActionNotPossible if a newer operation or change was accepted since: a retry must not overwrite it."""
         tenant = self._tenants.find_by_id(operation.tenant_id, session)
-        return tenant is not None and (tenant.operation_id, tenant.generation) == (operation.id, operation.generation)
+        if tenant is None or tenant.operation_id != operation.id:
+            instead = how_to_establish(tenant) if tenant else REPEATS[operation.action]
+            raise ActionNotPossible(
+                f"Only a failed step of the tenant's latest operation is retried; {instead} instead."
+            )
+        # a write, so that a change which is accepted now conflicts with it
+        if not self._tenants.lock_generation(tenant.id, operation.generation, session):
+            raise ActionNotPossible(
+                f"The tenant was changed after this operation; {REPEATS[operation.action]} instead."
+            )
 
     def _record(self, action: str, operation: Operation, actor: Actor, session: Transaction, **more: str) -> None:
         after = {"operation": operation.id, "action": operation.action, **more}

@@ -18,7 +18,7 @@ from shared.operations.documents import NewOperation
 from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
-from shared.tenants.model import CLOSED, Tenant, TenantChanges
+from shared.tenants.model import Tenant, TenantChanges
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import require_status, workflow_for
 from shared.tenants.updates import LifecycleChange
@@ -154,21 +154,24 @@ class Starter:
         Raises AlreadyOpen, DomainTaken, ActionNotPossible.
         """
         operation_id = new_id()
-        changed = self._tenants.accept(tenant, changes, operation_id, session)
+        changed = self._tenants.accept(tenant, changes, operation_id, session, is_fence=True)
         # the status may have changed since the caller read the tenant
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
 
-    def accept_only(self, tenant: Tenant, changes: TenantChanges, session: Transaction) -> TenantView:
-        """Write accepted changes that need no operation, or that the resume or restore of a closed tenant will apply.
+    def accept_only(
+        self, tenant: Tenant, changes: TenantChanges, session: Transaction, *, is_deferred: bool
+    ) -> TenantView:
+        """Write accepted changes that need no operation, or, if `is_deferred`, the tenant's next resume or restore.
 
-        Raises OperationInProgress when one of these is open: it may have applied the former values already.
+        Raises OperationInProgress when one of these is open: it may have applied the former values already. After one
+        that failed, the generation rises: a retry of its steps would not apply the new values.
         """
-        is_deferred = tenant.status in CLOSED and "billing_info" in changes
-        running = self._operations.find_open(tenant.id) if is_deferred else None
-        if running is not None and running.action in (Action.RESUME, Action.RESTORE):
-            raise OperationInProgress(running.id, running.action)
-        return TenantView(self._tenants.accept(tenant, changes, None, session), None)
+        latest = self._operations.find(tenant.operation_id) if is_deferred and tenant.operation_id else None
+        is_reopening = latest is not None and latest.action in (Action.RESUME, Action.RESTORE)
+        if latest is not None and is_reopening and latest.is_open:
+            raise OperationInProgress(latest.id, latest.action)
+        return TenantView(self._tenants.accept(tenant, changes, None, session, is_fence=is_reopening), None)
 
     def insert(
         self,
@@ -183,10 +186,7 @@ class Starter:
         allow_removals: bool = False,
         new_tenant: Document | None = None,
     ) -> TenantView:
-        """Record an operation. Raises AlreadyOpen.
-
-        `at`: the database's time, by default that of the tenant's last write. `new_tenant`: see `Operation`.
-        """
+        """Record an operation at this time, by default that of the tenant's last write. Raises AlreadyOpen."""
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,

@@ -27,7 +27,6 @@ from shared.tenants.documents import document_of
 from shared.tenants.model import (
     CLOSED,
     INTEGRATION_FIELDS,
-    INTEGRATION_FIELDS_WITH_BILLING,
     NewTenant,
     Status,
     Tenant,
@@ -71,7 +70,7 @@ class TenantService:
         self._plans = settings.plans
         self._admission = admission
         self._is_billed = BILLING in settings.configured
-        self._integration_fields = INTEGRATION_FIELDS_WITH_BILLING if self._is_billed else INTEGRATION_FIELDS
+        self._integration_fields = INTEGRATION_FIELDS | ({"billing_info"} if self._is_billed else set())
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -204,11 +203,13 @@ class TenantService:
         self._require_partner(changes.get("partner_id"), session)
         if "owner" in changes and tenant.status is not Status.PENDING:
             raise ActionNotPossible("The owner can be corrected only until the tenant is active.")
-        if (INTEGRATION_FIELDS if tenant.status in CLOSED else self._integration_fields) & set(changes):
+        fields = self._integration_fields & set(changes)
+        is_deferred = tenant.status in CLOSED and fields == {"billing_info"}
+        if fields and not is_deferred:
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
-            view = self._starter.accept_only(tenant, changes, session)
+            view = self._starter.accept_only(tenant, changes, session, is_deferred=is_deferred)
         if "domains" in changes:
             self._admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
@@ -216,8 +217,7 @@ class TenantService:
         before, after = changed_values(tenant, view.tenant, EVENT_FIELDS)
         if view.operation is not None:
             after["operation"] = view.operation.id
-        event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)
-        self._events.append(event, session)
+        self._events.append(NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after), session)
         return view
 
     def _change_subscription(self, tenant: Tenant, author: Author, session: Transaction) -> None:

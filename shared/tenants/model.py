@@ -93,7 +93,6 @@ class TenantPatch(TypedDict, total=False):
 #: a change of one of these starts a reconcile, because integrations store them; with billing also what invoices show,
 #: except for a closed tenant, whose resume or restore brings that to Stripe
 INTEGRATION_FIELDS = frozenset({"name", "plan", "domains", "owner"})
-INTEGRATION_FIELDS_WITH_BILLING = INTEGRATION_FIELDS | {"billing_info"}
 CLOSED = frozenset({Status.SUSPENDED, Status.DELETED})
 
 

@@ -133,11 +133,14 @@ class TenantRepository:
         """Return whether the partner has tenants that are not purged: a purged tenant can get no other partner."""
         return self._rows.find_one({"partnerId": partner_id, "purgedAt": None}, {"_id": 1}, session=session) is not None
 
-    def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
-        """Write accepted changes. With an operation, also raise the generation. Raises DomainTaken."""
+    def accept(
+        self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction, *, is_fence: bool
+    ) -> Tenant:
+        """Write accepted changes. If `is_fence`, also raise the generation. Raises DomainTaken."""
         fields = literals(change_document(changes) | search_fields(tenant, changes))
         if operation_id is not None:
-            fields |= {"operationId": ObjectId(operation_id), **incremented("generation")}
+            fields["operationId"] = ObjectId(operation_id)
+        fields |= incremented("generation") if is_fence else {}
         try:
             row = update_record(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:

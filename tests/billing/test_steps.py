@@ -8,13 +8,14 @@ import pytest
 
 from shared.application.parts import open_billing_service
 from shared.billing.model import Bill
-from shared.core.errors import OperationInProgress
+from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.operations.model import Mode, OperationStatus
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.billing.asking import KEY, control
 from tests.billing.tenancy import Tenancy
+from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault, writes
 from worker.integrations.stripe.client import connect
 
@@ -236,6 +237,45 @@ def test_billing_information_of_a_closed_tenant_may_be_corrected_and_reaches_str
         tenancy.plane.tenants.change("acme", {"billing_info": {"email": "late@acme.test"}}, tenancy.admin, None)
     tenancy.run(reopening)
     assert customer["email"] == "new@acme.test"
+
+
+@pytest.mark.parametrize("close", ["suspend", "delete"])
+def test_billing_information_corrected_after_a_failed_reopening_takes_a_new_one_instead_of_a_retry(
+    tenancy: Tenancy, close: str
+) -> None:
+    tenancy.set_up()
+    lifecycle, (customer,) = tenancy.plane.lifecycle, tenancy.server.objects.customers.values()
+    reason, reopen = (("unpaid",), lifecycle.resume) if close == "suspend" else ((), lifecycle.restore)
+    tenancy.run(getattr(lifecycle, close)("acme", *reason, tenancy.admin))
+    failed = reopen("acme", tenancy.admin).operation
+    assert failed is not None
+    runner = tenancy.make({"billing": tenancy.client})
+    assert runner.run(failed.id, "billing", failed.dispatch).summary == "ok"
+    tenancy.plane.operations.cancel(failed.id, tenancy.admin)
+    tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    with pytest.raises(ActionNotPossible, match=f"changed after this operation; {failed.action} the tenant again"):
+        tenancy.plane.operations.retry(failed.id, "ocis", tenancy.admin)
+    assert tenancy.run(reopen("acme", tenancy.admin)).status is OperationStatus.SUCCEEDED
+    assert customer["email"] == "new@acme.test"
+
+
+def test_a_correction_during_a_failed_suspend_does_not_prevent_its_end(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    suspend = tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin)
+    tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    assert tenancy.run(suspend).status is OperationStatus.SUCCEEDED
+    assert tenancy.tenant().operation == tenancy.seen(suspend)
+
+
+def test_without_stripe_billing_information_changes_while_a_tenant_reopens(platform: PlatformFixture) -> None:
+    plane, admin = platform.plane, platform.admin
+    platform.finish(plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin))
+    platform.finish(plane.lifecycle.suspend("acme", "unpaid", admin))
+    resume = plane.lifecycle.resume("acme", admin)
+    changed = plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
+    assert changed.tenant.billing_info == BillingInfo(email="new@acme.test")
+    assert platform.finish(resume).status is OperationStatus.SUCCEEDED
+    assert platform.tenant("acme").status is Status.ACTIVE
 
 
 def test_a_purge_ends_the_subscription_at_once_and_records_the_verification(tenancy: Tenancy) -> None:
