@@ -42,14 +42,14 @@ def test_a_response_is_not_replayed_after_its_tenant_moved_to_another_partner(ri
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "status"),
     [
-        ("/users", {"authentikSubjectId": "s9", "email": "s9@acme.test", "name": "S"}),
-        ("/bulk-operations", {"action": "reconcile", "selector": {"tenants": ["acme"]}}),
+        ("/users", {"authentikSubjectId": "s9", "email": "s9@acme.test", "name": "S"}, 403),
+        ("/bulk-operations", {"action": "reconcile", "selector": {"tenants": ["acme"]}}, 404),
     ],
 )
 def test_a_response_about_a_tenants_object_is_not_replayed_after_the_tenant_moved(
-    rights: RightsFixture, path: str, body: dict[str, Any]
+    rights: RightsFixture, path: str, body: dict[str, Any], status: int
 ) -> None:
     in_acme = {"tenantIds": [rights.ids["acme"]]} if path == "/users" else {}
     first, again = (post(rights, "reseller", path, **body, **in_acme) for _ in range(2))
@@ -57,7 +57,7 @@ def test_a_response_about_a_tenants_object_is_not_replayed_after_the_tenant_move
     assert again.headers["Idempotency-Replayed"] == "true"
     other = rights.made("other", "/partners", slug="other", name="Other")
     rights.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
-    assert post(rights, "reseller", path, **body, **in_acme).status_code == 404
+    assert post(rights, "reseller", path, **body, **in_acme).status_code == status
 
 
 def test_a_webhooks_secret_is_not_replayed_after_its_tenant_was_deleted(rights: RightsFixture) -> None:
@@ -77,6 +77,38 @@ def test_a_user_is_not_replayed_with_tenants_that_the_caller_no_longer_manages(r
     assert post(rights, "reseller", "/users", **new).status_code == 201
     rights.people["admin"]("PATCH", "/tenants/gamma", json={"partnerId": None})
     assert post(rights, "reseller", "/users", **new).status_code == 403
+
+
+@pytest.mark.parametrize("caller", ["admin", "reseller"])
+def test_a_user_is_replayed_after_they_were_moved_or_deleted(rights: RightsFixture, caller: str) -> None:
+    new = {"authentikSubjectId": "s9", "email": "s9@acme.test", "name": "S", "tenantIds": [rights.ids["acme"]]}
+    first = post(rights, caller, "/users", **new)
+    user = f"/users/{first.json()['_id']}"
+    root = rights.people["admin"]
+    assert root("PATCH", user, json={"tenantIds": [rights.ids["beta"]]}).status_code == 200
+    assert post(rights, caller, "/users", **new).content == first.content
+    assert root("DELETE", user).status_code == 204
+    assert post(rights, caller, "/users", **new).content == first.content
+
+
+@pytest.mark.parametrize("caller", ["admin", "owner"])
+def test_a_webhook_is_replayed_after_it_was_deleted(rights: RightsFixture, caller: str) -> None:
+    made = {"url": "https://hooks.acme.test/", "tenantId": rights.ids["acme"]}
+    webhook = f"/webhooks/{post(rights, caller, '/webhooks', **made).json()['_id']}"
+    assert post(rights, "admin", f"{webhook}/rotate-secret", "key-2").status_code == 200
+    assert rights.people["admin"]("DELETE", webhook).status_code == 204
+    assert post(rights, caller, "/webhooks", **made).status_code == 201
+    assert post(rights, "admin", f"{webhook}/rotate-secret", "key-2").status_code == 200
+
+
+@pytest.mark.parametrize("caller", ["admin", "reseller"])
+def test_a_bulk_dry_run_is_replayed_after_it_expired(rights: RightsFixture, caller: str) -> None:
+    sent = {"action": "reconcile", "selector": {"tenants": ["acme"]}}
+    first = post(rights, caller, "/bulk-operations", **sent)
+    assert first.json()["tenants"]
+    for name in rights.rows.list_collection_names(filter={"name": {"$regex": "^bulk"}}):
+        rights.rows[name].delete_many({})
+    assert post(rights, caller, "/bulk-operations", **sent).content == first.content
 
 
 def test_a_response_is_not_replayed_to_a_former_administrator(rights: RightsFixture) -> None:
