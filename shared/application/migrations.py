@@ -37,11 +37,23 @@ def _refused_names(database: Database[Document], keep_lock: KeepLock) -> None:
 
 
 def _owners_access(database: Database[Document], keep_lock: KeepLock) -> None:
-    """Count the requested invitations of owners as carried out, unless their tenant was never active."""
+    """Count the requested invitations of owners as carried out, unless their tenant was never active.
+
+    The latest "invite again" of an active tenant does not count while its steps in Authentik are open or have failed.
+    A closed tenant's steps are those of the action that closed it, so they say nothing about an invitation.
+    """
     was_active = [{"status": "active"}, {"status": {"$ne": "pending"}, "ownerSubject": {"$exists": True}}]
     found = {"$or": was_active, "owner": {"$type": "object"}, "ownerGranted": {"$exists": False}}
     requested = {"$ifNull": ["$owner.invitations", 1]}
-    database["tenants"].update_many(found, [{"$set": {"ownerGranted": requested}}])
+    is_unfinished = {
+        "$and": [
+            {"$eq": ["$status", "active"]},
+            {"$gt": [requested, 1]},
+            {"$in": ["$provisioningStatus.authentik", ["pending", "error"]]},
+        ]
+    }
+    granted = {"$subtract": [requested, {"$cond": [is_unfinished, 1, 0]}]}
+    database["tenants"].update_many(found, [{"$set": {"ownerGranted": granted}}])
 
 
 MIGRATIONS = (

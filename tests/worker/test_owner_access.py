@@ -268,6 +268,35 @@ def test_owners_of_tenants_that_were_active_before_an_upgrade_get_no_access_agai
     assert (members(platform), record(platform), mails(platform)) == (set(), None, [OLGA])
 
 
+@pytest.mark.parametrize("settled_by", ["an older process", "a newer process"])
+def test_owners_of_tenants_that_older_workers_made_active_get_access_again_only_by_an_invitation(
+    platform: PlatformFixture, settled_by: str
+) -> None:
+    person = provision(platform)
+    # activated after the migration
+    names = ("ownerGranted", "activationId") if settled_by == "an older process" else ("ownerGranted",)
+    platform.rows["tenants"].update_one({"slug": "acme"}, {"$unset": dict.fromkeys(names, "")})
+    leave(platform, person)
+    reconcile(platform)
+    assert (members(platform), record(platform)) == (set(), None)
+    invite(platform)
+    assert (members(platform), role(platform)) == ({OLGA}, Role.OWNER)
+
+
+def test_a_repeated_invitation_that_had_failed_before_an_upgrade_is_carried_out_after_it(
+    platform: PlatformFixture,
+) -> None:
+    leave(platform, provision(platform))
+    fault(platform.authentik, kind="status", status=400, path="add_user", count=1)
+    assert invite(platform).status == "failed"
+    platform.rows["tenants"].update_one({"slug": "acme"}, {"$unset": {"ownerGranted": "", "activationId": ""}})
+    for _ in range(2):
+        MIGRATIONS[2].apply(platform.rows, lambda: None)
+    assert platform.tenant("acme").remote["ownerGranted"] == 1
+    reconcile(platform)
+    assert (members(platform), role(platform)) == ({OLGA}, Role.OWNER)
+
+
 def test_a_name_corrected_while_pending_is_in_the_record_of_the_owner(platform: PlatformFixture) -> None:
     fault(platform.authentik, kind="status", status=400, path="add_user", count=1)
     assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"

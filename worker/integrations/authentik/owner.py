@@ -55,8 +55,20 @@ def release_owners(step: StepContext, authentik: AuthentikClient) -> list[str]:
 
 
 def _is_requested(step: StepContext, owner: Owner) -> bool:
-    """Return whether the owner is to get access: `ownerGranted` counts the requests that were carried out."""
-    return step.tenant.status is Status.PENDING or owner.invitations > (step.remote("ownerGranted") or 0)
+    """Return whether the owner is to get access: until the tenant is active, and for each further invitation."""
+    return step.tenant.status is Status.PENDING or owner.invitations > _granted(step)
+
+
+def _granted(step: StepContext) -> int:
+    """Return how many requests for the owner's access were carried out.
+
+    Older workers do not record it: they gave the owner of an active tenant access with its activation.
+    """
+    recorded: int | None = step.remote("ownerGranted")
+    if recorded is not None:
+        return recorded
+    is_older = step.tenant.activation_id is None or step.remote("ownerSubject") is not None
+    return int(step.tenant.status is Status.ACTIVE and is_older)
 
 
 def _deviation(step: StepContext, known: Person | None, members: Collection[int]) -> dict[str, str]:
