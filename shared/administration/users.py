@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -18,7 +18,7 @@ from shared.events.erasure_repository import Erased, ErasureRepository, Traces
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy
+from shared.rights import policy, refusals
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -65,7 +65,7 @@ class UserService:
             rights = Rights().changed(changes)
             tenants = self._tenants_of(rights.tenant_ids, actor, session)
             _require_membership(changes, rights)
-            policy.require(policy.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
+            _require_right(actor, Rights(), rights, list(tenants.values()))
             self._require_partner(rights.partner_id, session)
             self._require_lasting(tenants.values(), session)
             granted_at = grant_times(Rights(), rights, actor.read_at) if actor.read_at is not None else {}
@@ -106,7 +106,7 @@ class UserService:
             # before the rights: the answer must not tell whether the user belongs to a tenant that the actor cannot see
             shown = policy.visible_part(actor, changed, known.managed | set(named))
             _require_membership(changes, shown.rights)
-            policy.require(policy.may_change_user(actor, user.rights, changed.rights, tenants), BEYOND_OWN_RIGHTS)
+            _require_right(actor, user.rights, changed.rights, tenants)
             require_version(user.version, expected)
             if changed == user:
                 return policy.visible_part(actor, user, known.managed)
@@ -163,7 +163,7 @@ class UserService:
     ) -> User:
         known = self._visible(user_id, actor, session)
         rights, tenants = known.user.rights, list(known.tenants.values())
-        policy.require(policy.may_change_user(actor, rights, rights, tenants), BEYOND_OWN_RIGHTS)
+        _require_right(actor, rights, rights, tenants)
         require_version(known.user.version, expected)
         return known.user
 
@@ -214,6 +214,12 @@ def _affected_tenants(user: User, changed: User, tenants: Mapping[str, Tenant]) 
     roles = {one.id for one in tenants.values() if user.role_in(one.id) is not changed.role_in(one.id)}
     is_more_than_roles = replace(changed, rights=user.rights) != user or not roles
     return [one for one in tenants.values() if is_more_than_roles or one.id in roles]
+
+
+def _require_right(actor: Actor, before: Rights, after: Rights, tenants: Sequence[Tenant]) -> None:
+    refusals.require_in_all(
+        tenants, lambda found: policy.may_change_user(actor, before, after, found), BEYOND_OWN_RIGHTS
+    )
 
 
 def _require_membership(changes: UserChanges, rights: Rights) -> None:

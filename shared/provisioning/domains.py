@@ -19,7 +19,7 @@ from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.provisioning.operations import WAIT_PAUSES
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy
+from shared.rights import policy, refusals
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -70,10 +70,11 @@ class DomainService:
         Raises NotFound, Forbidden, CheckedRecently, and ActionNotPossible without a key for proofs.
         """
         tenant = self._tenant_service.visible(slug, actor)
-        policy.require(
-            policy.may_reconcile_tenant(actor, tenant),
-            "Checking a domain takes an owner or administrator of the tenant.",
+        refusals.require_in_tenant(
+            actor,
             tenant,
+            policy.may_reconcile_tenant,
+            "Checking a domain takes an owner or administrator of the tenant.",
         )
         if tenant.purged_at is not None:
             raise ActionNotPossible("The tenant was purged; its domains are only reserved.")

@@ -16,7 +16,7 @@ from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy
+from shared.rights import policy, refusals
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -151,10 +151,11 @@ class OperationService:
 
 
 def _require_control(operation: Operation, tenant: Tenant, actor: Actor) -> None:
-    policy.require(
-        policy.may_control_operation(actor, tenant, operation.action),
-        f"Cancelling or retrying this operation takes the right to request a {operation.action} of the tenant.",
+    refusals.require_in_tenant(
+        actor,
         tenant,
+        lambda actor, tenant: policy.may_control_operation(actor, tenant, operation.action),
+        f"Cancelling or retrying this operation takes the right to request a {operation.action} of the tenant.",
     )
 
 

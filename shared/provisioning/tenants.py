@@ -18,7 +18,7 @@ from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
 from shared.provisioning.domain_admission import DomainAdmission
 from shared.provisioning.starter import Starter
-from shared.rights import policy
+from shared.rights import policy, refusals
 from shared.rights.policy import Actor, Caller
 from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription, require_plan
@@ -160,8 +160,8 @@ class TenantService:
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
-        policy.require(
-            policy.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of it.", tenant
+        refusals.require_in_tenant(
+            actor, tenant, policy.may_reconcile_tenant, "Reconciling takes an owner or administrator of it."
         )
         if allow_removals:
             policy.require(policy.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
@@ -173,10 +173,8 @@ class TenantService:
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
-        policy.require(
-            policy.may_reconcile_tenant(actor, tenant),
-            "Inviting the owner again takes an owner or administrator of the tenant.",
-            tenant,
+        refusals.require_in_tenant(
+            actor, tenant, policy.may_reconcile_tenant, "Inviting its owner takes an owner or administrator of it."
         )
 
         def work(session: Transaction) -> TenantView:
@@ -231,8 +229,8 @@ class TenantService:
         self._events.append(event, session)
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
-        policy.require(
-            policy.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it.", tenant
+        refusals.require_in_tenant(
+            actor, tenant, policy.may_change_tenant, "Changing a tenant takes an owner or administrator of it."
         )
         if {"plan", "partner_id"} & set(patch):
             policy.require(

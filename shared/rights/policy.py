@@ -14,7 +14,6 @@ from shared.tenants.model import Status, Tenant
 from shared.workflows.model import Action
 
 ADMINISTRATIVE_ROLES = (Role.OWNER, Role.ADMIN)
-SUSPENDED = "The tenant is suspended; its own people may only read."
 
 
 @dataclass(frozen=True)
@@ -227,10 +226,10 @@ def may_change_user(actor: Actor, before: Rights, after: Rights, tenants: Sequen
 # -- refusals
 
 
-def require(allowed: bool, sentence: str, tenant: Tenant | None = None) -> None:
-    """Raise Forbidden with the sentence unless allowed. In a suspended `tenant` that is the reason."""
+def require(allowed: bool, sentence: str) -> None:
+    """Raise Forbidden with the sentence unless allowed."""
     if not allowed:
-        raise Forbidden(SUSPENDED if tenant is not None and tenant.status is Status.SUSPENDED else sentence)
+        raise Forbidden(sentence)
 
 
 def require_visible(actor: Actor, tenant: Tenant | None, slug: str) -> Tenant:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from shared.accounts.scope import Scope
 from shared.rights.policy import Actor, default_partner_id
+from shared.rights.refusals import require_in_all
 from shared.tenants.model import Status, Tenant
 from shared.webhooks.model import Owner
+
+NOT_ALLOWED = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
 
 
 def visible_webhooks(actor: Actor) -> Scope:
@@ -30,6 +33,12 @@ def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bo
     if owner.partner_id is not None:
         return actor.is_partner_admin and owner.partner_id == actor.user.partner_id
     return tenant is not None and actor.administers(tenant) and actor.may_change(tenant)
+
+
+def require_management(actor: Actor, owner: Owner, tenant: Tenant | None) -> None:
+    """Raise Forbidden unless the actor may create, change and delete the owner's webhooks."""
+    known = [tenant] if tenant is not None else []
+    require_in_all(known, lambda found: may_manage_webhooks(actor, owner, next(iter(found), None)), NOT_ALLOWED)
 
 
 def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:

@@ -49,7 +49,6 @@ from shared.webhooks.model import (
 )
 from shared.webhooks.repository import WebhookRepository
 
-NOT_ALLOWED = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
 #: seconds between two reads while a caller waits for a test delivery
 POLL_SECONDS = 0.2
 
@@ -91,7 +90,7 @@ class WebhookService:
         def work(session: Transaction) -> Webhook:
             tenant = self._tenant(tenant_id, actor, session)
             owner = webhook_policy.webhook_owner(actor, tenant, partner_id)
-            policy.require(webhook_policy.may_manage_webhooks(actor, owner, tenant), NOT_ALLOWED)
+            webhook_policy.require_management(actor, owner, tenant)
             self._require_partner(owner, tenant, session)
             if tenant is not None:
                 require_not_purged(tenant)
@@ -133,8 +132,7 @@ class WebhookService:
                 return known
             changed = self._webhooks.change(known, changes, session)
             before, after = changed_values(known, changed, EVENT_FIELDS)
-            event = changed.event("changed", actor.author, before, {"_id": known.id} | after)
-            self._events.append(event, session)
+            self._events.append(changed.event("changed", actor.author, before, {"_id": known.id} | after), session)
             return changed
 
         changed = self._connection.transaction(work)
@@ -217,7 +215,7 @@ class WebhookService:
 
     def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
         webhook, tenant = self._visible(webhook_id, actor, session)
-        policy.require(webhook_policy.may_manage_webhooks(actor, webhook.owner, tenant), NOT_ALLOWED)
+        webhook_policy.require_management(actor, webhook.owner, tenant)
         return webhook
 
     def _is_in_scope(self, webhook: Webhook, delivery: DeliveryRecord) -> bool:
