@@ -9,7 +9,8 @@ import pytest
 from shared.application.parts import open_billing_service
 from shared.billing.model import Bill
 from shared.core.errors import ActionNotPossible, OperationInProgress
-from shared.operations.model import Mode, OperationStatus
+from shared.operations.model import Mode, Operation, OperationStatus
+from shared.operations.repository import OperationRepository
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, NewTenant, Status
 from shared.tenants.views import TenantView
@@ -259,7 +260,30 @@ def test_billing_information_corrected_after_a_failed_reopening_takes_a_new_one_
     assert customer["email"] == "new@acme.test"
 
 
-def test_a_correction_during_a_failed_suspend_does_not_prevent_its_end(tenancy: Tenancy) -> None:
+def test_a_retry_that_is_accepted_during_a_correction_refuses_it(
+    tenancy: Tenancy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenancy.set_up()
+    plane, admin = tenancy.plane, tenancy.admin
+    tenancy.run(plane.lifecycle.suspend("acme", "unpaid", admin))
+    resume = plane.lifecycle.resume("acme", admin).operation
+    assert resume is not None
+    plane.operations.cancel(resume.id, admin)
+    find = OperationRepository.find
+
+    def find_and_retry(repository: OperationRepository, operation_id: str) -> Operation | None:
+        monkeypatch.undo()
+        found = find(repository, operation_id)
+        plane.operations.retry(operation_id, "ocis", admin)
+        return found
+
+    monkeypatch.setattr(OperationRepository, "find", find_and_retry)
+    with pytest.raises(OperationInProgress):
+        plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
+    assert tenancy.tenant().tenant.billing_info is None
+
+
+def test_a_correction_during_a_suspend_does_not_prevent_its_end(tenancy: Tenancy) -> None:
     tenancy.set_up()
     suspend = tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin)
     tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
