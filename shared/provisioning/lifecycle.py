@@ -138,7 +138,7 @@ class LifecycleService:
                 raise ActionNotPossible("A newer change of the tenant was accepted.")
             use_quota(session)
 
-        change, author = LifecycleChange(action, grace=self._grace, is_restart=True), Author(None, f"due-{tenant.id}")
+        change, author = LifecycleChange(action, grace=self._grace, is_automatic=True), Author(None, f"due-{tenant.id}")
         try:
             self._starter.start_lifecycle_change(change, tenant, author, precondition, may_join=False)
         except (OperationInProgress, ActionNotPossible):

@@ -33,21 +33,21 @@ def current(tenant_id: str, generation: int, until: datetime | None = None) -> D
 class LifecycleChange:
     """An action to start.
 
-    `reason`: of a suspension. `grace`: seconds for which a deleted tenant can be restored. `is_restart`: the scheduler
-    starts an action again that failed.
+    `reason`: of a suspension. `grace`: seconds for which a deleted tenant can be restored. `is_automatic`: the
+    scheduler starts the action: a purge that is due, or an action that failed.
     """
 
     action: Action
     reason: str | None = None
     grace: float = 0.0
-    is_restart: bool = False
+    is_automatic: bool = False
 
 
 def lifecycle_fields(change: LifecycleChange) -> Document:
     """Return the fields to set when the action is accepted."""
     action = change.action
     fields: Document = {"retryAt": "$$REMOVE"}
-    if not change.is_restart:
+    if not change.is_automatic:
         fields["restarts"] = "$$REMOVE"
     accepted = TRANSITIONS[action].accepted
     if accepted is not None:
