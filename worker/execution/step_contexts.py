@@ -135,11 +135,12 @@ def _group_state_in(operation: Operation | None, *, is_recorded: bool) -> GroupS
         return GroupState.RECORDED if is_recorded else GroupState.ABSENT
     if step.is_open:
         return GroupState.AWAITED
-    is_planned = operation.is_dry_run and step.status is StepStatus.OK
+    if operation.is_dry_run and step.status is StepStatus.OK:
+        return GroupState.RECORDED
+    group_id = operation.found.get("authentikGroupId")
+    if group_id:
+        return GroupState.RECORDED
     # a settled operation, one of whose steps is retried, has nothing in `found`
-    is_confirmed = is_recorded and step.status is not StepStatus.ERROR
-    return (
-        GroupState.RECORDED
-        if is_planned or operation.found.get("authentikGroupId", is_confirmed)
-        else GroupState.ABSENT
-    )
+    if group_id is None and is_recorded and step.status is not StepStatus.ERROR:
+        return GroupState.RECORDED
+    return GroupState.ABSENT

@@ -78,12 +78,12 @@ class Binding:
     user: int | None
     enabled: bool
     negate: bool
-    expires: bool
+    is_expiring: bool
 
     @property
     def admits_only_named(self) -> bool:
         """Return whether strangers stay out for good because of this binding. A policy may admit anybody."""
-        is_lasting = self.enabled and not self.negate and not self.expires
+        is_lasting = self.enabled and not self.negate and not self.is_expiring
         return is_lasting and (self.group is not None or self.user is not None)
 
 
@@ -150,7 +150,7 @@ def read_binding(body: Any) -> Binding:
             enabled=bool(body.get("enabled", True)),
             negate=bool(body.get("negate", False)),
             # versions before 2026.8 have neither field
-            expires=bool(body.get("expires")) and bool(body.get("expiring", True)),
+            is_expiring=bool(body.get("expires")) and bool(body.get("expiring", True)),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a binding.") from None

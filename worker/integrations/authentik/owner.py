@@ -23,12 +23,14 @@ def ensure_owner(
     """
     known = None if step.is_first else _find_known(step, owner, authentik)
     found = authentik.find_people(known.username if known else owner.email)
+    account_that_signs_in = found[0] if found else known
     if not _is_requested(step, owner):
-        is_blocked = known is not None and bool(found) and found[0].id != known.id
-        return skipped("owner_has_account") if is_blocked else ok(**_deviation(step, known, members))
+        if known is not None and account_that_signs_in is not None and account_that_signs_in.id != known.id:
+            return skipped("owner_has_account")
+        return ok(**_deviation(step, known, members))
     if step.tenant.status is Status.PENDING and not step.is_first:
         _release_former(step, owner, members, group, authentik)
-    person = _ensure_account(step, owner, known, found[0] if found else known, authentik)
+    person = _ensure_account(step, owner, known, account_that_signs_in, authentik)
     if person is None:
         # decided: a later reconcile does not ask again
         step.found.update(ownerGranted=owner.invitations)
