@@ -225,8 +225,7 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
         return nothing
     try:
         request.query_string.decode()
-    except UnicodeDecodeError:
-        # Flask cannot parse such a query
+    except UnicodeDecodeError:  # Flask cannot parse such a query
         raise InvalidInput([FieldError("?", "is not UTF-8; percent-encode every parameter")]) from None
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:

@@ -21,6 +21,7 @@ from shared.application.parts import (
 from shared.application.readiness import ReadinessService
 from shared.application.store import Repositories
 from shared.billing.sync import BillingService
+from shared.bulk.selection import BulkSelection
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 from shared.diagnostics.service import DiagnosticsService
@@ -211,8 +212,9 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             connection=connection,
             bulk=store.bulk,
             events=events,
-            problems=store.problems,
-            tenants=store.tenants,
+            selection=BulkSelection(
+                bulk=store.bulk, problems=store.problems, tenants=store.tenants, tenant_service=tenants
+            ),
             users=store.users,
             tenant_service=tenants,
             operation_service=operations,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from shared.accounts.user_repository import UserRepository
 from shared.bulk.model import MAX_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.bulk.repository import BulkOperationRepository
+from shared.bulk.selection import BulkSelection
 from shared.core.errors import (
     ActionNotPossible,
     DomainError,
@@ -21,16 +20,10 @@ from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.operations.model import Mode, OperationStatus, StepStatus
-from shared.operations.problems import Kind
 from shared.provisioning.operations import OperationService
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy
 from shared.rights.policy import Actor
-from shared.status.model import OperationQuery, Target
-from shared.status.problem_repository import ProblemRepository
-from shared.tenants.model import Tenant
-from shared.tenants.repository import TenantRepository
-from shared.tenants.views import TenantQuery
+from shared.status.model import Target
 from shared.workflows.model import Action
 
 #: operations and tenants read at a time
@@ -46,8 +39,7 @@ class BulkService:
         connection: MongoConnection,
         bulk: BulkOperationRepository,
         events: EventRepository,
-        problems: ProblemRepository,
-        tenants: TenantRepository,
+        selection: BulkSelection,
         users: UserRepository,
         tenant_service: TenantService,
         operation_service: OperationService,
@@ -55,8 +47,7 @@ class BulkService:
         self._connection = connection
         self._bulk = bulk
         self._events = events
-        self._problems = problems
-        self._tenants = tenants
+        self._selection = selection
         self._users = users
         self._tenant_service = tenant_service
         self._operation_service = operation_service
@@ -64,7 +55,7 @@ class BulkService:
     def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
         """Find the tenants that the actor may change; change nothing. Raises InvalidInput when there are too many."""
         # an empty selector finds no tenant: a caller who means all of them has to say `everything`
-        targets = self._targets(action, selector, actor) if selector.facts else ()
+        targets = self._selection.targets(action, selector, actor) if selector.facts else ()
         found = {target.tenant_id: target for target in targets}
         if len(found) > MAX_TENANTS:
             raise InvalidInput([FieldError("/selector", f"finds more than {MAX_TENANTS} tenants; narrow it")])
@@ -78,7 +69,7 @@ class BulkService:
         if not actor.surfaces.issuperset(bulk.surfaces):
             raise Forbidden("The dry run was made with a token for more surfaces. Make another one with this token.")
 
-        allowed = None if actor.is_platform_admin else self._allowed_ids(bulk, actor)
+        allowed = None if actor.is_platform_admin else self._selection.allowed_ids(bulk, actor)
 
         def work(session: Transaction) -> bool:
             if not self._bulk.start(bulk_id, allowed, session):
@@ -95,7 +86,7 @@ class BulkService:
 
         It names only tenants that the actor may see now.
         """
-        bulk = self._bulk.find(bulk_id, self._visible_ids(actor))
+        bulk = self._bulk.find(bulk_id, self._selection.visible_ids(actor))
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         return bulk
@@ -182,70 +173,9 @@ class BulkService:
         self._operation_service.retry(operation_id, step, actor)
         return True
 
-    def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
-        if action is BulkAction.RECONCILE and not selector.names_problems:
-            for tenant in self._select(selector, actor):
-                if policy.may_reconcile_tenant(actor, tenant):
-                    yield Target(tenant.id, tenant.slug, tenant.operation_id)
-            return
-        if action is BulkAction.RETRY and selector.kind not in (None, Kind.FAILED):
-            return  # only failed steps can be retried, so no tenant meets all criteria
-        kind = Kind.FAILED if action is BulkAction.RETRY else Kind(selector.kind) if selector.kind else None
-        status = "running" if action is BulkAction.CANCEL else None
-        # somebody stopped a cancelled operation on purpose
-        skips_cancelled = action is BulkAction.RETRY and selector.reason != OperationStatus.CANCELLED
-        not_status = OperationStatus.CANCELLED if skips_cancelled else None
-        query = OperationQuery(limit=PAGE, status=status, not_status=not_status, reason=selector.reason, kind=kind)
-        for tenant, target in self._with_problems(query, selector, actor):
-            if _may_act(action, actor, tenant, target) and (target.steps or action is not BulkAction.RETRY):
-                yield target
-
-    def _with_problems(
-        self, query: OperationQuery, selector: Selector, actor: Actor
-    ) -> Iterator[tuple[Tenant, Target]]:
-        """Yield tenants whose operations have the problem and that meet the selector's other criteria."""
-        tenant_ids = self._visible_ids(actor)
-        after: str | None = None
-        while True:
-            page = self._problems.targets(tenant_ids, query, selector.integration, after)
-            ids = tuple(target.tenant_id for target in page.items)
-            wanted = {tenant.id: tenant for tenant in self._select(selector, actor, ids)}
-            yield from ((wanted[one.tenant_id], one) for one in page.items if one.tenant_id in wanted)
-            if page.next is None:
-                return
-            after = page.next
-
-    def _allowed_ids(self, bulk: BulkOperation, actor: Actor) -> tuple[str, ...]:
-        """Return the tenants of a dry run that the actor may still change so: a newer token may list fewer rights."""
-        targets = {target.tenant_id: target for target in self._bulk.targets(bulk.id)}
-        tenants = self._tenants.by_ids(tuple(targets))
-        return tuple(one.id for one in tenants if _may_act(bulk.action, actor, one, targets[one.id]))
-
-    def _visible_ids(self, actor: Actor) -> tuple[str, ...] | None:
-        return self._tenants.ids_in(policy.visible_tenants(actor))
-
-    def _select(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
-        query = TenantQuery(
-            status=selector.status,
-            plan=selector.plan,
-            partner=selector.partner,
-            search=selector.search,
-            drifted=selector.drifted,
-            slugs=selector.tenants,
-        )
-        return self._tenants.matching(
-            policy.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
-        )
-
 
 def _started(steps: list[str]) -> str:
     return f"Started again: {', '.join(steps)}." if steps else "Nothing was started: no step has failed any more."
-
-
-def _may_act(action: BulkAction, actor: Actor, tenant: Tenant, target: Target) -> bool:
-    if action is BulkAction.RECONCILE or target.action is None:
-        return policy.may_reconcile_tenant(actor, tenant)
-    return policy.may_control_operation(actor, tenant, target.action)
 
 
 def _event(action: str, bulk: BulkOperation, author: Author) -> NewEvent:
