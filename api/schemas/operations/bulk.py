@@ -61,7 +61,7 @@ _EITHER = [
     {"required": ["start"], "properties": {"start": {"type": "string"}}},
     {
         "required": ["action", "selector"],
-        "properties": {"action": {"type": "string"}, "selector": {"type": "object"}},
+        "properties": {"action": {"type": "string"}, "selector": {"$ref": "#/components/schemas/SelectorRequest"}},
     },
 ]
 
