@@ -18,14 +18,14 @@ from worker.http.deadline import within
 from worker.integrations.authentik import client as authentik
 from worker.integrations.authentik import marker as group_marker
 from worker.integrations.ocis import client as ocis
-from worker.integrations.ocis.marker import repair_marker
+from worker.integrations.ocis import marker as space_marker
 from worker.integrations.stalwart import client as stalwart
-from worker.integrations.stalwart.ownership import repair_markers
+from worker.integrations.stalwart import marker as domain_marker
 
 #: by product: builds its client, and writes the markers back and tells it
 REPAIRS: Mapping[str, tuple[Callable[[Settings], Any], Callable[[Tenant, Any, MarkerSigner], str]]] = {
-    OCIS: (ocis.connect, repair_marker),
-    STALWART: (stalwart.connect, repair_markers),
+    OCIS: (ocis.connect, space_marker.repair_marker),
+    STALWART: (stalwart.connect, domain_marker.repair_marker),
     AUTHENTIK: (authentik.connect, group_marker.repair_marker),
 }
 _product = click.argument("product", type=click.Choice(list(REPAIRS)), default=OCIS)

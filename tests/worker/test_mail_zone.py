@@ -7,7 +7,7 @@ import pytest
 from sandbox.simulators.stalwart.mail.dkim_keys import zone_file
 from shared.domains.dns_records import Presence, Record, compare
 from shared.integrations.outcomes import TemporaryError
-from worker.integrations.stalwart.zone_file import zone_records
+from worker.integrations.stalwart.protocol.zone_file import zone_records
 
 ZONE = """\
 v1-rsa._domainkey.acme.test. IN TXT (

@@ -29,7 +29,7 @@ from worker.integrations.stalwart.protocol.answers import map_of
 from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.protocol.server_facts import ServerFacts
-from worker.integrations.stalwart.zone_file import zone_records
+from worker.integrations.stalwart.protocol.zone_file import zone_records
 
 TenantMode = Literal["auto", "require", "off"]
 

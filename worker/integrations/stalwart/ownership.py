@@ -1,13 +1,10 @@
-"""Decide which mail domains are a tenant's, by ownership marker and record, and repair markers for an operator."""
+"""Decide which mail domains are a tenant's, by ownership marker and record."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.integrations.outcomes import NotFound, PermanentError
-from shared.integrations.ownership_marker import MarkerSigner
-from shared.tenants.model import Tenant
-from worker.integrations.stalwart.client import StalwartClient
+from shared.integrations.outcomes import PermanentError
 from worker.integrations.stalwart.closed.record import DomainRecord
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import StepContext
@@ -59,31 +56,3 @@ def is_of_another(step: StepContext, domain: MailDomain) -> bool:
     """Return whether another tenant's marker or record claims a domain."""
     has_other_marker = step.signer.belongs_to_another(step.tenant.id, domain.description)
     return has_other_marker or step.is_recorded_for_another_tenant(domain.id)
-
-
-def repair_markers(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigner) -> str:
-    """Write the marker back into the mail domains on record and return a sentence about it.
-
-    A reconcile does that only for a domain that still has its name, and a purge never; an operator may know that a
-    domain is the tenant's. Raises NotFound without a domain, PermanentError("taken") when one has another's marker.
-    """
-    entries = [*(tenant.remote.get("stalwartDomains") or []), *(tenant.remote.get("stalwartClosedDomains") or [])]
-    domains = stalwart.find_domains([entry["id"] for entry in entries])
-    if not domains:
-        raise NotFound("No mail domain on this tenant's record exists; reconcile the tenant.")
-    foreign = [one.name for one in domains if signer.belongs_to_another(tenant.id, one.description)]
-    if foreign:
-        raise PermanentError("taken", f"These mail domains carry another tenant's marker: {', '.join(foreign)}.")
-    repaired = [one.name for one in domains if _repair(tenant, stalwart, signer, one)]
-    missing = [entry["domain"] for entry in entries if entry["id"] not in {one.id for one in domains}]
-    rest = f" Stalwart does not show {', '.join(missing)}: reconcile the tenant." if missing else ""
-    if not repaired:
-        return f"The mail domains {', '.join(one.name for one in domains)} carry the marker already.{rest}"
-    return f"Wrote the marker into the description of the mail domains {', '.join(repaired)}.{rest}"
-
-
-def _repair(tenant: Tenant, stalwart: StalwartClient, signer: MarkerSigner, domain: MailDomain) -> bool:
-    marked = signer.marked(tenant.id, domain.description)
-    if marked != domain.description:
-        stalwart.describe_domain(domain.id, marked)
-    return marked != domain.description
