@@ -13,13 +13,17 @@ from worker.integrations.stalwart.ownership import is_of_another
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
 #: accounts by the id of their domain
-Accounts = Mapping[str, Sequence[Account]]
+AccountsByDomain = Mapping[str, Sequence[Account]]
 _TAKING = {SIGN_IN: "signing in", RECEIVE: "receiving mail"}
 _GIVING = {SIGN_IN: "sign in", RECEIVE: "receive mail"}
 
 
 def lock_accounts(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, refusing: Collection[str]
+    step: StepContext,
+    stalwart: StalwartClient,
+    record: ClosedRecord,
+    accounts: AccountsByDomain,
+    refusing: Collection[str],
 ) -> None:
     """Take sign-in from users, and mail from users and groups of the domains `refusing`, which are ids.
 

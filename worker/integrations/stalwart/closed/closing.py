@@ -12,7 +12,12 @@ from functools import partial
 from shared.integrations.outcomes import Outcome, ok, skipped
 from worker.integrations.stalwart.accounts import RECEIVE, Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.account_lock import Accounts, lock_accounts, unlock_accounts, unlock_moved
+from worker.integrations.stalwart.closed.account_lock import (
+    AccountsByDomain,
+    lock_accounts,
+    unlock_accounts,
+    unlock_moved,
+)
 from worker.integrations.stalwart.closed.mail_acceptance import accept_mail_again
 from worker.integrations.stalwart.closed.mail_stop import stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, REFUSED_NAMES, RETURNING, ClosedRecord, DomainRecord
@@ -96,7 +101,11 @@ def open_mail(
 
 
 def _unlock(
-    step: StepContext, stalwart: StalwartClient, record: ClosedRecord, accounts: Accounts, closed: Collection[str]
+    step: StepContext,
+    stalwart: StalwartClient,
+    record: ClosedRecord,
+    accounts: AccountsByDomain,
+    closed: Collection[str],
 ) -> dict[str, str]:
     """Unlock the accounts, and those that a person moved. `closed`: objects that stay on record. Returns notes."""
     unlock_accounts(step, stalwart, record, _each(accounts))
@@ -132,7 +141,7 @@ def close_domains(
     step: StepContext,
     stalwart: StalwartClient,
     record: ClosedRecord,
-    accounts: Accounts,
+    accounts: AccountsByDomain,
     refusing: Domains,
     settled: Collection[str] = (),
 ) -> dict[str, str]:
@@ -186,14 +195,14 @@ def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, s
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
-def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
+def _accounts(stalwart: StalwartClient, domains: Sequence[MailDomain]) -> AccountsByDomain:
     return stalwart.accounts.in_domains([domain.id for domain in domains])
 
 
-def _each(accounts: Accounts) -> list[Account]:
+def _each(accounts: AccountsByDomain) -> list[Account]:
     return [account for held in accounts.values() for account in held]
 
 
-def _objects(accounts: Accounts) -> frozenset[str]:
+def _objects(accounts: AccountsByDomain) -> frozenset[str]:
     """Return the domains and their accounts as the record names them."""
     return frozenset((*(f"domain {id_}" for id_ in accounts), *(f"account {one.id}" for one in _each(accounts))))
