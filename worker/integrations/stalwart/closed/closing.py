@@ -53,9 +53,10 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
     on_record.set_closed(left)
     record = ClosedRecord(step)
-    refusing = domains if step.suspended_mail == "refuse" else left
+    is_refused = step.suspended_mail == "refuse"
+    refusing = domains if is_refused else left
     notes = close_domains(step, stalwart, record, _accounts(stalwart, domains), refusing)
-    if step.suspended_mail != "refuse":
+    if not is_refused:
         _receive_again(step, stalwart, record, [one for one in domains if one not in left])
     require_markers(step, [one for one in every if one not in domains])
     if not domains:
@@ -65,7 +66,7 @@ def close_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     bare = [one.name for one in domains if step.signer.tenant_id(one.description) != step.tenant.id]
     if bare:
         notes["marker_missing"] = f"{', '.join(bare)}: a resume writes the tenant's ownership marker back"
-    if step.suspended_mail != "refuse":
+    if not is_refused:
         notes = {name: text for name, text in notes.items() if not name.startswith("mail")} | {"mail": "received"}
     return ok(**notes, open_sessions=OPEN_SESSIONS)
 
