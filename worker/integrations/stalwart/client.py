@@ -69,8 +69,8 @@ class StalwartClient:
 
     def find_tenant(self, tenant_id: str) -> MailTenant | None:
         """Return a tenant by its id."""
-        (answer,) = self._jmap.read(("x:Tenant/get", {"ids": [tenant_id], "properties": TENANT_PROPERTIES}))
-        return next(map(mail_tenant, answer["list"]), None)
+        found = self._jmap.get_all("Tenant", [tenant_id], TENANT_PROPERTIES)
+        return next(map(mail_tenant, found), None)
 
     def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
         """Remove a tenant and return what still refers to it, if that blocks the removal."""

@@ -116,14 +116,14 @@ class DomainContents:
         named = f"{kind} {id_}"
         if kind not in ("Account", "MailingList"):
             return named
-        (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "emailAddress"]}))
-        addresses = [str(one["emailAddress"]) for one in answer["list"] if one.get("emailAddress")]
+        found = self._jmap.get_all(kind, [id_], ["id", "emailAddress"])
+        addresses = [str(one["emailAddress"]) for one in found if one.get("emailAddress")]
         return f"{named} ({addresses[0]})" if addresses else named
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
         """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""
-        (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "domainId"]}))
-        return all(one.get("domainId") == domain_id for one in answer["list"])
+        found = self._jmap.get_all(kind, [id_], ["id", "domainId"])
+        return all(one.get("domainId") == domain_id for one in found)
 
     def is_our_account(self, kind: str, id_: str) -> bool:
         return kind == "Account" and id_ == self._facts.own_account()

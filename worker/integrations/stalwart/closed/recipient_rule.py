@@ -49,8 +49,8 @@ class RecipientRule:
     def state(self) -> RuleState:
         if not self._facts.may(NEEDED):
             return RuleState.NOT_PERMITTED
-        (answer,) = self._jmap.read(("x:MtaStageRcpt/get", {"ids": ["singleton"], "properties": ["id", "rewrite"]}))
-        rewrite = map_of(answer["list"][0], "rewrite") if answer["list"] else {}
+        found = self._jmap.get_all("MtaStageRcpt", ["singleton"], ["id", "rewrite"])
+        rewrite = map_of(found[0], "rewrite") if found else {}
         branches = _branches(rewrite.get("match"))
         if branches and branches[0] == BRANCH:
             return RuleState.OURS
