@@ -99,6 +99,12 @@ def group_marker(tenant: Tenant) -> dict[str, Any]:
     }
 
 
+def noted_removals(group: Group) -> dict[str, Any]:
+    """Return the part of the group's attributes about what was taken out of it."""
+    ours = marker(group.attributes)
+    return {key: ours[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in ours}
+
+
 def _on_record(step: StepContext, authentik: AuthentikClient) -> Group | None:
     """Return the group on record; None when it was deleted, or belongs to a tenant whose record names it too.
 
@@ -188,14 +194,13 @@ def _ensure_name(step: StepContext, group: Group, authentik: AuthentikClient) ->
 
 def _ensure_marker(step: StepContext, group: Group, authentik: AuthentikClient) -> None:
     tenant = step.tenant
-    known = marker(group.attributes)
     # the list of removed members is kept until the access step has added them again
-    removed = {key: known[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in known}
-    if known == group_marker(tenant) | removed:
+    wanted = group_marker(tenant) | noted_removals(group)
+    if marker(group.attributes) == wanted:
         return
     what = "the tenant's data into" if group.tenant_id else "the ownership marker back into"
     # PATCH replaces the whole object, so that foreign keys are sent back with it
-    attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | removed}
+    attributes = {**group.attributes, OUR_KEY: wanted}
     step.change(
         f"write {what} the attributes of the group {group.name}",
         lambda: authentik.update_group(group.id, attributes=attributes),

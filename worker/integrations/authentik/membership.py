@@ -10,7 +10,13 @@ from typing import Any
 from shared.integrations.outcomes import NotFound, Outcome, TemporaryError, ok, skipped
 from shared.tenants.model import CLOSED
 from worker.integrations.authentik.client import AuthentikClient
-from worker.integrations.authentik.group import REMOVED_CHILDREN, REMOVED_MEMBERS, find_group, find_own_group
+from worker.integrations.authentik.group import (
+    REMOVED_CHILDREN,
+    REMOVED_MEMBERS,
+    find_group,
+    find_own_group,
+    noted_removals,
+)
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
@@ -42,7 +48,7 @@ def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
     removed, children = _removed_members(step, group) | members, _removed_children(step, group) | group.child_ids
     # a tool may write its own attributes over ours, so our record has the list too
     step.save(removedMembers=_removed_fields(removed, children) or None)
-    if _removed_fields(removed, children) != _noted(group):
+    if _removed_fields(removed, children) != noted_removals(group):
         record = partial(_note_removed, group, removed, children, authentik)
         step.change(f"record the members of the group {group.name}", record, None)
     for_members = (
@@ -64,7 +70,7 @@ def _add_again(
         for one in sorted(removed - group.member_ids)
     )
     run_all([*for_members, *_moves(step, group, children - group.child_ids, authentik, gone, inside=True)])
-    if _noted(group):
+    if noted_removals(group):
         forget = partial(_note_removed, group, frozenset(), frozenset(), authentik)
         step.change(f"delete the record of removed members of {group.name}", forget, None)
     step.save(removedMembers=None)
@@ -116,14 +122,8 @@ def _removed_fields(members: frozenset[int], children: frozenset[str]) -> dict[s
     return {key: value for key, value in fields.items() if value}
 
 
-def _noted(group: Group) -> dict[str, Any]:
-    """Return the part of the group's attributes about what was taken out of it."""
-    ours = marker(group.attributes)
-    return {key: ours[key] for key in (REMOVED_MEMBERS, REMOVED_CHILDREN) if key in ours}
-
-
 def _note_removed(group: Group, members: frozenset[int], children: frozenset[str], authentik: AuthentikClient) -> None:
-    noted = _noted(group)
+    noted = noted_removals(group)
     ours = {key: value for key, value in marker(group.attributes).items() if key not in noted}
     attributes = {**group.attributes, OUR_KEY: ours | _removed_fields(members, children)}
     authentik.update_group(group.id, attributes=attributes)
