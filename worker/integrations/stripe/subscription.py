@@ -37,8 +37,7 @@ def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
 
 def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure the same for a restored tenant: continue a subscription that was to end, or replace an ended one."""
-    known = _on_record(step, billing)
-    live = known if known is not None and not _has_ended(known) else _by_marker(step, billing)
+    live = _live(step, billing)
     if live is not None and live.ends_with_period and not _is_of_another_plan(step, live):
         live = _continued(step, billing, live)
     return _ensure(step, billing, live)
@@ -50,8 +49,7 @@ def close_billing(step: StepContext, billing: StripeClient) -> Outcome:
     if live is None:
         return skipped("nothing_there")
     if not live.ends_with_period:
-        act = partial(billing.end_with_period, live.id, True)
-        live = step.change(f"let the subscription {live.id} end with its period", act, live)
+        live = _ending(step, billing, live, for_plan=False)
     save(step, live)
     return ok(ends=live.period_ends_at.isoformat() if live.period_ends_at else "with its period")
 
@@ -95,8 +93,7 @@ def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscrip
     note = {}
     if live is not None:
         if _is_of_another_plan(step, live) and not live.ends_with_period:
-            act = partial(billing.end_with_period, live.id, True, for_plan=True)
-            live = step.change(f"let the subscription {live.id} end with its period", act, live)
+            live = _ending(step, billing, live, for_plan=True)
         save(step, live)
         goes_on = f"goes on at the price {live.price_id}, which no plan has here"
         is_ending = live.ends_with_period or _is_of_another_plan(step, live)
@@ -112,6 +109,13 @@ def _is_of_another_plan(step: StepContext, live: BilledSubscription) -> bool:
     """Return whether the tenant's plan has no price, and the subscription has that of another plan."""
     account = account_of_step(step)
     return account.price is None and live.price_id in account.prices
+
+
+def _ending(
+    step: StepContext, billing: StripeClient, live: BilledSubscription, *, for_plan: bool
+) -> BilledSubscription:
+    act = partial(billing.end_with_period, live.id, True, for_plan=for_plan)
+    return step.change(f"let the subscription {live.id} end with its period", act, live)
 
 
 def _continued(step: StepContext, billing: StripeClient, live: BilledSubscription) -> BilledSubscription:
