@@ -32,6 +32,6 @@ def first_tag(tags: dict[str, str]) -> tuple[str, str]:
     return next(iter(tags.items()), ("", ""))
 
 
-def listed(value: str | None, separator: str = ":") -> frozenset[str]:
-    """Return the members of a list inside a value."""
-    return frozenset(one.strip() for one in (value or "").split(separator) if one.strip())
+def listed(value: str | None) -> frozenset[str]:
+    """Return the members of a list inside a value, which colons separate."""
+    return frozenset(one.strip() for one in (value or "").split(":") if one.strip())
