@@ -26,8 +26,6 @@ from shared.rights.policy import Actor
 from shared.status.model import Target
 from shared.workflows.model import Action
 
-#: operations and tenants read at a time
-PAGE = 500
 #: a tenant's operations among which that of a dead scheduler is searched
 LATEST = 10
 
