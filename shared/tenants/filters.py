@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from bson import ObjectId
 
@@ -31,6 +32,12 @@ def own_filter(scope: Scope) -> Document:
     """Return the condition for the scope's own tenants, without deleted ones and those of its partner."""
     keys = [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]
     return {"_id": {"$in": keys}, "status": {"$ne": Status.DELETED}}
+
+
+def generation_filter(tenant_id: str, generation: int, until: datetime | None = None) -> Document:
+    """Return the condition that no newer change was accepted, and that `until` has not passed."""
+    in_time = {"$expr": {"$gt": [until, "$$NOW"]}} if until else {}
+    return {"_id": ObjectId(tenant_id), "generation": generation, **in_time}
 
 
 def query_filters(query: TenantQuery) -> list[Document]:

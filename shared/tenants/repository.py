@@ -27,20 +27,10 @@ from shared.db.mapping import plain
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.switches.pause import Pause
+from shared.tenants import filters, updates
 from shared.tenants.documents import tenant_of
-from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_fields, search_terms
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
-from shared.tenants.updates import (
-    LifecycleChange,
-    current,
-    drifted_integrations,
-    incremented,
-    is_newer,
-    lifecycle_fields,
-    remote_fields,
-    settlement_fields,
-    step_fields,
-)
+from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import TenantQuery
 
 
@@ -62,7 +52,7 @@ class TenantRepository:
             "billingInfo": plain(new.billing_info),
             "partnerId": new.partner_id,
             "owner": plain(new.owner),
-            "search": search_terms(new.slug, new.name, new.domains, new.owner.email if new.owner else None),
+            "search": filters.search_terms(new.slug, new.name, new.domains, new.owner.email if new.owner else None),
             "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),
@@ -94,7 +84,7 @@ class TenantRepository:
 
     def matching(self, scope: Scope, query: TenantQuery, among: tuple[str, ...] | None, limit: int) -> Iterator[Tenant]:
         """Yield tenants of the scope that match the query, in no particular order. `among`: limit to these ids."""
-        conditions = [scope_filter(scope), *query_filters(query)]
+        conditions = [filters.scope_filter(scope), *filters.query_filters(query)]
         if among is not None:
             conditions.append({"_id": {"$in": [key for key in map(object_id, among) if key]}})
         wanted = [one for one in conditions if one]
@@ -126,7 +116,7 @@ class TenantRepository:
         if not scope.tenant_ids:
             return resold
         with translate_errors():
-            own = [str(row["_id"]) for row in self._rows.find(own_filter(scope), {"_id": 1})]
+            own = [str(row["_id"]) for row in self._rows.find(filters.own_filter(scope), {"_id": 1})]
         return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
@@ -137,10 +127,10 @@ class TenantRepository:
         self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction, *, is_fence: bool
     ) -> Tenant:
         """Write accepted changes. If `is_fence`, also raise the generation. Raises DomainTaken."""
-        fields = literals(change_document(changes) | search_fields(tenant, changes))
+        fields = literals(filters.change_document(changes) | filters.search_fields(tenant, changes))
         if operation_id is not None:
             fields["operationId"] = ObjectId(operation_id)
-        fields |= incremented("generation") if is_fence else {}
+        fields |= updates.incremented("generation") if is_fence else {}
         try:
             row = update_record(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
@@ -151,7 +141,11 @@ class TenantRepository:
         self, tenant: Tenant, change: LifecycleChange, operation_id: str, session: Transaction
     ) -> Tenant:
         """Accept a lifecycle action: raise the generation, set its operation and the status that applies at once."""
-        fields = {"operationId": ObjectId(operation_id), **incremented("generation"), **lifecycle_fields(change)}
+        fields = {
+            "operationId": ObjectId(operation_id),
+            **updates.incremented("generation"),
+            **updates.lifecycle_fields(change),
+        }
         row = update_record(self._rows, tenant.id, fields, session)
         return tenant_of(row)
 
@@ -185,12 +179,12 @@ class TenantRepository:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
         self._rows.update_one(
-            current(operation.tenant_id, operation.generation),
+            filters.generation_filter(operation.tenant_id, operation.generation),
             [
                 {
                     "$set": {
                         "drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}},
-                        "drifted": drifted_integrations(found),
+                        "drifted": updates.drifted_integrations(found),
                     }
                 }
             ],
@@ -210,15 +204,18 @@ class TenantRepository:
 
     def save_remote(self, tenant_id: str, generation: int, fields: Document, until: datetime | None = None) -> bool:
         """Save remote ids. Return False and write nothing after a newer change or `until`: the end of the lease."""
-        return self._guarded(current(tenant_id, generation, until), remote_fields(fields))
+        return self._guarded(filters.generation_filter(tenant_id, generation, until), updates.remote_fields(fields))
 
     def record_steps(self, operation: Operation) -> bool:
         """Copy the state of a running operation's steps to the tenant.
 
         Return False and write nothing when the tenant shows a later state, or a newer change was accepted.
         """
-        shows_less = {**current(operation.tenant_id, operation.generation), "$expr": is_newer(operation)}
-        return self._guarded(shows_less, step_fields(operation))
+        shows_less = {
+            **filters.generation_filter(operation.tenant_id, operation.generation),
+            "$expr": updates.is_newer(operation),
+        }
+        return self._guarded(shows_less, updates.step_fields(operation))
 
     def lock_generation(self, id_: str, generation: int, session: Transaction, until: datetime | None = None) -> bool:
         """Return whether the tenant's generation is current and `until`, the end of a lease, has not passed.
@@ -226,14 +223,14 @@ class TenantRepository:
         The write conflicts with that of any newer change, so none can be accepted until the transaction ends.
         """
         fenced = [{"$set": {"fencedAt": "$$NOW"}}]
-        done = self._rows.update_one(current(id_, generation, until), fenced, session=session)
+        done = self._rows.update_one(filters.generation_filter(id_, generation, until), fenced, session=session)
         return done.matched_count == 1
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
         row = self._rows.find_one_and_update(
-            current(operation.tenant_id, operation.generation),
-            versioned_update(settlement_fields(operation)),
+            filters.generation_filter(operation.tenant_id, operation.generation),
+            versioned_update(updates.settlement_fields(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -21,12 +20,6 @@ from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, A
 FIRST_RESTART_DELAY, MAX_RESTART_DELAY = 300, 3600
 #: seconds from a successful operation to the next drift check
 DRIFT_CHECK_DELAY = 3600.0
-
-
-def current(tenant_id: str, generation: int, until: datetime | None = None) -> Document:
-    """Return the condition that no newer change was accepted, and that `until` has not passed."""
-    in_time = {"$expr": {"$gt": [until, "$$NOW"]}} if until else {}
-    return {"_id": ObjectId(tenant_id), "generation": generation, **in_time}
 
 
 @dataclass(frozen=True)
