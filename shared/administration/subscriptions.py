@@ -61,9 +61,7 @@ class SubscriptionService:
             tenant = self._tenants.find_by_id(new.tenant_id, session)
             if tenant is None:
                 raise UnknownReference("/tenantId", "tenant")
-            require_not_purged(tenant)
-            # a write, so that a purge which is settled now and cancels subscriptions conflicts with it
-            self._tenants.lock_generation(tenant.id, tenant.generation, session)
+            self._tenants.lock_unpurged(tenant, session)
             created = self._subscriptions.insert(new, session)
             self._record(
                 "created", tenant, actor, session, None, {"_id": created.id} | event_values(created, EVENT_FIELDS)

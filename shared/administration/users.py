@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -22,7 +22,6 @@ from shared.rights import policy, refusals
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
-from shared.tenants.transitions import require_not_purged
 
 BEYOND_OWN_RIGHTS = "This would change a user, a role or a tenant beyond your own rights."
 
@@ -67,7 +66,8 @@ class UserService:
             _require_membership(changes, rights)
             _require_right(actor, Rights(), rights, list(tenants.values()))
             self._require_partner(rights.partner_id, session)
-            self._require_lasting(tenants.values(), session)
+            for tenant in tenants.values():
+                self._tenants.lock_unpurged(tenant, session)
             granted_at = grant_times(Rights(), rights, actor.read_at) if actor.read_at is not None else {}
             user = self._users.insert(replace(new, rights=rights, granted_at=granted_at), session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
@@ -112,7 +112,9 @@ class UserService:
                 return policy.visible_part(actor, user, known.managed)
             if changed.partner_id != user.partner_id:
                 self._require_partner(changed.partner_id, session)
-            self._require_lasting([one for one in named.values() if one.id not in user.tenant_ids], session)
+            for tenant in named.values():
+                if tenant.id not in user.tenant_ids:
+                    self._tenants.lock_unpurged(tenant, session)
             if actor.read_at is not None:
                 changed = changed.with_change_times(user, actor.read_at)
             saved = self._users.save(changed, session)
@@ -182,13 +184,6 @@ class UserService:
             if tenant_id not in found or not policy.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{index}", "tenant")
         return found
-
-    def _require_lasting(self, tenants: Iterable[Tenant], session: Transaction) -> None:
-        """Raise ActionNotPossible if one of the tenants was purged."""
-        for tenant in tenants:
-            require_not_purged(tenant)
-            # a write, so that a purge which is settled now and removes users conflicts with it
-            self._tenants.lock_generation(tenant.id, tenant.generation, session)
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._partners.lock(partner_id, session):

@@ -30,6 +30,7 @@ from shared.switches.pause import Pause
 from shared.tenants import filters, updates
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
+from shared.tenants.transitions import require_not_purged
 from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import TenantQuery
 
@@ -178,18 +179,10 @@ class TenantRepository:
     def record_drift(self, operation: Operation, session: Transaction) -> None:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
-        self._rows.update_one(
-            filters.generation_filter(operation.tenant_id, operation.generation),
-            [
-                {
-                    "$set": {
-                        "drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}},
-                        "drifted": updates.drifted_integrations(found),
-                    }
-                }
-            ],
-            session=session,
-        )
+        drift = {"lookedAt": "$$NOW", "changes": {"$literal": found}}
+        change = [{"$set": {"drift": drift, "drifted": updates.drifted_integrations(found)}}]
+        condition = filters.generation_filter(operation.tenant_id, operation.generation)
+        self._rows.update_one(condition, change, session=session)
 
     def due(self, limit: int) -> list[DueTenant]:
         """Return tenants with a failed action to start again, then tenants to purge; at most `limit` of each."""
@@ -225,6 +218,14 @@ class TenantRepository:
         fenced = [{"$set": {"fencedAt": "$$NOW"}}]
         done = self._rows.update_one(filters.generation_filter(id_, generation, until), fenced, session=session)
         return done.matched_count == 1
+
+    def lock_unpurged(self, tenant: Tenant, session: Transaction) -> None:
+        """Raise ActionNotPossible for a purged tenant. No purge can be settled until the transaction ends.
+
+        `tenant`: as read within this transaction.
+        """
+        require_not_purged(tenant)
+        self.lock_generation(tenant.id, tenant.generation, session)
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""

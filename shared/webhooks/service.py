@@ -32,7 +32,6 @@ from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
-from shared.tenants.transitions import require_not_purged
 from shared.webhooks import policy as webhook_policy
 from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.delivery_rules import is_in_scope, webhook_cipher
@@ -93,9 +92,8 @@ class WebhookService:
             webhook_policy.require_management(actor, owner, tenant)
             self._require_partner(owner, tenant, session)
             if tenant is not None:
-                require_not_purged(tenant)
-                # a write: of two transactions at once the second is retried, and sees the first one's webhook or purge
-                self._tenants.lock_generation(tenant.id, tenant.generation, session)
+                # of two transactions at once the second is retried, and then counts the first one's webhook too
+                self._tenants.lock_unpurged(tenant, session)
             if self._webhooks.count(owner, session) >= MAX_PER_OWNER:
                 raise TooManyWebhooks(MAX_PER_OWNER)
             cursor = self._events.last_number(session)
