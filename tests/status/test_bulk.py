@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bson import ObjectId
 
 from shared.accounts.user import NewUser, Role
-from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.config.settings import Settings
 from shared.core.errors import NotFound
 from shared.integrations.outcomes import ok
+from shared.operations.model import Operation
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Owner
 from shared.tenants.views import TenantView
+from tests.attempts import expire
 from tests.status.test_problems import LATER, REFUSED, attempt, begun, end
 from worker.composition import open_bulk_job
 from worker.jobs.bulk_operations import BulkJob
@@ -41,6 +41,12 @@ def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
         if bulk.status is BulkStatus.FINISHED:
             return
     raise AssertionError(bulk)
+
+
+def status_of(store: Repositories, operation: Operation) -> str:
+    now = store.operations.find(operation.id)
+    assert now is not None
+    return now.status
 
 
 def found(services: Services, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
@@ -90,9 +96,7 @@ def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_
     assert (ended.counts, ended.total) == ({ItemStatus.DONE: 2}, 2)
     for slug in ("acme", "beta"):
         attempt(store, operations[slug], "ocis", ok())
-        found_now = store.operations.find(operations[slug].id)
-        assert found_now is not None
-        assert found_now.status == "succeeded"
+        assert status_of(store, operations[slug]) == "succeeded"
     feed = services.events.newest(admin, None, None, 50).items
     actions = [one.action for one in reversed(feed) if one.action.startswith(("bulk.", "operation.retry"))]
     assert actions == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
@@ -118,9 +122,7 @@ def test_cancel_stops_open_operations_and_reconcile_starts_new_ones(
     cancel = services.bulk.dry_run(BulkAction.CANCEL, Selector(kind="retrying"), admin)
     services.bulk.start(cancel.id, admin)
     run(job, store, cancel.id)
-    stopped = store.operations.find(operation.id)
-    assert stopped is not None
-    assert stopped.status == "cancelled"
+    assert status_of(store, operation) == "cancelled"
     again = services.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=("beta",)), admin)
     services.bulk.start(again.id, admin)
     run(job, store, again.id)
@@ -238,9 +240,7 @@ def test_a_cancelled_operation_is_retried_only_when_the_selector_says_so(
     services.operations.cancel(failing.id, admin)
     services.bulk.start(bulk.id, admin)
     run(job, store, bulk.id)
-    ended = store.operations.find(failing.id)
-    assert ended is not None
-    assert ended.status == "cancelled"
+    assert status_of(store, failing) == "cancelled"
 
 
 def test_a_bulk_retry_says_which_steps_it_started_again(
@@ -269,10 +269,7 @@ def test_a_bulk_retry_of_steps_past_their_deadline_also_runs_the_later_stage(
     assert operation is not None
     attempt(store, operation, "authentik", ok())
     attempt(store, operation, "ocis", ok())
-    rows = store.connection.database["operations"]
-    rows.update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
-    assert store.operations.expire(operation.id) is not None
-    open_settlement(store).settle(operation.id)
+    expire(store, operation)
     bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(reason="deadline"), admin)
     assert [one.target.steps for one in bulk.named] == [("stalwart",)]
     services.bulk.start(bulk.id, admin)
@@ -281,9 +278,7 @@ def test_a_bulk_retry_of_steps_past_their_deadline_also_runs_the_later_stage(
     assert (item.status, item.detail) == (ItemStatus.DONE, "Started again: stalwart.")
     attempt(store, operation, "stalwart", ok())
     attempt(store, operation, "access", ok())
-    ended = store.operations.find(operation.id)
-    assert ended is not None
-    assert ended.status == "succeeded"
+    assert status_of(store, operation) == "succeeded"
 
 
 def test_a_scheduler_that_dies_before_the_record_starts_no_second_reconcile(

@@ -16,6 +16,7 @@ from shared.operations.model import Operation, OperationStatus
 from shared.rights.policy import Actor
 from shared.switches.model import Deferral
 from shared.tenants.views import TenantView
+from tests.attempts import attempt
 
 LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
 Create = Callable[..., TenantView]
@@ -30,14 +31,6 @@ def closing(store: Repositories, create: Create, services: Services, admin: Acto
     begun = services.lifecycle.suspend("acme", "unpaid", admin).operation
     assert begun is not None
     return begun
-
-
-def attempt(store: Repositories, operation: Operation, step: str, outcome: Outcome, retry_in: float = 0.0) -> Operation:
-    claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
-    assert claim is not None, step
-    recorded = store.operations.record(claim, outcome, retry_in)
-    assert recorded is not None
-    return recorded
 
 
 def names(operation: Operation) -> list[str]:

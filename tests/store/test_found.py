@@ -16,6 +16,7 @@ from shared.operations.model import Operation, OperationStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.views import TenantView
+from tests.attempts import attempt
 
 RECORDS = [{"domain": "acme.test", "name": "acme.test", "type": "TXT", "value": "v=spf1 $now -all"}]
 FOUND = replace(ok(), found={"dnsRecords": RECORDS})
@@ -32,9 +33,7 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Opera
     """Record the attempts of these steps, as a worker that dies right afterwards."""
     recorded = None
     for step, outcome in outcomes.items():
-        claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
-        assert claim is not None
-        recorded = store.operations.record(claim, outcome)
+        recorded = attempt(store, operation, step, outcome)
     assert recorded is not None
     return recorded
 

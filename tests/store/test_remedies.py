@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from bson import ObjectId
 
 from shared.application.parts import open_settlement
 from shared.application.services import Services
@@ -19,31 +18,13 @@ from shared.tenants.transitions import ESTABLISHED_BY, TRANSITIONS
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
 from shared.workflows.remedies import REPEATS, how_to_repeat, remedy_of_outcome
+from tests.attempts import attempt, begun, expire
 
 Create = Callable[..., TenantView]
 
 
-def begun(view: TenantView) -> Operation:
-    assert view.operation is not None
-    return view.operation
-
-
-def expire(store: Repositories, operation: Operation) -> Operation:
-    """Let the operation's deadline pass."""
-    rows = store.connection.database["operations"]
-    rows.update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
-    expired = store.operations.expire(operation.id)
-    assert expired is not None
-    open_settlement(store).settle(operation.id)
-    return expired
-
-
 def record(store: Repositories, operation: Operation, step: str, outcome: Outcome) -> StepRecord:
-    claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
-    assert claim is not None
-    recorded = store.operations.record(claim, outcome)
-    assert recorded is not None
-    return recorded.step(step)
+    return attempt(store, operation, step, outcome).step(step)
 
 
 def failing(reason: str) -> Outcome:

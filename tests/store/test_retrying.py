@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from bson import ObjectId
 
 from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.core.errors import ActionNotPossible
 from shared.integrations.outcomes import Outcome, PermanentError, failed, ok
-from shared.operations.model import Claim, Operation, OperationStatus
+from shared.operations.model import Operation, OperationStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Owner
-from shared.tenants.views import TenantView
+from tests.attempts import attempt, begun, expire, take
 
 TAKEN = failed(PermanentError("taken"))
 
@@ -25,17 +24,10 @@ def provision(services: Services, admin: Actor) -> Operation:
     return begun(services.tenants.create(new, admin))
 
 
-def begun(view: TenantView) -> Operation:
-    assert view.operation is not None
-    return view.operation
-
-
 def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Operation:
     last = None
     for step, outcome in outcomes.items():
-        claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
-        assert claim is not None, step
-        last = store.operations.record(claim, outcome)
+        last = attempt(store, operation, step, outcome)
     assert last is not None
     open_settlement(store).settle(last.id)
     return last
@@ -77,22 +69,6 @@ def test_a_purge_keeps_the_group_while_anything_else_is_left(
     end(store, purge, ocis=ok(), stalwart=TAKEN)
     with pytest.raises(ActionNotPossible, match="stalwart"):
         services.operations.retry(purge.id, "authentik", admin)
-
-
-def take(store: Repositories, operation: Operation, step: str) -> Claim:
-    claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
-    assert claim is not None
-    return claim
-
-
-def expire(store: Repositories, operation: Operation) -> Operation:
-    """Let the operation's deadline pass."""
-    rows = store.connection.database["operations"]
-    rows.update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
-    expired = store.operations.expire(operation.id)
-    assert expired is not None
-    open_settlement(store).settle(operation.id)
-    return expired
 
 
 def test_a_retry_after_a_deadline_or_a_cancel_completes_the_operation_with_its_later_stage(
