@@ -23,6 +23,7 @@ from sandbox.services import Mongod, Valkey
 
 pytest_plugins = [
     "tests.browser",
+    "tests.database_commands",
     "tests.records",
     "tests.simulators",
     "tests.api.rights_fixture",

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pymongo
 import pytest
-from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.accounts.scope import Scope
 from shared.accounts.user import UserQuery
@@ -20,23 +18,11 @@ from shared.orphans.model import OrphanQuery
 from shared.subscriptions.model import SubscriptionQuery
 from shared.tenants.views import TenantQuery
 from shared.webhooks.model import DeliveryQuery
+from tests.database_commands import DatabaseCommands, recorded_commands
 
 ID = "65f0c0ffee65f0c0ffee65f0"
 OWN = Scope(tenant_ids=(ID,), partner_id=ID)
 ALL = Scope(everything=True)
-
-
-class Recorder(CommandListener):
-    def __init__(self) -> None:
-        self.finds: list[dict[str, Any]] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        if event.command_name in ("find", "aggregate"):
-            self.finds.append(dict(event.command))
-
-    def succeeded(self, event: Any) -> None: ...
-
-    def failed(self, event: Any) -> None: ...
 
 
 def stages(plan: Any) -> Iterator[str]:
@@ -51,14 +37,10 @@ def stages(plan: Any) -> Iterator[str]:
 
 
 @contextmanager
-def recorded(settings: Settings) -> Iterator[tuple[Repositories, Recorder]]:
+def recorded(settings: Settings) -> Iterator[tuple[Repositories, DatabaseCommands]]:
     """A store that records every query."""
-    recorder = Recorder()
-    pymongo.monitoring.register(recorder)
-    try:
+    with recorded_commands() as recorder:
         opened = open_repositories(settings)
-    finally:
-        pymongo.monitoring._LISTENERS.command_listeners.remove(recorder)
     yield opened, recorder
     opened.close()
 
@@ -142,9 +124,9 @@ QUERIES: dict[str, Callable[[Repositories], object]] = {
 def test_no_list_scans_a_collection(store: Repositories, settings: Settings, name: str) -> None:
     with recorded(settings) as (watched, recorder):
         QUERIES[name](watched)
-        assert recorder.finds
+        assert recorder.reads
         database = watched.connection.client[settings.mongodb_database]
-        for command in recorder.finds:
+        for command in recorder.reads:
             asked = {key: value for key, value in command.items() if not key.startswith(("$", "lsid", "txn"))}
             asked.pop("readConcern", None)
             plan = database.command("explain", asked, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]

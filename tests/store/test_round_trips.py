@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import pymongo
 import pytest
-from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from api.schemas.tenants.tenants import written
 from shared.application.services import Services, open_services
@@ -18,39 +15,23 @@ from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantQuery, TenantView
-
-
-class Counter(CommandListener):
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.names.append(event.command_name)
-
-    def succeeded(self, event: Any) -> None: ...
-
-    def failed(self, event: Any) -> None: ...
-
-
-@pytest.fixture
-def counter() -> Iterator[Counter]:
-    """Counts the commands of clients that are opened after this."""
-    made = Counter()
-    pymongo.monitoring.register(made)
-    yield made
-    pymongo.monitoring._LISTENERS.command_listeners.remove(made)
+from tests.database_commands import DatabaseCommands
 
 
 @pytest.fixture
 def counted(
-    counter: Counter, settings: Settings, store: Repositories, dispatcher: Dispatcher, create: Callable[..., TenantView]
+    commands: DatabaseCommands,
+    settings: Settings,
+    store: Repositories,
+    dispatcher: Dispatcher,
+    create: Callable[..., TenantView],
 ) -> Iterator[Services]:
     """Services with two tenants and a connection that is already open."""
     create("acme", "acme.test")
     create("beta")
     opened = open_repositories(settings)
     opened.connection.is_up(5)
-    counter.names.clear()
+    commands.sent.clear()
     yield open_services(opened, dispatcher, settings)
     opened.close()
 
@@ -61,22 +42,22 @@ def caller(admin: Actor) -> Caller:
 
 
 def test_one_tenant_and_its_caller_are_read_in_one_round_trip(
-    counted: Services, counter: Counter, caller: Caller
+    counted: Services, commands: DatabaseCommands, caller: Caller
 ) -> None:
     assert counted.tenants.get_for("acme", caller).tenant.slug == "acme"
-    assert counter.names == ["aggregate"]
+    assert commands.names == ["aggregate"]
 
 
-def test_a_page_is_two_reads_beside_its_callers(counted: Services, counter: Counter, caller: Caller) -> None:
+def test_a_page_is_two_reads_beside_its_callers(counted: Services, commands: DatabaseCommands, caller: Caller) -> None:
     page = counted.tenants.page(counted.sign_in.actor_for(caller, "request-1"), TenantQuery())
     assert [view.tenant.slug for view in page.items] == ["beta", "acme"]
-    assert counter.names == ["find"] * 3
+    assert commands.names == ["find"] * 3
 
 
-def test_a_new_tenant_is_five_inserts(counted: Services, counter: Counter, caller: Caller) -> None:
+def test_a_new_tenant_is_five_inserts(counted: Services, commands: DatabaseCommands, caller: Caller) -> None:
     actor = counted.sign_in.actor_for(caller, "request-1")
     counted.tenants.create(NewTenant("gamma", "Gamma", "starter", ("gamma.test", "gamma2.test")), actor)
-    assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
+    assert commands.names == ["find", *["insert"] * 5, "commitTransaction"]
 
 
 def test_a_caller_without_a_record_gets_the_same_error_from_every_route(services: Services, caller: Caller) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pymongo
 import pytest
-from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories
@@ -19,6 +17,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
 from shared.tenants.model import BillingInfo, NewTenant, Owner, Tenant
 from shared.tenants.views import TenantView
+from tests.database_commands import DatabaseCommands
 from tests.platform_fixture import PlatformFixture
 from tests.worker.conftest import RunnerFixture
 from worker.integrations.step_context import StepContext
@@ -26,32 +25,8 @@ from worker.integrations.step_context import StepContext
 NEW = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",))
 
 
-class Commands(CommandListener):
-    """The names of the commands, with their collections."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        of = event.command[event.command_name]
-        self.seen.append(f"{event.command_name} {of}" if isinstance(of, str) else event.command_name)
-
-    def succeeded(self, event: Any) -> None: ...
-
-    def failed(self, event: Any) -> None: ...
-
-
 @pytest.fixture
-def commands() -> Iterator[Commands]:
-    """Hears the commands of clients that are opened after this."""
-    made = Commands()
-    pymongo.monitoring.register(made)
-    yield made
-    pymongo.monitoring._LISTENERS.command_listeners.remove(made)
-
-
-@pytest.fixture
-def platform(commands: Commands, make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
+def platform(commands: DatabaseCommands, make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
     return make_platform()
 
 
@@ -65,12 +40,12 @@ def run(platform: PlatformFixture, view: TenantView, *steps: str) -> None:
         assert platform.runner.run(view.operation.id, step, view.operation.dispatch).summary == "ok"
 
 
-def test_the_workers_of_a_new_tenant_need_these_commands(platform: PlatformFixture, commands: Commands) -> None:
+def test_the_workers_of_a_new_tenant_need_these_commands(platform: PlatformFixture, commands: DatabaseCommands) -> None:
     view = created(platform)
-    commands.seen.clear()
+    commands.sent.clear()
     run(platform, view, "authentik", "stalwart", "ocis")
     # every process reads the switches once a second
-    assert Counter(one for one in commands.seen if one != "find switches") == {
+    assert Counter(one for one in commands.names_with_collections if one != "find switches") == {
         "findAndModify operations": 3 + 3 + 1,  # claims, outcomes, settled
         "update tenants": 3 + 2,  # ids of outside objects, steps shown
         "findAndModify tenants": 1,
