@@ -125,22 +125,25 @@ def other_space(ocis: OcisSimulator) -> str:
     return ocis.add_space("Other", manager="anna")
 
 
+def fail_halfway(ocis: OcisSimulator, files: OcisClient, work: MakeWork, *, is_first: bool = False) -> None:
+    """Have the creation of the tenant's space fail half-way, which leaves a space without members."""
+    fault(ocis, kind="create_then_500", count=1)
+    with pytest.raises(TemporaryError, match="not_ready"):
+        ensure_files(work("ocis", is_first=is_first), files)
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_space_without_members_is_given_up_at_once_even_if_it_is_the_only_space(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, is_first: bool
 ) -> None:
-    fault(ocis, kind="create_then_500", count=1)
-    with pytest.raises(TemporaryError, match="not_ready"):
-        ensure_files(work("ocis", is_first=is_first), files)
+    fail_halfway(ocis, files, work, is_first=is_first)
     assert only(ocis).description.startswith(ABANDONED_TEXT)
 
 
 def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_another_is_created(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
-    fault(ocis, kind="create_then_500", count=1)
-    with pytest.raises(TemporaryError, match="not_ready"):
-        ensure_files(work("ocis", is_first=True), files)
+    fail_halfway(ocis, files, work, is_first=True)
     half = only(ocis)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
     assert (half.disabled, half.description.startswith(ABANDONED_TEXT)) == (True, True)
@@ -163,9 +166,7 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, w
 
 def test_a_purge_removes_both(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     other = other_space(ocis)
-    fault(ocis, kind="create_then_500", count=1)
-    with pytest.raises(TemporaryError):
-        ensure_files(work("ocis"), files)
+    fail_halfway(ocis, files, work)
     ensure_files(work("ocis"), files)
     assert remove_files(work("ocis"), files).result is Result.OK
     assert only(ocis).id == other

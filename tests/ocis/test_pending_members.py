@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,9 @@ from click.testing import CliRunner
 
 from shared.application.parts import open_starter
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.operations.model import Mode
+from shared.operations.model import Mode, StepRecord
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
 from worker import ownership_markers
@@ -31,12 +33,18 @@ def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
     return make_platform(ocis_username="spaces")
 
 
-@pytest.fixture
-def job(platform: PlatformFixture, dispatcher: Any) -> Iterator[PendingMembersJob]:
+@contextmanager
+def opened_job(platform: PlatformFixture, dispatcher: Any) -> Iterator[PendingMembersJob]:
     starter = open_starter(platform.store, dispatcher, platform.settings)
     made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
     yield made
     made.close()
+
+
+@pytest.fixture
+def job(platform: PlatformFixture, dispatcher: Any) -> Iterator[PendingMembersJob]:
+    with opened_job(platform, dispatcher) as made:
+        yield made
 
 
 def run(platform: PlatformFixture, job: PendingMembersJob, *, is_due: bool = True) -> None:
@@ -109,13 +117,8 @@ def test_suspended_tenants_and_a_paused_ocis_are_not_checked(platform: PlatformF
 # -- Authentik's step does not end
 
 
-@pytest.mark.parametrize("max_attempts", [3, 40])
-def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
-    make_platform: Callable[..., PlatformFixture], dispatcher: Any, max_attempts: int
-) -> None:
-    platform = make_platform(
-        ocis_username="spaces", step_max_attempts=max_attempts, retry_base_seconds=0.01, retry_cap_seconds=0.02
-    )
+def create_while_authentik_is_paused(platform: PlatformFixture) -> tuple[TenantView, StepRecord]:
+    """Create a tenant, and run its files step until that ends; Authentik stays paused. Return both."""
     platform.plane.switches.pause("authentik", "maintenance", platform.admin)
     view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
     assert view.operation is not None
@@ -125,7 +128,17 @@ def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
         platform.runner.run(current.id, "ocis", current.dispatch)
         time.sleep(0.02)
     assert current is not None
-    files = current.step("ocis")
+    return view, current.step("ocis")
+
+
+@pytest.mark.parametrize("max_attempts", [3, 40])
+def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Any, max_attempts: int
+) -> None:
+    platform = make_platform(
+        ocis_username="spaces", step_max_attempts=max_attempts, retry_base_seconds=0.01, retry_cap_seconds=0.02
+    )
+    view, files = create_while_authentik_is_paused(platform)
     assert (files.status, dict(files.notes)) == ("ok", {"members": "pending"})
     assert files.attempts == min(max_attempts, GROUP_ATTEMPTS)
     platform.plane.switches.resume("authentik", platform.admin)
@@ -133,10 +146,8 @@ def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
     assert platform.finish(view).status == "succeeded"
     assert (platform.tenant("acme").status, platform.tenant("acme").remote["ocisMembers"]) == ("active", "pending")
     platform.ocis.storage.add_group("tenant-acme")
-    starter = open_starter(platform.store, dispatcher, platform.settings)
-    made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
-    run(platform, made)
-    made.close()
+    with opened_job(platform, dispatcher) as job:
+        run(platform, job)
     assert grants(platform) == ["editor"]
 
 
@@ -145,22 +156,13 @@ def test_a_group_that_our_account_may_create_is_created_once_it_is_on_record(
 ) -> None:
     """Authentik was paused for all attempts of the files step that wait for it."""
     platform = make_platform(step_max_attempts=3, retry_base_seconds=0.01, retry_cap_seconds=0.02)
-    platform.plane.switches.pause("authentik", "maintenance", platform.admin)
-    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
-    assert view.operation is not None
-    until = time.monotonic() + 30
-    while (current := platform.store.operations.find(view.operation.id)) and current.step("ocis").is_open:
-        assert time.monotonic() < until
-        platform.runner.run(current.id, "ocis", current.dispatch)
-        time.sleep(0.02)
+    view, _ = create_while_authentik_is_paused(platform)
     platform.plane.switches.resume("authentik", platform.admin)
     platform.store.deferrals.release([], 10)
     assert platform.finish(view).status == "succeeded"
     assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("pending", [])
-    starter = open_starter(platform.store, dispatcher, platform.settings)
-    made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
-    run(platform, made)
-    made.close()
+    with opened_job(platform, dispatcher) as job:
+        run(platform, job)
     assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("invited", ["editor"])
 
 
