@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,15 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.simulators import Saved, mail_treatment
 from tests.worker.test_mail import control, objects
-from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked, probe_of
+from tests.worker.test_mail_refusal import (
+    accepted,
+    account,
+    client,
+    close_with_former_name,
+    give_own_rule,
+    locked,
+    probe_of,
+)
 from tests.worker.test_mail_return import narrow
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
@@ -66,10 +73,7 @@ def test_the_key_of_a_former_name_stays_on_record_without_the_right_to_read_keys
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
-    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
-    control(stalwart, "update", **domain, patch={"aliases": {"acme-group.test": True}})
-    close_mail(work("stalwart"), mail)
-    control(stalwart, "update", **domain, patch={"aliases": {}})
+    close_with_former_name(stalwart, mail, work("stalwart"), saved["stalwartDomainId"], "acme-group.test")
     for _ in range(2):
         with pytest.raises(PermanentError, match="missing_permission"):
             ensure_mail(work("stalwart"), narrow(stalwart, *READING))
@@ -94,7 +98,7 @@ def test_a_purge_without_the_right_to_read_keys_removes_nothing(
 @pytest.fixture
 def returning(stalwart: StalwartSimulator) -> StalwartClient:
     """Return a client of a server that returns mail, as it has its own rule for recipients."""
-    control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    give_own_rule(stalwart)
     return client(stalwart)
 
 
@@ -201,10 +205,7 @@ def test_the_key_of_a_name_that_moved_to_a_domain_outside_the_platform_is_remove
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
-    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
-    control(stalwart, "update", **domain, patch={"aliases": {"acme-group.test": True}})
-    close_mail(work("stalwart"), mail)
-    control(stalwart, "update", **domain, patch={"aliases": {}})
+    close_with_former_name(stalwart, mail, work("stalwart"), saved["stalwartDomainId"], "acme-group.test")
     outside = control(stalwart, "create", kind="Domain", given={"name": "acme-group.test"})["id"]
     account(stalwart, outside, "postmaster")
     assert mail_treatment(stalwart)["acme-group.test"] == "refused"
@@ -218,10 +219,7 @@ def test_the_key_of_a_name_that_another_tenant_has_now_stays_and_is_forgotten(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
-    domain = {"kind": "Domain", "id_": saved["stalwartDomainId"]}
-    control(stalwart, "update", **domain, patch={"aliases": {"beta.test": True}})
-    close_mail(work("stalwart"), mail)
-    control(stalwart, "update", **domain, patch={"aliases": {}})
+    close_with_former_name(stalwart, mail, work("stalwart"), saved["stalwartDomainId"], "beta.test")
     other = control(stalwart, "create", kind="Domain", given={"name": "beta.test"})["id"]
     account(stalwart, other, "postmaster")
     ensure_mail(work("stalwart", elsewhere=[other]), mail)
@@ -256,12 +254,12 @@ def test_an_account_that_was_moved_while_it_was_locked_is_unlocked_or_named(
     assert (saved["stalwartLocked"], saved["stalwartReturning"]) == ([], [])
 
 
-@pytest.mark.parametrize("rewrite", [None, FOREIGN], ids=["refused", "returned"])
+@pytest.mark.parametrize("is_returned", [False, True], ids=["refused", "returned"])
 def test_a_domain_that_a_person_made_with_the_tenants_marker_closes_and_opens_with_the_tenant(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, rewrite: dict[str, Any] | None
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, is_returned: bool
 ) -> None:
-    if rewrite is not None:
-        control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": rewrite})
+    if is_returned:
+        give_own_rule(stalwart)
     ensure_mail(work("stalwart"), mail)
     described = {"name": "copy.test", "description": objects(stalwart, "Domain")[0]["description"]}
     copied = control(stalwart, "create", kind="Domain", given=described)["id"]
@@ -271,7 +269,7 @@ def test_a_domain_that_a_person_made_with_the_tenants_marker_closes_and_opens_wi
     control(stalwart, "create", kind="MailingList", given=given)
     before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList")}
     close_mail(work("stalwart"), mail)
-    assert mail_treatment(stalwart)["copy.test"] == ("bounced" if rewrite else "refused")
+    assert mail_treatment(stalwart)["copy.test"] == ("bounced" if is_returned else "refused")
     assert locked(stalwart) == ["ann@copy.test", "postmaster@copy.test"]
     assert ensure_mail(work("stalwart"), mail).result is Result.OK
     assert mail_treatment(stalwart) == {"acme.test": "delivered", "copy.test": "delivered"}

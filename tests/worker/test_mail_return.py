@@ -12,7 +12,7 @@ from shared.integrations.outcomes import PermanentError, Result
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.simulators import OTHER_ID, STAMP_KEYS, Saved, mail_treatment
 from tests.worker.test_mail import control, objects, sets
-from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, locked
+from tests.worker.test_mail_refusal import FOREIGN, accepted, account, client, give_own_rule, locked
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.closed.recipient_rule import NEEDED
@@ -31,7 +31,7 @@ def mail(stalwart: StalwartSimulator) -> StalwartClient:
 @pytest.fixture
 def by_return(stalwart: StalwartSimulator) -> StalwartClient:
     """Return a client of a server that has its own rule for recipients."""
-    control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    give_own_rule(stalwart)
     return client(stalwart)
 
 
