@@ -162,9 +162,9 @@ class Starter:
     def accept_only(
         self, tenant: Tenant, changes: TenantChanges, session: Transaction, *, is_deferred: bool
     ) -> TenantView:
-        """Write accepted changes that need no operation, or, if `is_deferred`, the tenant's next resume or restore.
+        """Write accepted changes without an operation. `is_deferred`: the next resume or restore applies them.
 
-        Raises OperationInProgress when one of these is open: it may have applied the former values already. After one
+        Raises OperationInProgress while one of these is open: it may have applied the former values already. After one
         that failed, the generation rises: a retry of its steps would not apply the new values.
         """
         latest = self._operations.find(tenant.operation_id) if is_deferred and tenant.operation_id else None
