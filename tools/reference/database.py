@@ -23,7 +23,8 @@ COLLECTIONS = {
     "tenants": "One document per tenant. It stays after a purge, so slug and domains are never given again.",
     "operations": "One document per operation with its steps, attempts and leases. It is the outbox as well.",
     "domains": "One document per domain of a tenant: proof, state, and the records that DNS last showed.",
-    "domainFamilies": "One document per registrable domain: transactions that add its subdomains meet there.",
+    "domainFamilies": "One document per domain below a registry's suffix: transactions that add domains below it "
+    "write to it, so that of two at once the second finds the first one's domain.",
     "users": "People's records: subject, roles, tenants, partner.",
     "deleted_subjects": "Hashes of the subjects of deleted users, until their tokens have expired.",
     "emergency_tokens": "Hashes of tokens for the time in which Authentik is down.",
