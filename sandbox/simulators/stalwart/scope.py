@@ -16,9 +16,9 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 
 TENANT = "memberTenantId"
 INHERIT: Object = {"@type": "Inherit"}
-#: roles and permissions of an account that is created without
+#: roles and permissions of an account that is created without any
 WITHOUT_OWN: Object = {"roles": {"@type": "User"}, "permissions": INHERIT}
-#: properties whose change grants what the account then has, also when it takes a permission
+#: a change of one of these counts as a grant of all that the account then has, even if it only takes a permission
 GRANTING = frozenset({"roles", "permissions", "enabledPermissions", "disabledPermissions"})
 #: API keys of one account
 MAX_KEYS = 5

@@ -136,7 +136,10 @@ def _named(step: StepContext, authentik: AuthentikClient) -> Group | None:
 
 
 def require_absence(group_id: str | None, listed: Iterable[Group]) -> None:
-    """Require that a group that was answered 404 is not listed either. Raises TemporaryError("unexpected_answer")."""
+    """Require that Authentik does not list a group for which it answered 404.
+
+    Raises TemporaryError("unexpected_answer").
+    """
     if any(one.id == group_id for one in listed):
         raise TemporaryError("unexpected_answer", "Authentik lists the group on record and answers 404 for it.")
 
@@ -152,7 +155,7 @@ def _marked(step: StepContext, authentik: AuthentikClient) -> Group | None:
 
 
 def _refuse(step: StepContext, foreign: Group, own: Group | None) -> NoReturn:
-    """Raise PermanentError("taken"). Tokens carry names, so the record must name no group while the name is foreign."""
+    """Raise PermanentError("taken"). Tokens carry names: no group may be on record while a foreign one has the name."""
     step.found.update(authentikGroupId=None)
     detail = f"The group {foreign.name} in Authentik does not carry this tenant's ownership marker."
     raise PermanentError("taken", f"{detail} The tenant's own group is named {own.name} now." if own else detail)

@@ -103,7 +103,7 @@ def read_group(body: Any) -> Group:
             id=str(body["pk"]),
             name=str(body["name"]),
             attributes=dict(body["attributes"] or {}),
-            # without these lists members would count as removed who are still in the group
+            # without these lists, present members would count as removed
             member_ids=frozenset(_listed(body, "users", int)),
             child_ids=frozenset(_listed(body, "children", str)),
             parent_ids=tuple(_listed(body, "parents", str)),

@@ -30,7 +30,7 @@ from worker.integrations.ocis.models import (
 #: both products show a space's members when asked like this, OpenCloud only then
 WITH_MEMBERS = {"$expand": "root($expand=permissions)"}
 PROJECTS = {"$filter": "driveType eq 'project'", **WITH_MEMBERS}
-#: statuses of a change of groups that the directory does not support
+#: statuses of a change of groups that a read-only directory refuses
 READ_ONLY = (405, 501)
 #: statuses of a refused group: a read-only directory, or a name that exists
 NO_NEW_GROUP = (*READ_ONLY, 409)
@@ -147,7 +147,7 @@ class OcisClient:
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
 
     def has_content(self, space_id: str) -> bool:
-        """Return whether a space holds files, in the trash bin too. Call it for an enabled space with us as a member.
+        """Return whether a space holds files, in the trash bin too. Call it for an enabled space of ours only.
 
         Raises TemporaryError("not_ready") when they are not shown, as while the storage is down.
         """

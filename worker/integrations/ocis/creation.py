@@ -87,9 +87,9 @@ def _is_member(space: Space, ocis: OcisClient) -> bool:
 
 
 def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> bool:
-    """Return whether we were never seen in the space, and it has neither members nor files.
+    """Return whether our account was never seen as a member, and the space has neither members nor files.
 
-    An id on record as the tenant's space means that we were. Its size proves little: files in the trash bin do not
+    An id on record as the tenant's space means that it was. The size proves little: files in the trash bin do not
     count, and are not shown to us. Nobody can have used a space in the attempt that created it.
     """
     on_record, created = step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")
@@ -100,7 +100,7 @@ def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new
 
 
 def _shows_members(ocis: OcisClient) -> bool:
-    """Return whether the server shows members of some space; only then does a space that shows none have none."""
+    """Return whether the server shows the members of any space. If not, a space that shows none proves nothing."""
     return any(one.members for one in list_all(ocis))
 
 

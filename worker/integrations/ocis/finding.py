@@ -103,7 +103,7 @@ def all_of_tenant(step: StepContext, ocis: OcisClient) -> Iterator[Space]:
 
 
 def _on_record(step: StepContext, find: Callable[[str], Space | None], seen: set[str]) -> Iterator[Space]:
-    """Yield the spaces on record that are not `seen` yet, and add them."""
+    """Yield the spaces on record that are not in `seen` yet, and add them to it."""
     for space_id in recorded_ids(step):
         space = find(space_id) if space_id not in seen else None
         if space is not None and _is_on_record(step, space):

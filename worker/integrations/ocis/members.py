@@ -117,9 +117,9 @@ def _may_create(ocis: OcisClient) -> bool:
 def _create_group(step: StepContext, ocis: OcisClient, *, was_absent: bool) -> str | None:
     """Create the group, or find the one that another client created at the same time.
 
-    Only a lasting refusal means that there will be none: to mistake a fault for one would omit the group. After an
-    unclear answer a group is recorded as created by us only if its absence was read before (`was_absent`): a purge
-    removes what is recorded.
+    Only a lasting refusal proves that there will be none: taken for one, a fault would leave the tenant without its
+    group. After an unclear answer a group is recorded as created by us only if its absence was read before
+    (`was_absent`): a purge removes what is recorded.
     """
     name = step.group_name
     try:

@@ -34,7 +34,7 @@ class AddressHolder:
         return self.kind == "MailingList"
 
     def aliases_in(self, domains: Mapping[str, str]) -> list[str]:
-        """Return its alias addresses in these domains, which are names by id, without what hides them."""
+        """Return its alias addresses in these domains, also of hidden aliases. `domains`: names by id."""
         return [
             f"{text_of(one, 'name').removesuffix(HIDDEN)}@{domains[one['domainId']]}"
             for one in self.aliases.values()

@@ -58,10 +58,10 @@ class DomainFaults:
 
 
 def repeat_refused(act: Callable[[], T]) -> T:
-    """Act, and once more after a refused reference, as what it refers to may have been deleted between two calls.
+    """Act, and once more when a reference is refused: its target may have been deleted between two calls.
 
-    Raises PermanentError("invalid") when it is refused again, as somebody must correct the reference; one to a mail
-    tenant stays temporary, as the next attempt ensures the mail tenant first.
+    Raises PermanentError("invalid") when it is refused again, because somebody must correct the reference. If its
+    target is a mail tenant, the fault stays temporary: the next attempt ensures the mail tenant first.
     """
     with suppress(ReferenceRefused):
         return act()

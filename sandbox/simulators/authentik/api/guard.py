@@ -15,7 +15,7 @@ from sandbox.simulators.authentik.tokens import Tokens
 
 BASE = "/api/v3"
 NOT_PERMITTED = "You do not have permission to perform this action."
-#: with these a list shows an account without the permission those objects that it may view singly
+#: without one of these, an account still sees the single objects that it may view
 PARTIAL = frozenset({"view_group", "view_user", "view_policybinding"})
 Seen = TypeVar("Seen", Group, User, Binding)
 View = Callable[[web.Request, Token], Awaitable[web.Response]]

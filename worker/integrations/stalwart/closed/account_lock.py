@@ -25,7 +25,7 @@ def lock_accounts(
     accounts: AccountsByDomain,
     refusing: Collection[str],
 ) -> None:
-    """Take sign-in from users, and mail from users and groups of the domains `refusing`, which are ids.
+    """Take sign-in from all users, and mail from users and groups of some domains. `refusing`: ids of these.
 
     Mail that is refused for its domain still reaches an account by lists, aliases and catch-all addresses of other
     domains: the server's rule sees only the address that the sender gave.
@@ -61,7 +61,7 @@ def unlock_accounts(
     accounts: Iterable[Account],
     permissions: Collection[str] = (SIGN_IN, RECEIVE),
 ) -> None:
-    """Give back those of these permissions that we took."""
+    """Give these permissions back, as far as we took them."""
     locked, returning = record.recorded(LOCKED), record.recorded(RETURNING)
 
     def to_give(account: Account) -> list[str]:

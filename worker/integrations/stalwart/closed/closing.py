@@ -89,7 +89,7 @@ def open_mail(
         # accounts on record may be in a domain that is not open yet
         closed |= on_record - _objects(accounts)
     notes: dict[str, str] = {}
-    # accounts first, so that no address that cannot be given back keeps them locked
+    # accounts first: an address that cannot be restored must not keep them locked
     run_all(
         [
             lambda: notes.update(_unlock(step, stalwart, record, accounts, closed) if domains else {}),
@@ -118,7 +118,7 @@ def _unlock(
 
 
 def _marked_only(step: StepContext, stalwart: StalwartClient, own: Domains) -> list[MailDomain]:
-    """Return the domains with the tenant's marker that are not on record, made by a person: they closed with it."""
+    """Return the domains that a person made with the tenant's marker: not on record, but closed with the tenant."""
     known = DomainRecord(step).ids.union(one.id for one in own)
     return [one for one in domains_of(step, stalwart.list_domains()) if one.id not in known]
 

@@ -15,7 +15,7 @@ from worker.integrations.step_context import StepContext
 def named_change(step: StepContext, stalwart: StalwartClient, sentence: str, act: Callable[[], None]) -> None:
     """Make a change, and once more after a refused reference, which may have been deleted meanwhile.
 
-    A permanent fault names it, and the holder of an address that something else has now.
+    A permanent fault names the change, and for an address that is in use by now also its holder.
     """
     try:
         step.change(sentence, partial(repeat_refused, act), None)
