@@ -121,9 +121,7 @@ def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
     assert settled(lambda: remove_mail(step(), limited)).result is Result.OK
 
 
-def test_our_own_account_is_found_and_never_locked(
-    jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
-) -> None:
+def test_our_own_account_is_found_and_never_locked(jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory) -> None:
     """Seen: the account that our key belongs to is `primaryAccounts["urn:stalwart:jmap"]` of the session."""
     account, secret = jmap.key()
     ours = client(jmap, secret, stalwart_smtp)

@@ -62,7 +62,7 @@ def with_group(given: StepContext, *states: GroupState) -> StepContext:
 
 
 def test_a_foreign_group_of_the_tenants_name_is_not_invited(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ocis.storage.add_group("tenant-acme")
     outcome = ensure_files(with_group(work("ocis"), GroupState.ABSENT), files)
@@ -71,9 +71,7 @@ def test_a_foreign_group_of_the_tenants_name_is_not_invited(
     assert ensure_files(with_group(work("ocis"), GroupState.RECORDED), files).notes == {"members": "invited"}
 
 
-def test_the_group_is_awaited_while_the_identity_providers_step_runs(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
-) -> None:
+def test_the_group_is_awaited_while_the_identity_providers_step_runs(files: OcisClient, work: MakeWork) -> None:
     states = (GroupState.AWAITED, GroupState.AWAITED, GroupState.RECORDED)
     assert ensure_files(with_group(work("ocis"), *states), files).notes == {"members": "invited"}
 

@@ -102,9 +102,7 @@ def test_a_space_on_record_without_its_marker_is_found_though_one_read_of_it_is_
     assert [(one.id, one.disabled) for one in spaces(ocis)] == [(own.id, is_disabled) for is_disabled in left]
 
 
-def test_a_manager_without_the_role_repairs_the_marker(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
-) -> None:
+def test_a_manager_without_the_role_repairs_the_marker(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description = "Ours"
     fault(ocis, kind="role_lost")

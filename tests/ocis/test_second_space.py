@@ -71,7 +71,7 @@ def test_a_dry_run_does_not_say_that_a_disabled_second_space_is_removed(
 
 
 def test_a_disabled_second_space_with_other_members_is_not_enabled(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, second: Space
+    files: OcisClient, work: MakeWork, second: Space
 ) -> None:
     second.grants["u:somebody"] = "viewer"
     second.disabled = True

@@ -373,7 +373,7 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
 
 
 def test_a_tenant_without_domains_has_no_records_to_publish(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     assert ensure_mail(work("stalwart", domains=()), mail).reason == "no_domains"
@@ -513,9 +513,7 @@ def test_a_url_without_jmap_is_reported(stalwart: StalwartSimulator, work: WorkF
         ensure_mail(work("stalwart"), StalwartClient(Jmap(api), "off"))
 
 
-def test_no_secret_is_logged(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_secret_is_logged(mail: StalwartClient, work: WorkFactory, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     ensure_mail(work("stalwart"), mail)
     assert API_TOKEN not in caplog.text

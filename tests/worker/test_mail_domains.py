@@ -76,9 +76,7 @@ def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
     assert {record["domain"] for record in saved["dnsRecords"]} == set(both)
 
 
-def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
-    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
-) -> None:
+def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(work: WorkFactory, saved: Saved) -> None:
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         mail = client(slow)

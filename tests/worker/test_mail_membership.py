@@ -131,7 +131,7 @@ def test_an_interrupted_move_is_completed_and_all_mail_is_counted(
 
 
 def test_accounts_that_a_mail_tenant_would_change_or_that_are_not_the_tenants_stay_outside_and_are_named(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, user: Callable[..., str]
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, user: Callable[..., str]
 ) -> None:
     theirs = control(stalwart, "create", kind="Tenant", given={"name": "Beta"})["id"]
     ours = user("platform", roles={"@type": "Admin"})
