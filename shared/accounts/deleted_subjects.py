@@ -22,19 +22,19 @@ INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeco
 
 class DeletedSubjectRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["deleted_subjects"]
+        self._subjects = database["deleted_subjects"]
 
     def record(self, subjects: Iterable[str], session: Transaction) -> None:
         """Record that the user records of these subjects are deleted now."""
         fields = {"deletedAt": "$$NOW", "expiresAt": seconds_from_now(KEPT_SECONDS)}
         writes = [UpdateOne({"_id": _hash(subject)}, [{"$set": fields}], upsert=True) for subject in subjects]
         if writes:
-            self._rows.bulk_write(writes, ordered=False, session=session)
+            self._subjects.bulk_write(writes, ordered=False, session=session)
 
     def revoked_at(self, subject: str, session: Transaction) -> float | None:
         """Return `rights_revoked_at` of the subject's next record; None if no record of theirs was deleted."""
-        row = self._rows.find_one({"_id": _hash(subject)}, session=session)
-        return change_time(row["deletedAt"]) if row else None
+        document = self._subjects.find_one({"_id": _hash(subject)}, session=session)
+        return change_time(document["deletedAt"]) if document else None
 
 
 def _hash(subject: str) -> str:

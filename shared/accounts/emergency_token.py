@@ -34,7 +34,7 @@ class EmergencyGrant:
 
 class EmergencyTokenRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["emergency_tokens"]
+        self._tokens = database["emergency_tokens"]
 
     def issue(self, subject: str, email: str, name: str, minutes: float, session: Transaction) -> str:
         """Create a token for this person and return it; only its hash is stored."""
@@ -46,15 +46,19 @@ class EmergencyTokenRepository:
             "createdAt": "$$NOW",
             "expiresAt": seconds_from_now(minutes * 60),
         }
-        self._rows.update_one({"_id": _hash(token)}, [{"$set": fields}], upsert=True, session=session)
+        self._tokens.update_one({"_id": _hash(token)}, [{"$set": fields}], upsert=True, session=session)
         return token
 
     def find(self, token: str) -> EmergencyGrant | None:
         """Return the holder of the token; None if it is unknown or expired."""
         condition: Document = {"_id": _hash(token), "$expr": {"$gt": ["$expiresAt", "$$NOW"]}}
         with translate_errors():
-            row = self._rows.find_one(condition)
-        return EmergencyGrant(row["subject"], row["email"], row["name"], row["expiresAt"]) if row else None
+            document = self._tokens.find_one(condition)
+        return (
+            EmergencyGrant(document["subject"], document["email"], document["name"], document["expiresAt"])
+            if document
+            else None
+        )
 
 
 def _hash(token: str) -> str:

@@ -30,61 +30,61 @@ INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
 
 class PartnerRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["partners"]
+        self._partners = database["partners"]
 
     def insert(self, slug: str, name: str, session: Transaction) -> Partner:
         """Insert a partner. Raises SlugTaken."""
         document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
         try:
-            row = insert_record(self._rows, document, session)
+            stored = insert_record(self._partners, document, session)
         except DuplicateKeyError:
             raise SlugTaken(slug) from None
-        return _partner(row)
+        return _partner(stored)
 
     def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
-        row = find_by_id(self._rows, partner_id, session)
-        return _partner(row) if row else None
+        document = find_by_id(self._partners, partner_id, session)
+        return _partner(document) if document else None
 
     def find_by_slug(self, slug: str) -> Partner | None:
         with translate_errors():
-            row = self._rows.find_one({"slug": slug})
-        return _partner(row) if row else None
+            document = self._partners.find_one({"slug": slug})
+        return _partner(document) if document else None
 
     def ids_by_slug(self, begins: str, limit: int) -> tuple[str, ...]:
         """Return the ids of at most `limit` partners whose slug starts with this text."""
         condition = {"slug": {"$regex": f"^{re.escape(begins)}"}}
         with translate_errors():
-            return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}).limit(limit))
+            return tuple(str(document["_id"]) for document in self._partners.find(condition, {"_id": 1}).limit(limit))
 
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
         """Return a page of partners, newest first."""
         own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
-        rows, following = newest_page(self._rows, [own], limit, after)
-        return Page(tuple(map(_partner, rows)), following)
+        documents, following = newest_page(self._partners, [own], limit, after)
+        return Page(tuple(map(_partner, documents)), following)
 
     def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
-        row = update_record(self._rows, partner.id, literals({"name": name}), session)
-        return _partner(row)
+        document = update_record(self._partners, partner.id, literals({"name": name}), session)
+        return _partner(document)
 
     def lock(self, partner_id: str, session: Transaction) -> bool:
         """Return whether the partner exists, and make a concurrent delete conflict with this transaction."""
         key = object_id(partner_id)
         return key is not None and bool(
-            self._rows.update_one({"_id": key}, {"$inc": {"holds": 1}}, session=session).matched_count
+            self._partners.update_one({"_id": key}, {"$inc": {"holds": 1}}, session=session).matched_count
         )
 
     def delete(self, partner_id: str, session: Transaction) -> None:
-        self._rows.delete_one({"_id": ObjectId(partner_id)}, session=session)
+        self._partners.delete_one({"_id": ObjectId(partner_id)}, session=session)
 
 
-def _partner(row: Document) -> Partner:
+def _partner(document: Document) -> Partner:
     # the sandbox and older tools wrote documents with only slug and name
-    made = row["_id"].generation_time
+    made = document["_id"].generation_time
     return Partner(
-        id=str(row["_id"]),
-        slug=row["slug"],
-        name=row["name"],
-        version=row.get("version", 1),
-        created_at=row.get("createdAt", made),
-        updated_at=row.get("updatedAt", made),
+        id=str(document["_id"]),
+        slug=document["slug"],
+        name=document["name"],
+        version=document.get("version", 1),
+        created_at=document.get("createdAt", made),
+        updated_at=document.get("updatedAt", made),
     )

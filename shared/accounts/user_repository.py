@@ -55,7 +55,7 @@ _WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
 
 class UserRepository:
     def __init__(self, database: Database[Document], deleted_subjects: DeletedSubjectRepository) -> None:
-        self._rows = database["users"]
+        self._users = database["users"]
         self._deleted_subjects = deleted_subjects
 
     def insert(self, new: NewUser, session: Transaction, token_issued_at: float | None = None) -> User:
@@ -67,33 +67,33 @@ class UserRepository:
         revoked_at = self._deleted_subjects.revoked_at(new.subject, session)
         document |= document_of(new) | {"tokenIssuedAt": token_issued_at, "rightsTakenAt": revoked_at}
         try:
-            row = insert_record(self._rows, document, session)
+            stored = insert_record(self._users, document, session)
         except DuplicateKeyError:
             raise SubjectTaken from None
-        return user_of(row)
+        return user_of(stored)
 
     def find(self, user_id: str, session: Transaction | None = None) -> User | None:
-        row = find_by_id(self._rows, user_id, session)
-        return user_of(row) if row else None
+        document = find_by_id(self._users, user_id, session)
+        return user_of(document) if document else None
 
     def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:
         with translate_errors():
-            row = self._rows.find_one({"authentikSubjectId": subject}, session=session)
-        return user_of(row) if row else None
+            document = self._users.find_one({"authentikSubjectId": subject}, session=session)
+        return user_of(document) if document else None
 
     def find_by_email(self, email: str) -> list[User]:
         """Return all users with this e-mail address, whatever the case."""
         with translate_errors():
-            return list(map(user_of, self._rows.find({"email": _beginning(email, "$")})))
+            return list(map(user_of, self._users.find({"email": _beginning(email, "$")})))
 
     def find_with_time(self, subject: str) -> tuple[User, datetime] | None:
         """Return the user and the time of the read by the database's clock."""
         with translate_errors():
-            row = self._rows.find_one({"authentikSubjectId": subject}, _WITH_TIME)
-        return (user_of(row), row["now"]) if row else None
+            document = self._users.find_one({"authentikSubjectId": subject}, _WITH_TIME)
+        return (user_of(document), document["now"]) if document else None
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
-        return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
+        return self._users.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def page(self, scope: tuple[str, tuple[str, ...]] | None, query: UserQuery) -> Page[User]:
         """Return a page of users, newest first.
@@ -109,19 +109,19 @@ class UserRepository:
         if scope is not None:
             user_id, tenant_ids = scope
             conditions.append({"$or": [{"_id": ObjectId(user_id)}, {"tenantIds": {"$in": list(tenant_ids)}}]})
-        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(user_of, rows)), following)
+        documents, following = newest_page(self._users, conditions, query.limit, query.after)
+        return Page(tuple(map(user_of, documents)), following)
 
     def save(self, user: User, session: Transaction) -> User:
         """Write a changed record."""
         times = {"tokenIssuedAt": user.token_issued_at, "rightsTakenAt": user.rights_revoked_at}
         fields = document_of(user) | times
-        return user_of(update_record(self._rows, user.id, literals(fields), session))
+        return user_of(update_record(self._users, user.id, literals(fields), session))
 
     def record_token_time(self, user: User, issued_at: float, session: Transaction) -> User:
         """Store the time of a token that changed nothing else; the record's version stays the same."""
         fields = {"tokenIssuedAt": {"$max": ["$tokenIssuedAt", {"$literal": issued_at}]}}
-        self._rows.update_one({"_id": ObjectId(user.id)}, [{"$set": fields}], session=session)
+        self._users.update_one({"_id": ObjectId(user.id)}, [{"$set": fields}], session=session)
         return replace(user, token_issued_at=issued_at)
 
     def remove_tenant(self, tenant_id: str, session: Transaction) -> tuple[int, bool]:
@@ -130,23 +130,25 @@ class UserRepository:
         Returns the number of deleted records, and whether all users of the tenant were processed: one call processes at
         most MAX_USERS_PER_TRANSACTION, because a transaction has a time limit.
         """
-        rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(MAX_USERS_PER_TRANSACTION)
-        ids = [row["_id"] for row in rows]
+        documents = self._users.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(
+            MAX_USERS_PER_TRANSACTION
+        )
+        ids = [document["_id"] for document in documents]
         only_member = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False, "platformRole": None}
         deletable = {"_id": {"$in": ids}, **only_member}
-        subjects = self._rows.distinct("authentikSubjectId", deletable, session=session)
+        subjects = self._users.distinct("authentikSubjectId", deletable, session=session)
         self._deleted_subjects.record(subjects, session)
-        deleted = self._rows.delete_many(deletable, session=session).deleted_count
+        deleted = self._users.delete_many(deletable, session=session).deleted_count
         without_tenant = {
             "tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]},
             "roles": {"$unsetField": {"field": tenant_id, "input": "$roles"}},
             "updatedAt": "$$NOW",
         }
-        self._rows.update_many({"_id": {"$in": ids}}, [{"$set": without_tenant}], session=session)
+        self._users.update_many({"_id": {"$in": ids}}, [{"$set": without_tenant}], session=session)
         return deleted, len(ids) < MAX_USERS_PER_TRANSACTION
 
     def delete(self, user: User, session: Transaction) -> None:
-        self._rows.delete_one({"_id": ObjectId(user.id)}, session=session)
+        self._users.delete_one({"_id": ObjectId(user.id)}, session=session)
         self._deleted_subjects.record([user.subject], session)
 
 
@@ -171,23 +173,23 @@ def document_of(user: User | NewUser) -> Document:
     } | _earlier_fields(rights)
 
 
-def _rights(row: Mapping[str, Any]) -> Rights:
-    tenant_ids, partner_id = tuple(row["tenantIds"]), row.get("partnerId")
-    if row.get("roles") is None:
-        roles, partner_role = _earlier_roles(row, tenant_ids)
+def _rights(document: Mapping[str, Any]) -> Rights:
+    tenant_ids, partner_id = tuple(document["tenantIds"]), document.get("partnerId")
+    if document.get("roles") is None:
+        roles, partner_role = _earlier_roles(document, tenant_ids)
     else:
-        roles = {tenant_id: Role(role) for tenant_id, role in row["roles"].items()}
-        partner_role = Role(row.get("partnerRole") or Role.MEMBER)
+        roles = {tenant_id: Role(role) for tenant_id, role in document["roles"].items()}
+        partner_role = Role(document.get("partnerRole") or Role.MEMBER)
     # an operator may have removed `platformAdmin` in the database by hand, which removes the role
-    is_admin = row.get("platformAdmin", False)
-    support = PlatformRole.SUPPORT if row.get("platformRole") == PlatformRole.SUPPORT else None
+    is_admin = document.get("platformAdmin", False)
+    support = PlatformRole.SUPPORT if document.get("platformRole") == PlatformRole.SUPPORT else None
     return Rights(tenant_ids, roles, partner_id, partner_role, PlatformRole.ADMIN if is_admin else support)
 
 
-def _earlier_roles(row: Mapping[str, Any], tenant_ids: tuple[str, ...]) -> tuple[dict[str, Role], Role]:
-    role, reach = Role(row["role"]), row.get("roleTenantIds")
+def _earlier_roles(document: Mapping[str, Any], tenant_ids: tuple[str, ...]) -> tuple[dict[str, Role], Role]:
+    role, reach = Role(document["role"]), document.get("roleTenantIds")
     roles = {one: role for one in tenant_ids if reach is None or one in reach}
-    return roles, role if reach is None and (row.get("partnerId") or not tenant_ids) else Role.MEMBER
+    return roles, role if reach is None and (document.get("partnerId") or not tenant_ids) else Role.MEMBER
 
 
 def _earlier_fields(rights: Rights) -> Document:

@@ -15,18 +15,18 @@ BATCH = 500
 def _roles_of_users(database: Database[Document], keep_lock: KeepLock) -> None:
     """Add a role per tenant beside the single role for all tenants. The mapper reads and writes both forms."""
     users = database["users"]
-    while rows := list(users.find({"roles": {"$exists": False}}).limit(BATCH)):
+    while documents := list(users.find({"roles": {"$exists": False}}).limit(BATCH)):
         writes = [
             # a change made after the read has already written both forms
-            UpdateOne({"_id": row["_id"], "roles": {"$exists": False}}, {"$set": _new_fields(row)})
-            for row in rows
+            UpdateOne({"_id": document["_id"], "roles": {"$exists": False}}, {"$set": _new_fields(document)})
+            for document in documents
         ]
         users.bulk_write(writes, ordered=False)
         keep_lock()
 
 
-def _new_fields(row: Document) -> Document:
-    document = document_of(user_of(row))
+def _new_fields(stored: Document) -> Document:
+    document = document_of(user_of(stored))
     return {name: document[name] for name in ("roles", "partnerRole", "platformRole")}
 
 

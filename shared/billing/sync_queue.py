@@ -48,26 +48,26 @@ class BillingSyncQueue:
     """Claims due subscriptions for one sync each, under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["subscriptions"]
-        self._queue = LeaseQueue(self._rows, due_field="lookAt", claim_field="lookToken")
+        self._subscriptions = database["subscriptions"]
+        self._queue = LeaseQueue(self._subscriptions, due_field="lookAt", claim_field="lookToken")
 
     def request(self, stripe_subscription_id: str) -> bool:
         """Make a sync due now. False when no record has this id."""
         with translate_errors():
-            done = self._rows.update_many({"stripeSubscriptionId": stripe_subscription_id}, _REQUESTED)
+            done = self._subscriptions.update_many({"stripeSubscriptionId": stripe_subscription_id}, _REQUESTED)
         return done.matched_count > 0
 
     def request_within(self, subscription_id: str, session: Transaction) -> None:
         """Make a sync due when the transaction commits."""
-        self._rows.update_one({"_id": ObjectId(subscription_id)}, _REQUESTED, session=session)
+        self._subscriptions.update_one({"_id": ObjectId(subscription_id)}, _REQUESTED, session=session)
 
     def claim(self, lease_seconds: float) -> SyncClaim | None:
         """Claim the subscription that has been due longest."""
         lease = self._queue.claim(lease_seconds, changes={"lookAttempts": {"$add": ["$lookAttempts", 1]}})
         if lease is None:
             return None
-        row = lease.row
-        return SyncClaim(subscription_of(row), row["lookNumber"], row["lookAttempts"], lease.token)
+        document = lease.document
+        return SyncClaim(subscription_of(document), document["lookNumber"], document["lookAttempts"], lease.token)
 
     def end(self, claim: SyncClaim, session: Transaction | None = None) -> bool:
         """End a sync until the next request. False when another process took over, or a sync was requested since."""

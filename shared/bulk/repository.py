@@ -47,7 +47,7 @@ class BulkOperationRepository:
     """Reads and writes bulk operations; claims their tenants one by one under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["bulk_operations"]
+        self._operations = database["bulk_operations"]
         self._items = database["bulk_items"]
         self._queue = LeaseQueue(self._items)
 
@@ -70,10 +70,12 @@ class BulkOperationRepository:
             kept = seconds_from_now(DRY_RUN_KEPT.total_seconds())
             pipeline = upsert_pipeline(document, createdAt="$$NOW", expiresAt=kept)
             after = ReturnDocument.AFTER
-            made = required(self._rows.find_one_and_update({"_id": key}, pipeline, upsert=True, return_document=after))
+            made = required(
+                self._operations.find_one_and_update({"_id": key}, pipeline, upsert=True, return_document=after)
+            )
             for first in range(0, len(targets), BATCH):
-                rows = [_item_row(made, target) for target in targets[first : first + BATCH]]
-                self._items.insert_many(rows, ordered=False)
+                documents = [_item_document(made, target) for target in targets[first : first + BATCH]]
+                self._items.insert_many(documents, ordered=False)
         found = self.find(str(key))
         if found is None:
             raise LookupError("a written document was not found")
@@ -86,8 +88,8 @@ class BulkOperationRepository:
         """
         key = object_id(bulk_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key}) if key else None
-            if row is None:
+            document = self._operations.find_one({"_id": key}) if key else None
+            if document is None:
                 return None
             counted = {"$group": {"_id": "$status", "count": {"$sum": 1}}}
             counts = {
@@ -98,12 +100,12 @@ class BulkOperationRepository:
             refused = list(self._items.find({**shown, "status": ItemStatus.REFUSED}).limit(MAX_NAMED))
             others = list(self._items.find({**shown, "status": {"$ne": ItemStatus.REFUSED}}).limit(MAX_NAMED))
         named = [_item(one) for one in (*refused, *others)[:MAX_NAMED]]
-        return replace(_bulk(row), counts=counts, named=named)
+        return replace(_bulk(document), counts=counts, named=named)
 
     def targets(self, bulk_id: str) -> list[Target]:
         """Return all tenants that a dry run found."""
         with translate_errors():
-            return [_item(row).target for row in self._items.find({"bulkId": ObjectId(bulk_id)})]
+            return [_item(document).target for document in self._items.find({"bulkId": ObjectId(bulk_id)})]
 
     def start(self, bulk_id: str, tenant_ids: TenantIds, session: Transaction) -> bool:
         """Start a dry run. False when it was started before or has expired.
@@ -114,7 +116,7 @@ class BulkOperationRepository:
         kept = {"expiresAt": seconds_from_now(RETENTION.total_seconds())}
         fields = {"status": BulkStatus.RUNNING, "startedAt": "$$NOW", **kept}
         startable = {"_id": key, "status": BulkStatus.DRY_RUN, "$expr": {"$gt": ["$expiresAt", "$$NOW"]}}
-        done = self._rows.update_one(startable, [{"$set": fields}], session=session)
+        done = self._operations.update_one(startable, [{"$set": fields}], session=session)
         if done.modified_count:
             self._items.update_many({"bulkId": key}, [{"$set": kept}], session=session)
         if done.modified_count and tenant_ids is not None:
@@ -128,14 +130,16 @@ class BulkOperationRepository:
     def running(self) -> list[str]:
         """Return the ids of running bulk operations, oldest first."""
         with translate_errors():
-            rows = self._rows.find({"status": BulkStatus.RUNNING}, {"_id": 1}, hint="running").sort("_id", ASCENDING)
-            return [str(row["_id"]) for row in rows]
+            documents = self._operations.find({"status": BulkStatus.RUNNING}, {"_id": 1}, hint="running").sort(
+                "_id", ASCENDING
+            )
+            return [str(document["_id"]) for document in documents]
 
     def claim(self, bulk_id: str, lease_seconds: float) -> Item | None:
         """Claim the next pending tenant of a bulk operation."""
         pending = {"bulkId": ObjectId(bulk_id), "status": ItemStatus.PENDING}
         lease = self._queue.claim(lease_seconds, pending)
-        return _item(lease.row) if lease else None
+        return _item(lease.document) if lease else None
 
     def record(self, item: Item, status: ItemStatus, detail: str | None) -> None:
         """Record the result for a claimed tenant."""
@@ -149,7 +153,7 @@ class BulkOperationRepository:
         waiting = self._items.find_one({"bulkId": key, "status": ItemStatus.PENDING}, {"_id": 1}, session=session)
         if waiting is not None:
             return False
-        done = self._rows.update_one(
+        done = self._operations.update_one(
             {"_id": key, "status": BulkStatus.RUNNING},
             [{"$set": {"status": BulkStatus.FINISHED, "finishedAt": "$$NOW"}}],
             session=session,
@@ -157,7 +161,7 @@ class BulkOperationRepository:
         return done.modified_count == 1
 
 
-def _item_row(bulk: Document, target: Target) -> Document:
+def _item_document(bulk: Document, target: Target) -> Document:
     return {
         "bulkId": bulk["_id"],
         "expiresAt": bulk["expiresAt"],

@@ -17,28 +17,28 @@ WRITE_SECONDS, BATCH_SECONDS = 1.0, 10.0
 
 
 def update_unlocked(
-    rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
+    collection: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
 ) -> None:
     """Update the documents that meet the condition: in one write, or one by one when one of them is locked.
 
     Documents that stay locked, or are not reached in time, stay as they are. Raises StoreUnavailable.
     """
     with translate_errors():
-        if _is_updated_in_time(rows, keys, condition, update):
+        if _is_updated_in_time(collection, keys, condition, update):
             return
         deadline = time.monotonic() + BATCH_SECONDS
         for key in keys:
             if time.monotonic() > deadline:
                 return
-            _is_updated_in_time(rows, [key], condition, update)
+            _is_updated_in_time(collection, [key], condition, update)
 
 
 def _is_updated_in_time(
-    rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
+    collection: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
 ) -> bool:
     try:
         with pymongo.timeout(WRITE_SECONDS):
-            rows.update_many({"_id": {"$in": list(keys)}, **condition}, update)
+            collection.update_many({"_id": {"$in": list(keys)}, **condition}, update)
     except PyMongoError as problem:
         if not problem.timeout:
             raise

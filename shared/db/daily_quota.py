@@ -27,7 +27,7 @@ class DailyQuota:
     """Counts uses by atomic writes."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["allowances"]
+        self._quotas = database["allowances"]
 
     def take(self, name: str, most: int, seconds: float, session: Transaction) -> bool:
         """Count one use. False when the last `seconds` hold `most` uses and no extra ones are left."""
@@ -41,30 +41,30 @@ class DailyQuota:
             "heldSince": None,
         }
         self._begin(name, session)
-        return self._rows.update_one(left, [{"$set": taken}], session=session).matched_count == 1
+        return self._quotas.update_one(left, [{"$set": taken}], session=session).matched_count == 1
 
     def mark_exhausted(self, name: str, session: Transaction) -> bool:
         """Record that a use was refused. False when that is on record already."""
         self._begin(name, session)
         fresh = {"_id": name, "heldSince": None}
-        return self._rows.update_one(fresh, [{"$set": {"heldSince": "$$NOW"}}], session=session).matched_count == 1
+        return self._quotas.update_one(fresh, [{"$set": {"heldSince": "$$NOW"}}], session=session).matched_count == 1
 
     def add_extra(self, name: str, count: int, seconds: float, session: Transaction) -> QuotaState:
         """Allow `count` more uses beyond the limit."""
         more = {"extra": {"$add": [{"$ifNull": ["$extra", 0]}, count]}, "taken": _recent(seconds)}
-        row = self._rows.find_one_and_update(
+        document = self._quotas.find_one_and_update(
             {"_id": name}, [{"$set": more}], upsert=True, return_document=ReturnDocument.AFTER, session=session
         )
-        return _state(required(row))
+        return _state(required(document))
 
     def find(self, name: str, seconds: float) -> QuotaState:
         """Return the state of a quota with a span of `seconds`."""
         with translate_errors():
-            found = list(self._rows.aggregate([{"$match": {"_id": name}}, {"$set": {"taken": _recent(seconds)}}]))
+            found = list(self._quotas.aggregate([{"$match": {"_id": name}}, {"$set": {"taken": _recent(seconds)}}]))
         return _state(found[0]) if found else QuotaState()
 
     def _begin(self, name: str, session: Transaction) -> None:
-        self._rows.update_one({"_id": name}, {"$setOnInsert": {"taken": []}}, upsert=True, session=session)
+        self._quotas.update_one({"_id": name}, {"$setOnInsert": {"taken": []}}, upsert=True, session=session)
 
 
 def _recent(seconds: float) -> Document:
@@ -72,5 +72,5 @@ def _recent(seconds: float) -> Document:
     return {"$filter": {"input": {"$ifNull": ["$taken", []]}, "as": "one", "cond": since}}
 
 
-def _state(row: Document) -> QuotaState:
-    return QuotaState(len(row.get("taken") or []), row.get("extra", 0), row.get("heldSince"))
+def _state(document: Document) -> QuotaState:
+    return QuotaState(len(document.get("taken") or []), document.get("extra", 0), document.get("heldSince"))

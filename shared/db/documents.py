@@ -83,19 +83,19 @@ def object_id(text: str) -> ObjectId | None:
 
 
 def find_by_id(
-    rows: Collection[Document], id_: str, session: Transaction | None = None, projection: Document | None = None
+    collection: Collection[Document], id_: str, session: Transaction | None = None, projection: Document | None = None
 ) -> Document | None:
     """Return the document with this id; None if there is none or the text is not an id. Raises StoreUnavailable."""
     key = object_id(id_)
     with translate_errors():
-        return rows.find_one({"_id": key}, projection, session=session) if key else None
+        return collection.find_one({"_id": key}, projection, session=session) if key else None
 
 
-def required(row: Document | None) -> Document:
+def required(document: Document | None) -> Document:
     """Return the document of a write that always matches. Raises LookupError if it did not, which is a bug."""
-    if row is None:
+    if document is None:
         raise LookupError("a document that must exist was not found")
-    return row
+    return document
 
 
 def upsert_pipeline(document: Mapping[str, Any], **times: Any) -> list[Document]:
@@ -107,31 +107,31 @@ def upsert_pipeline(document: Mapping[str, Any], **times: Any) -> list[Document]
     return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
 
 
-def insert(rows: Collection[Document], documents: Sequence[Document], session: Transaction) -> None:
+def insert(collection: Collection[Document], documents: Sequence[Document], session: Transaction) -> None:
     """Insert documents as part of a transaction. Raises DuplicateKeyError.
 
     It runs the database command directly: the driver's methods need 25 % more time for the retry of a single write,
     which is useless here, because a transaction is retried as a whole.
     """
-    reply = rows.database.command({"insert": rows.name, "documents": documents}, session=session)
+    reply = collection.database.command({"insert": collection.name, "documents": documents}, session=session)
     for fault in reply.get("writeErrors", ()):
         kind = DuplicateKeyError if fault["code"] == DUPLICATE else WriteError
         raise kind(fault["errmsg"], fault["code"], fault)
 
 
 def insert_record(
-    rows: Collection[Document], document: Document, session: Transaction, at: datetime | None = None
+    collection: Collection[Document], document: Document, session: Transaction, at: datetime | None = None
 ) -> Document:
     """Insert a record with `createdAt` and `updatedAt`, and return its document. Raises DuplicateKeyError.
 
     `at`: time by the database's clock, if the caller has read it; then a cheaper plain insert is used.
     """
     if at is not None:
-        row = {**document, "createdAt": at, "updatedAt": at}
-        insert(rows, [row], session)
-        return row
+        stored = {**document, "createdAt": at, "updatedAt": at}
+        insert(collection, [stored], session)
+        return stored
     return required(
-        rows.find_one_and_update(
+        collection.find_one_and_update(
             {"_id": document["_id"]},
             upsert_pipeline(document, createdAt="$$NOW", updatedAt="$$NOW"),
             upsert=True,
@@ -141,12 +141,12 @@ def insert_record(
     )
 
 
-def update_record(rows: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
+def update_record(collection: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
     """Update a record (see `versioned_update`) and return its document. Raises DuplicateKeyError."""
-    row = rows.find_one_and_update(
+    document = collection.find_one_and_update(
         {"_id": ObjectId(id_)}, versioned_update(fields), return_document=ReturnDocument.AFTER, session=session
     )
-    return required(row)
+    return required(document)
 
 
 def seconds_from_now(seconds: float) -> Document:
@@ -165,11 +165,11 @@ def literals(fields: Mapping[str, Any]) -> Document:
 
 
 def newest_page(
-    rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
+    collection: Collection[Document], conditions: list[Document], limit: int, after: str | None
 ) -> tuple[list[Document], str | None]:
     """Return a page of documents, newest first, and the cursor of the next page (None: the last page)."""
     with translate_errors():
-        found = list(rows.find(page_condition(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
+        found = list(collection.find(page_condition(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
     return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
 
 

@@ -42,31 +42,33 @@ class IdempotencyRepository:
     """Reads and writes idempotency keys by atomic writes."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["idempotency"]
+        self._keys = database["idempotency"]
 
     def begin(self, key: str, fingerprint: str) -> IdempotencyClaim | StoredResponse:
         """Claim a new key, or return the response stored for it. Raises KeyReused, KeyInProgress."""
         token = secrets.token_hex(8)
-        row = self._taken(key, fingerprint, token)
-        if row["fingerprint"] != fingerprint:
+        document = self._taken(key, fingerprint, token)
+        if document["fingerprint"] != fingerprint:
             raise KeyReused
-        if row["token"] == token:
+        if document["token"] == token:
             return IdempotencyClaim(key, token)
-        if "status" not in row:
+        if "status" not in document:
             raise KeyInProgress
-        return StoredResponse(row["status"], row["headers"], bytes(row["body"]), tuple(row.get("rights", ())))
+        return StoredResponse(
+            document["status"], document["headers"], bytes(document["body"]), tuple(document.get("rights", ()))
+        )
 
     def keep(self, claim: IdempotencyClaim, response: StoredResponse) -> None:
         """Store the response. A claim whose lease has ended stores nothing."""
         fields: Document = {"status": response.status, "headers": dict(response.headers), "body": response.body}
         fields["rights"] = list(response.rights)
         with translate_errors():
-            self._rows.update_one({"_id": claim.key, "token": claim.token}, {"$set": fields})
+            self._keys.update_one({"_id": claim.key, "token": claim.token}, {"$set": fields})
 
     def release(self, claim: IdempotencyClaim) -> None:
         """Free the key at once, because the request changed nothing."""
         with translate_errors():
-            self._rows.delete_one({"_id": claim.key, "token": claim.token})
+            self._keys.delete_one({"_id": claim.key, "token": claim.token})
 
     def _taken(self, key: str, fingerprint: str, token: str) -> Document:
         new = {"_id": key, "fingerprint": fingerprint, "token": token}
@@ -86,10 +88,10 @@ class IdempotencyRepository:
         with translate_errors():
             for _ in range(2):
                 try:
-                    row = self._rows.find_one_and_update(
+                    document = self._keys.find_one_and_update(
                         {"_id": key}, pipeline, upsert=True, return_document=ReturnDocument.AFTER
                     )
                 except DuplicateKeyError:  # another first request inserted the document at the same time
                     continue
-                return required(row)
+                return required(document)
         raise KeyInProgress

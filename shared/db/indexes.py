@@ -22,7 +22,7 @@ class IndexConflict(Exception):
     """An index that is in the way of a required one may be a rule of somebody; the message says how to drop it."""
 
 
-def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
+def make_indexes(collection: Collection[Document], indexes: Sequence[IndexModel]) -> None:
     """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing.
 
     An index with the same definition as a required one is replaced, and so is one with its name, unless it is unique.
@@ -30,36 +30,36 @@ def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> N
     """
     with translate_errors():
         try:
-            rows.create_indexes(indexes, commitQuorum="majority")
+            collection.create_indexes(indexes, commitQuorum="majority")
         except OperationFailure as failure:
             if failure.code not in _CONFLICT_CODES:
                 raise
             for index in indexes:
-                _make_or_replace(rows, index, {one.document["name"] for one in indexes})
+                _make_or_replace(collection, index, {one.document["name"] for one in indexes})
 
 
-def _make_or_replace(rows: Collection[Document], index: IndexModel, required: set[str]) -> None:
+def _make_or_replace(collection: Collection[Document], index: IndexModel, required: set[str]) -> None:
     try:
-        rows.create_indexes([index], commitQuorum="majority")
+        collection.create_indexes([index], commitQuorum="majority")
     except OperationFailure as failure:
         if failure.code not in _CONFLICT_CODES:
             raise
     else:
         return
     wanted = index.document
-    for name, existing in rows.index_information().items():
+    for name, existing in collection.index_information().items():
         has_its_keys = existing["key"] == list(wanted["key"].items())
         if name != wanted["name"] and (name in required or not has_its_keys or _filter(existing) != _filter(wanted)):
             continue
         if existing.get("unique") or wanted.get("unique"):
             raise IndexConflict(
-                f"The index {name} of the collection {rows.name} is in the way of {wanted['name']}, which the platform "
-                f'needs. Drop it in the shell of MongoDB: db.{rows.name}.dropIndex("{name}"). The platform then makes '
-                "its own within seconds."
+                f"The index {name} of the collection {collection.name} is in the way of {wanted['name']}, which the "
+                f'platform needs. Drop it in the shell of MongoDB: db.{collection.name}.dropIndex("{name}"). '
+                "The platform then makes its own within seconds."
             )
-        log.warning("index.replaced", collection=rows.name, existing=name, index=wanted["name"])
-        rows.drop_index(name)
-    rows.create_indexes([index], commitQuorum="majority")
+        log.warning("index.replaced", collection=collection.name, existing=name, index=wanted["name"])
+        collection.drop_index(name)
+    collection.create_indexes([index], commitQuorum="majority")
 
 
 def _filter(index: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from shared.db.documents import Document, Transaction, seconds_from_now, transla
 class Lease:
     """A claimed document, as it is after the claim, and the token that proves the claim."""
 
-    row: Document
+    document: Document
     token: str
 
 
@@ -28,10 +28,10 @@ class LeaseQueue:
     """Claims and releases by atomic writes, so any number of processes may share a collection."""
 
     def __init__(
-        self, rows: Collection[Document], *, due_field: str = "dueAt", claim_field: str = "leaseToken"
+        self, collection: Collection[Document], *, due_field: str = "dueAt", claim_field: str = "leaseToken"
     ) -> None:
         """`due_field` holds the due time; a document without one is not in the queue. `claim_field` holds the token."""
-        self._rows = rows
+        self._collection = collection
         self._due = due_field
         self._token = claim_field
 
@@ -46,13 +46,13 @@ class LeaseQueue:
         is_due = {self._due: {"$type": "date"}, "$expr": {"$lte": [f"${self._due}", "$$NOW"]}}
         fields = {self._due: seconds_from_now(lease_seconds), self._token: token}
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._collection.find_one_and_update(
                 {**is_due, **(condition or {})},
                 [{"$set": {**(changes or {}), **fields}}],
                 sort=[(self._due, ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
-        return Lease(row, token) if row else None
+        return Lease(document, token) if document else None
 
     def release(self, held: Document, token: str, fields: Document, session: Transaction | None = None) -> bool:
         """Write the result of a claim and end its lease. False when the claim no longer holds; nothing is written then.
@@ -62,7 +62,7 @@ class LeaseQueue:
         """
         # a transaction is repeated by its caller, who must see the driver's error
         with translate_errors() if session is None else nullcontext():
-            done = self._rows.update_one(
+            done = self._collection.update_one(
                 {**held, self._token: token}, [{"$set": {self._token: None, **fields}}], session=session
             )
         return done.matched_count == 1

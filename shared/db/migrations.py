@@ -49,13 +49,13 @@ class Migrator:
         if numbers != sorted(set(numbers)):
             raise ValueError("migrations must have rising numbers")
         self._database = database
-        self._rows = database["migrations"]
+        self._applied = database["migrations"]
         self._migrations = migrations
 
     def applied(self) -> list[int]:
         """Return the numbers of migrations that were applied, in order."""
         with translate_errors():
-            return sorted(row["_id"] for row in self._rows.find({"_id": {"$type": "int"}}))
+            return sorted(document["_id"] for document in self._applied.find({"_id": {"$type": "int"}}))
 
     def run(self) -> list[int]:
         """Apply missing migrations and return their numbers; none while another process holds the lock.
@@ -90,7 +90,7 @@ class Migrator:
         with translate_errors():
             migration.apply(self._database, lambda: self._keep(token))
             self._keep(token)
-            self._rows.update_one(
+            self._applied.update_one(
                 {"_id": migration.number}, [{"$set": {"name": migration.name, "appliedAt": "$$NOW"}}], upsert=True
             )
         log.info("migration.applied", number=migration.number, name=migration.name)
@@ -100,17 +100,17 @@ class Migrator:
         taken = {"token": token, "until": seconds_from_now(LOCK_SECONDS)}
         kept = {name: {"$cond": [is_free, value, f"${name}"]} for name, value in taken.items()}
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._applied.find_one_and_update(
                 {"_id": _LOCK}, [{"$set": kept}], upsert=True, return_document=ReturnDocument.AFTER
             )
-        return bool(required(row)["token"] == token)
+        return bool(required(document)["token"] == token)
 
     def _keep(self, token: str) -> None:
         renewed = [{"$set": {"until": seconds_from_now(LOCK_SECONDS)}}]
         with translate_errors():
-            if self._rows.update_one({"_id": _LOCK, "token": token}, renewed).matched_count == 0:
+            if self._applied.update_one({"_id": _LOCK, "token": token}, renewed).matched_count == 0:
                 raise LockLost
 
     def _unlock(self, token: str) -> None:
         with translate_errors():
-            self._rows.delete_one({"_id": _LOCK, "token": token})
+            self._applied.delete_one({"_id": _LOCK, "token": token})

@@ -15,7 +15,7 @@ class RateLimiter:
     """Takes tokens by atomic writes."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["paces"]
+        self._buckets = database["paces"]
 
     def take(self, name: str, seconds: float) -> bool:
         """Take a token; one is added every `seconds`. False when none is left."""
@@ -23,14 +23,14 @@ class RateLimiter:
         following = {"$add": [{"$max": ["$nextAt", earliest]}, round(seconds * 1000)]}
         due = {"_id": name, "$expr": {"$lte": ["$nextAt", "$$NOW"]}}
         with translate_errors():
-            if self._rows.update_one(due, [{"$set": {"nextAt": following}}]).matched_count == 1:
+            if self._buckets.update_one(due, [{"$set": {"nextAt": following}}]).matched_count == 1:
                 return True
             return self._first(name, seconds)
 
     def _first(self, name: str, seconds: float) -> bool:
         fresh = {"_id": name, "nextAt": {"$exists": False}}
         try:
-            self._rows.update_one(fresh, [{"$set": {"nextAt": seconds_from_now(seconds)}}], upsert=True)
+            self._buckets.update_one(fresh, [{"$set": {"nextAt": seconds_from_now(seconds)}}], upsert=True)
         except DuplicateKeyError:
             return False  # another process took the first token
         return True

@@ -33,45 +33,45 @@ class DiagnosticsRepository:
     """Reads and writes runs; claims waiting ones under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["diagnostics"]
-        self._queue = LeaseQueue(self._rows)
+        self._runs = database["diagnostics"]
+        self._queue = LeaseQueue(self._runs)
 
     def insert(self, requested_by: str | None) -> Diagnosis:
         """Record a requested run."""
         document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
         times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(RETENTION_SECONDS)}
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            stored = self._runs.find_one_and_update(
                 {"_id": document["_id"]},
                 upsert_pipeline(document, **times),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-        return _diagnosis(required(row))
+        return _diagnosis(required(stored))
 
     def find(self, run_id: str) -> Diagnosis | None:
         key = object_id(run_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key}) if key else None
-        return _diagnosis(row) if row else None
+            document = self._runs.find_one({"_id": key}) if key else None
+        return _diagnosis(document) if document else None
 
     def latest(self) -> Diagnosis | None:
         """Return the newest run that has finished."""
         with translate_errors():
-            row = self._rows.find_one({"status": RunStatus.FINISHED}, sort=[("_id", DESCENDING)])
-        return _diagnosis(row) if row else None
+            document = self._runs.find_one({"status": RunStatus.FINISHED}, sort=[("_id", DESCENDING)])
+        return _diagnosis(document) if document else None
 
     def claim(self) -> str | None:
         """Claim the run that has been waiting longest; return its id."""
         lease = self._queue.claim(LEASE, changes={"status": RunStatus.RUNNING})
-        return str(lease.row["_id"]) if lease else None
+        return str(lease.document["_id"]) if lease else None
 
     def finish(self, run_id: str, checks: Sequence[Check]) -> None:
         """Record the checks of a run, whichever scheduler made them: two of one run say the same."""
         fields = {"status": RunStatus.FINISHED, "dueAt": None, "finishedAt": "$$NOW"}
-        rows = [vars(check) for check in checks]
+        documents = [vars(check) for check in checks]
         with translate_errors():
-            self._rows.update_one({"_id": ObjectId(run_id)}, [{"$set": {**fields, "checks": {"$literal": rows}}}])
+            self._runs.update_one({"_id": ObjectId(run_id)}, [{"$set": {**fields, "checks": {"$literal": documents}}}])
 
 
 _diagnosis = mapper(Diagnosis)

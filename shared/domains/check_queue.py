@@ -33,8 +33,8 @@ class DomainCheckQueue:
     """Claims due domains for one check each, under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["domains"]
-        self._queue = LeaseQueue(self._rows)
+        self._domains = database["domains"]
+        self._queue = LeaseQueue(self._domains)
 
     def claim(self, lease_seconds: float) -> DomainClaim | None:
         """Claim the domain that has been due longest; requested checks come first (see REQUESTED_CHECK_PRIORITY)."""
@@ -42,8 +42,10 @@ class DomainCheckQueue:
         lease = self._queue.claim(lease_seconds, changes=changes)
         if lease is None:
             return None
-        row = lease.row
-        return DomainClaim(domain_of(row), row["claimedAt"], lease.token, row["requestId"] or f"domain-{lease.token}")
+        document = lease.document
+        return DomainClaim(
+            domain_of(document), document["claimedAt"], lease.token, document["requestId"] or f"domain-{lease.token}"
+        )
 
     def record(
         self, claim: DomainClaim, domain: TenantDomain, wait: float, reconcile: bool, session: Transaction
@@ -62,10 +64,10 @@ class DomainCheckQueue:
         if reconcile:
             fields["reconcileDueAt"] = "$$NOW"
         # the new state is needed, so this is a find and update instead of the queue's release
-        row = self._rows.find_one_and_update(
+        document = self._domains.find_one_and_update(
             {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token},
             [{"$set": fields}],
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return domain_of(row) if row else None
+        return domain_of(document) if document else None

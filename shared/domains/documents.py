@@ -14,7 +14,7 @@ SEEN_VALUES = 5
 SEEN_LENGTH = 500
 
 
-def new_row(tenant_id: str, slug: str, name: str, is_proof_required: bool) -> Document:
+def new_document(tenant_id: str, slug: str, name: str, is_proof_required: bool) -> Document:
     """Return the document of a new domain, without its times."""
     return {
         "tenantId": tenant_id,
@@ -47,14 +47,14 @@ def check_fields(domain: TenantDomain) -> Document:
         "verifiedAt": ownership.verified_at,
         "proofLostAt": ownership.proof_lost_at,
         "since": domain.since,
-        "checks": [_sighting_row(one) for one in domain.sightings],
+        "checks": [_sighting_document(one) for one in domain.sightings],
         "checkedAt": domain.checked_at,
         "fault": domain.fault,
         "faults": domain.faults,
     }
 
 
-def _sighting_row(sighting: Sighting) -> Document:
+def _sighting_document(sighting: Sighting) -> Document:
     check = sighting.check
     return {
         "name": check.record.name,
@@ -71,10 +71,10 @@ domain_of = mapper(
     TenantDomain,
     name="domain",
     # nobody has asked for the proof of a domain that is not watched, so its time does not run
-    ownership=mapper(Ownership, asked_at=lambda row: row["askedAt"] or row["createdAt"]),
-    since=lambda row: row["since"] or row["createdAt"],
+    ownership=mapper(Ownership, asked_at=lambda document: document["askedAt"] or document["createdAt"]),
+    since=lambda document: document["since"] or document["createdAt"],
     sightings=each("checks", _sighting),
-    is_watched=lambda row: row["askedAt"] is not None,
+    is_watched=lambda document: document["askedAt"] is not None,
     # absent in documents of earlier versions: domains that were there before the rule need no proof
     is_proof_required="proofRequired",
 )

@@ -21,7 +21,7 @@ from shared.db.documents import (
     seconds_from_now,
     translate_errors,
 )
-from shared.domains.documents import check_fields, domain_of, new_row
+from shared.domains.documents import check_fields, domain_of, new_document
 from shared.domains.model import TenantDomain, Terms
 from shared.domains.verification import DomainState
 from shared.tenants.model import Tenant
@@ -62,15 +62,16 @@ class DomainRepository:
     """Reads and writes domains."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["domains"]
+        self._domains = database["domains"]
         self._tenants = database["tenants"]
         self._families = database["domainFamilies"]
 
     def prune(self, tenant: Tenant, session: Transaction) -> list[str]:
         """Delete domains that the tenant no longer has. Return the names of its domains that have no document yet."""
         names = list(tenant.domains)
-        self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
-        kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
+        self._domains.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
+        documents = self._domains.find({"tenantId": tenant.id}, {"domain": 1}, session=session)
+        kept = {document["domain"] for document in documents}
         return [one for one in names if one not in kept]
 
     def add(self, tenant: Tenant, names: Sequence[str], terms: Terms, at: datetime, session: Transaction) -> None:
@@ -79,14 +80,11 @@ class DomainRepository:
             if registrable_domain(one) not in (None, family(one)):  # else `_near` knows it
                 change = {"$addToSet": {"registrable": registrable_domain(one)}}
                 self._families.update_one({"_id": family(one)}, change, upsert=True, session=session)
-        times = _times(at, terms.first_check)
-        rows = [
-            {"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one, terms.is_proof_required), **times}
-            for one in names
-        ]
+        times, is_required = _times(at, terms.first_check), terms.is_proof_required
+        new = [{"_id": ObjectId(), **new_document(tenant.id, tenant.slug, one, is_required), **times} for one in names]
         try:
-            if rows:
-                insert(self._rows, rows, session)
+            if new:
+                insert(self._domains, new, session)
         except DuplicateKeyError:
             raise DomainTaken from None
 
@@ -99,56 +97,57 @@ class DomainRepository:
         near: set[str] = set()
         for name in sorted(names, key=family):
             change, key = {"$inc": {"additions": 1}}, {"_id": family(name)}
-            row = self._families.find_one_and_update(key, change, upsert=True, session=session)
-            near |= _near(name, row)
-        others = self._rows.find(
+            document = self._families.find_one_and_update(key, change, upsert=True, session=session)
+            near |= _near(name, document)
+        others = self._domains.find(
             {"registrable": {"$in": sorted(near)}, "tenantId": {"$ne": tenant_id}}, {"domain": 1}, session=session
         )
-        if any(overlaps(row["domain"], one) for row in others for one in names):
+        if any(overlaps(document["domain"], one) for document in others for one in names):
             raise DomainOverlaps
 
     def is_free(self, name: str, *, may_overlap: bool) -> bool:
         """Return whether no tenant has the domain, nor, unless it may overlap, a parent or subdomain of it."""
         with translate_errors():
             near = _near(name, self._families.find_one({"_id": family(name)}))
-            others = [row["domain"] for row in self._rows.find({"registrable": {"$in": sorted(near)}}, {"domain": 1})]
+            documents = self._domains.find({"registrable": {"$in": sorted(near)}}, {"domain": 1})
+            others = [document["domain"] for document in documents]
         return not any(other == name or (not may_overlap and overlaps(other, name)) for other in others)
 
-    def complete_rows(self, *, is_always_required: bool) -> None:
+    def complete_documents(self, *, is_always_required: bool) -> None:
         """Add `registrable` and `proofRequired` to documents of earlier versions.
 
         `is_always_required`: every domain needs a proof, so those for which a proof was requested still need one.
         Domains from before the rule need none.
         """
         with translate_errors():
-            for row in self._rows.find({"registrable": {"$exists": False}}, {"domain": 1, "askedAt": 1}):
+            for document in self._domains.find({"registrable": {"$exists": False}}, {"domain": 1, "askedAt": 1}):
                 fields = {
-                    "registrable": registrable_domain(row["domain"]) or row["domain"],
-                    "proofRequired": is_always_required and row.get("askedAt") is not None,
+                    "registrable": registrable_domain(document["domain"]) or document["domain"],
+                    "proofRequired": is_always_required and document.get("askedAt") is not None,
                 }
-                self._rows.update_one({"_id": row["_id"], "registrable": {"$exists": False}}, {"$set": fields})
+                self._domains.update_one({"_id": document["_id"], "registrable": {"$exists": False}}, {"$set": fields})
 
     def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
         """Return a tenant's domains by name."""
         with translate_errors():
-            return {row["domain"]: domain_of(row) for row in self._rows.find({"tenantId": tenant_id})}
+            return {document["domain"]: domain_of(document) for document in self._domains.find({"tenantId": tenant_id})}
 
     def find(self, tenant_id: str, name: str, session: Transaction | None = None) -> TenantDomain | None:
         with translate_errors():
-            row = self._rows.find_one({"tenantId": tenant_id, "domain": name}, session=session)
-        return domain_of(row) if row else None
+            document = self._domains.find_one({"tenantId": tenant_id, "domain": name}, session=session)
+        return domain_of(document) if document else None
 
     def unproven_of(self, tenant_id: str, *, is_always_required: bool) -> frozenset[str]:
         """Return the names of a tenant's domains that need a proof and have none: their mail waits.
 
-        `is_always_required`: see `complete_rows`.
+        `is_always_required`: see `complete_documents`.
         """
         must: list[Document] = [{"proofRequired": True}]
         if is_always_required:
             must.append({"proofRequired": {"$exists": False}, "askedAt": {"$type": "date"}})
         condition = {"tenantId": tenant_id, "$or": must, "state": {"$nin": list(PROVEN)}}
         with translate_errors():
-            return frozenset(row["domain"] for row in self._rows.find(condition, {"domain": 1}))
+            return frozenset(document["domain"] for document in self._domains.find(condition, {"domain": 1}))
 
     # -- requested checks
 
@@ -170,14 +169,15 @@ class DomainRepository:
 
     def restart(self, domain: TenantDomain, session: Transaction) -> None:
         """Write the state of a domain after a request."""
-        self._rows.update_one({"_id": ObjectId(domain.id)}, [{"$set": literals(check_fields(domain))}], session=session)
+        fields = literals(check_fields(domain))
+        self._domains.update_one({"_id": ObjectId(domain.id)}, [{"$set": fields}], session=session)
 
-    def rest_needed(self, domain_id: str, pause: float) -> float:
+    def seconds_to_wait(self, domain_id: str, pause: float) -> float:
         """Return the seconds until `pause` has passed since the latest check began; 0 or less when it has."""
         waiting = {"$subtract": [{"$add": ["$claimedAt", round(pause * 1000)]}, "$$NOW"]}
         with translate_errors():
-            rows = self._rows.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
-            return next(((row["wait"] or 0) / 1000 for row in rows), 0.0)
+            found = self._domains.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
+            return next(((one["wait"] or 0) / 1000 for one in found), 0.0)
 
     # -- reconciles after a proof
 
@@ -185,8 +185,8 @@ class DomainRepository:
         """Return ids of tenants whose reconcile is due because a domain was proven."""
         condition = {"reconcileDueAt": {"$type": "date"}, "$expr": {"$lte": ["$reconcileDueAt", "$$NOW"]}}
         with translate_errors():
-            rows = self._rows.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
-            return list(dict.fromkeys(row["tenantId"] for row in rows))
+            documents = self._domains.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
+            return list(dict.fromkeys(document["tenantId"] for document in documents))
 
     def take_reconcile(self, tenant_id: str, session: Transaction) -> bool:
         """Claim the due reconcile of a tenant. False when another process did."""
@@ -199,45 +199,47 @@ class DomainRepository:
 
     def _set_waiting(self, tenant_id: str, until: Any, session: Transaction | None) -> int:
         condition = {"tenantId": tenant_id, "reconcileDueAt": {"$type": "date"}}
-        done = self._rows.update_many(condition, [{"$set": {"reconcileDueAt": until}}], session=session)
+        done = self._domains.update_many(condition, [{"$set": {"reconcileDueAt": until}}], session=session)
         return done.modified_count
 
     # -- at the start
 
-    def tenants_without_rows(self) -> list[str]:
+    def tenants_without_documents(self) -> list[str]:
         """Return ids of tenants from a version without documents for domains."""
-        found = {"from": "domains", "localField": "domains", "foreignField": "domain", "as": "rows"}
+        found = {"from": "domains", "localField": "domains", "foreignField": "domain", "as": "documents"}
         pipeline: list[Document] = [
             {"$match": {"domains.0": {"$exists": True}, "purgedAt": {"$exists": False}}},
             {"$lookup": found},
-            {"$match": {"$expr": {"$lt": [{"$size": "$rows"}, {"$size": "$domains"}]}}},
+            {"$match": {"$expr": {"$lt": [{"$size": "$documents"}, {"$size": "$domains"}]}}},
             {"$project": {"_id": 1}},
         ]
         with translate_errors():
-            return [str(row["_id"]) for row in self._tenants.aggregate(pipeline)]
+            return [str(document["_id"]) for document in self._tenants.aggregate(pipeline)]
 
     def watch_all(self, within: float) -> int:
         """Begin regular checks of all domains, the first ones spread over `within` seconds. Return how many began."""
         spread = {"$add": ["$$NOW", {"$multiply": [{"$rand": {}}, round(within * 1000)]}]}
         with translate_errors():
             fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
-            return self._rows.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
+            return self._domains.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
 
     # -- at the end
 
     def stop_checks(self, tenant_id: str, session: Transaction) -> None:
         """Stop the checks of a purged tenant's domains; the domains stay reserved."""
         fields = {"dueAt": None, "requestedAt": None, "reconcileDueAt": None, "leaseToken": None, "leaseUntil": None}
-        self._rows.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
+        self._domains.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
 
     def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
-        row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
-        return domain_of(row) if row else None
+        document = self._domains.find_one_and_update(
+            condition, pipeline, return_document=ReturnDocument.AFTER, session=session
+        )
+        return domain_of(document) if document else None
 
 
-def _near(name: str, row: Document | None) -> set[str]:
+def _near(name: str, document: Document | None) -> set[str]:
     """Return the family's registrable domains that overlap the name: several, if a suffix lies below one of them."""
-    known = row.get("registrable", ()) if row else ()
+    known = document.get("registrable", ()) if document else ()
     return {family(name), registrable_domain(name) or name} | {one for one in known if overlaps(one, name)}
 
 

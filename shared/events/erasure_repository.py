@@ -62,11 +62,11 @@ class ErasureRepository:
         """Return the traces in events about the user; None when there is no such event."""
         fields = {f"{side}.{field}": 1 for side in _SIDES for field in ("email", "tenantIds")}
         with translate_errors():
-            rows = list(self._events.find(_about(user_id), fields))
-        sides = [row.get(side) or {} for row in rows for side in _SIDES]
+            documents = list(self._events.find(_about(user_id), fields))
+        sides = [document.get(side) or {} for document in documents for side in _SIDES]
         addresses = frozenset(side["email"] for side in sides if side.get("email"))
         tenant_ids = frozenset(one for side in sides for one in side.get("tenantIds") or ())
-        return Traces(addresses, tenant_ids) if rows else None
+        return Traces(addresses, tenant_ids) if documents else None
 
     def erase_events_about(self, user_id: str, session: Transaction) -> int:
         """Erase the data in events about the user, and return how many changed. The traces are lost with it."""
@@ -91,12 +91,12 @@ class ErasureRepository:
             owned = {"search": {"$in": known}, "owner.email": exact}
             billed = {"billingInfo.email": exact}
             naming = list(self._tenant_events(exact))
-            touched = {*traces.tenant_ids, *(row["tenantId"] for row in naming)}
-            touched |= {str(row["_id"]) for row in self._tenants.find({"$or": [owned, billed]}, {"_id": 1})}
+            touched = {*traces.tenant_ids, *(document["tenantId"] for document in naming)}
+            touched |= {str(document["_id"]) for document in self._tenants.find({"$or": [owned, billed]}, {"_id": 1})}
             self._erase_in_sentences(touched, within)
             # last: a repeated call finds the tenants by these events
-            for row in naming:
-                self._events.update_one({"_id": row["_id"]}, {"$set": _erased_fields(row, exact)})
+            for document in naming:
+                self._events.update_one({"_id": document["_id"]}, {"$set": _erased_fields(document, exact)})
             return Erased(len(naming), self._slugs(owned), self._slugs(billed), tuple(sorted(shared)))
 
     def _addresses_of_others(self, user_id: str, addresses: list[str]) -> set[str]:
@@ -104,11 +104,11 @@ class ErasureRepository:
         if not addresses:
             return set()
         exact, other = _exact(addresses), {"_id": {"$ne": ObjectId(user_id)}}
-        found = {row["email"].lower() for row in self._users.find({"email": exact, **other}, {"email": 1})}
+        found = {document["email"].lower() for document in self._users.find({"email": exact, **other}, {"email": 1})}
         owned = {"search": {"$in": addresses}, "owner.email": exact, "ownerSubject": {"$type": "string"}}
-        for row in self._tenants.find(owned, {"owner.email": 1, "ownerSubject": 1}):
-            if self._users.find_one({"authentikSubjectId": row["ownerSubject"], **other}, {"_id": 1}):
-                found.add(row["owner"]["email"].lower())
+        for document in self._tenants.find(owned, {"owner.email": 1, "ownerSubject": 1}):
+            if self._users.find_one({"authentikSubjectId": document["ownerSubject"], **other}, {"_id": 1}):
+                found.add(document["owner"]["email"].lower())
         return found
 
     def _tenant_events(self, address: re.Pattern[str]) -> Iterator[Document]:
@@ -134,7 +134,7 @@ class ErasureRepository:
         _replace(self._tenants, {**keys, "drift.changes": {"$exists": True}}, "drift", address)
 
     def _slugs(self, condition: Document) -> tuple[str, ...]:
-        return tuple(str(row["slug"]) for row in self._tenants.find(condition, {"slug": 1}))
+        return tuple(str(document["slug"]) for document in self._tenants.find(condition, {"slug": 1}))
 
 
 def _about(user_id: str) -> Document:
@@ -162,14 +162,14 @@ def _erased_fields(event: Document, address: re.Pattern[str]) -> Document:
     return fields
 
 
-def _replace(rows: Collection[Document], condition: Document, field: str, address: re.Pattern[str]) -> None:
-    for found in list(rows.find(condition, {field: 1})):
-        row: Document | None = found
-        while row and (erased := _without(row.get(field), address)) != row.get(field):
-            key = {"_id": row["_id"]}
-            done = rows.update_one({**key, field: row[field]}, {"$set": {field: erased}})
+def _replace(collection: Collection[Document], condition: Document, field: str, address: re.Pattern[str]) -> None:
+    for found in list(collection.find(condition, {field: 1})):
+        document: Document | None = found
+        while document and (erased := _without(document.get(field), address)) != document.get(field):
+            key = {"_id": document["_id"]}
+            done = collection.update_one({**key, field: document[field]}, {"$set": {field: erased}})
             # a worker may have written the same field meanwhile
-            row = None if done.matched_count else rows.find_one(key, {field: 1})
+            document = None if done.matched_count else collection.find_one(key, {field: 1})
 
 
 def _without(value: Any, address: re.Pattern[str]) -> Any:

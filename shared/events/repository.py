@@ -41,7 +41,7 @@ BATCH = 500
 
 class EventRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["events"]
+        self._events = database["events"]
         self._counters = database["counters"]
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
@@ -58,20 +58,20 @@ class EventRepository:
             "unnumbered": True,
         }
         if at is not None:
-            insert(self._rows, [{**document, "time": at}], session)
+            insert(self._events, [{**document, "time": at}], session)
         else:
             key = {"_id": document["_id"]}
-            self._rows.update_one(key, upsert_pipeline(document, time="$$NOW"), upsert=True, session=session)
+            self._events.update_one(key, upsert_pipeline(document, time="$$NOW"), upsert=True, session=session)
 
     def has_unnumbered(self) -> bool:
         with translate_errors():
-            return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
+            return self._events.find_one({"unnumbered": True}, {"_id": 1}) is not None
 
     def number(self, session: Transaction) -> int:
         """Number a batch of committed events and return its size. Concurrent calls conflict on the counter."""
-        rows = self._rows.find({"unnumbered": True}, {"_id": 1}, session=session)
+        documents = self._events.find({"unnumbered": True}, {"_id": 1}, session=session)
         # by time first: ids of different processes are ordered only by second, and a cause must precede its effect
-        keys = [row["_id"] for row in rows.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]
+        keys = [document["_id"] for document in documents.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]
         if not keys:
             return 0
         counter = self._counters.find_one_and_update(
@@ -82,7 +82,7 @@ class EventRepository:
             session=session,
         )
         first = (counter or {"last": 0})["last"] + 1
-        self._rows.bulk_write(
+        self._events.bulk_write(
             [
                 UpdateOne({"_id": key}, {"$set": {"number": first + offset}, "$unset": {"unnumbered": ""}})
                 for offset, key in enumerate(keys)
@@ -100,8 +100,8 @@ class EventRepository:
     def find(self, event_id: str) -> Event | None:
         key = object_id(event_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
-        return _event(row) if row else None
+            document = self._events.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
+        return _event(document) if document else None
 
     def matching(
         self,
@@ -124,7 +124,7 @@ class EventRepository:
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
         with translate_errors():
-            return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
+            return list(map(_event, self._events.find(condition).sort("number", ASCENDING).limit(limit)))
 
     def newest(
         self,
@@ -135,10 +135,10 @@ class EventRepository:
     ) -> Feed:
         """Return the newest events of these tenants (None: all events), or those before the number `before`."""
         span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
-        rows = self._found(tenant_ids, span, DESCENDING, limit + 1, event_filter)
-        items = tuple(map(_event, rows[:limit]))
+        documents = self._found(tenant_ids, span, DESCENDING, limit + 1, event_filter)
+        items = tuple(map(_event, documents[:limit]))
         newest = items[0].number if items else (before or 1) - 1
-        return Feed(items, items[-1].number if len(rows) > limit else None, newest)
+        return Feed(items, items[-1].number if len(documents) > limit else None, newest)
 
     def following(
         self,
@@ -160,7 +160,7 @@ class EventRepository:
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
         with translate_errors():
-            return list(self._rows.find(condition).sort("number", direction).limit(limit))
+            return list(self._events.find(condition).sort("number", direction).limit(limit))
 
 
 def _filter_condition(event_filter: EventFilter) -> Document:

@@ -23,8 +23,8 @@ class RetentionRepository:
         """Delete at most `limit` of the oldest events beyond this age, and return how many."""
         old = {"number": {"$gt": 0}, "$expr": {"$lt": ["$time", seconds_from_now(-older_seconds)]}}
         with translate_errors():
-            rows = self._events.find(old, {"_id": 1}).sort("time", ASCENDING).limit(limit)
-            keys = [row["_id"] for row in rows]
+            documents = self._events.find(old, {"_id": 1}).sort("time", ASCENDING).limit(limit)
+            keys = [document["_id"] for document in documents]
             return self._events.delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0
 
     def drop_operations(self, older_seconds: float, limit: int) -> int:
@@ -44,12 +44,16 @@ class RetentionRepository:
                 "$expr": {"$lt": ["$finishedAt", seconds_from_now(-older_seconds)]},
             }
             shown = {"_id": 1, "finishedAt": 1, "tenantId": 1, "action": 1}
-            rows = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
-            tenants = [ObjectId(row["tenantId"]) for row in rows]
+            documents = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
+            tenants = [ObjectId(document["tenantId"]) for document in documents]
             shown = {"operationId": 1, "purgedAt": 1}
-            kept = {str(row["_id"]): row for row in self._tenants.find({"_id": {"$in": tenants}}, shown)}
-            obsolete = [row["_id"] for row in rows if not _is_needed(row, kept.get(row["tenantId"], {}))]
-            after = rows[-1]["finishedAt"] if len(rows) == limit else None
+            kept = {str(document["_id"]): document for document in self._tenants.find({"_id": {"$in": tenants}}, shown)}
+            obsolete = [
+                document["_id"]
+                for document in documents
+                if not _is_needed(document, kept.get(document["tenantId"], {}))
+            ]
+            after = documents[-1]["finishedAt"] if len(documents) == limit else None
             self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
             return self._operations.delete_many({"_id": {"$in": obsolete}}).deleted_count if obsolete else 0
 

@@ -31,10 +31,10 @@ class DeferralRepository:
             "$expr": step_updates.claimable(step, dispatch),
         }
         with translate_errors():
-            row = self._operations.find_one_and_update(
+            document = self._operations.find_one_and_update(
                 condition, deferrals.deferred(step, deferral, self._grace), return_document=ReturnDocument.AFTER
             )
-        return operation_of(row) if row else None
+        return operation_of(document) if document else None
 
     def any(self) -> bool:
         """Return true when at least one step is deferred."""
@@ -45,7 +45,7 @@ class DeferralRepository:
         """Release steps whose switch is not in `stopped`, in at most `limit` operations; return how many operations."""
         condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
         with translate_errors():
-            keys = [row["_id"] for row in self._operations.find(condition, {"_id": 1}).limit(limit)]
+            keys = [document["_id"] for document in self._operations.find(condition, {"_id": 1}).limit(limit)]
         if keys:
             update_unlocked(self._operations, keys, condition, deferrals.released(stopped))
         return len(keys)

@@ -23,17 +23,17 @@ LEASED = IndexModel(
 
 
 def earliest_starts(
-    rows: Collection[Document], tenant_id: str, steps: Sequence[str], session: Transaction
+    collection: Collection[Document], tenant_id: str, steps: Sequence[str], session: Transaction
 ) -> dict[str, datetime]:
     """Return step name to the earliest time at which the step may run, only for steps that must wait."""
     by_integration: dict[str, datetime] = {}
-    for name, until in _live_leases(rows, tenant_id, session).items():
+    for name, until in _live_leases(collection, tenant_id, session).items():
         integration = _integration(name)
         by_integration[integration] = max(until, by_integration.get(integration, until))
     return {name: by_integration[_integration(name)] for name in steps if _integration(name) in by_integration}
 
 
-def _live_leases(rows: Collection[Document], tenant_id: str, session: Transaction) -> dict[str, datetime]:
+def _live_leases(collection: Collection[Document], tenant_id: str, session: Transaction) -> dict[str, datetime]:
     """Return step name to the end of its latest lease that has not ended yet."""
     pipeline: list[Document] = [
         {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}}},
@@ -41,7 +41,7 @@ def _live_leases(rows: Collection[Document], tenant_id: str, session: Transactio
         {"$match": {"$expr": {"$gt": ["$steps.leaseUntil", "$$NOW"]}}},
         {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},
     ]
-    return {row["_id"]: row["until"] for row in rows.aggregate(pipeline, session=session)}
+    return {document["_id"]: document["until"] for document in collection.aggregate(pipeline, session=session)}
 
 
 def _integration(step: str) -> str:

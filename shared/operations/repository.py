@@ -59,7 +59,7 @@ class OperationRepository:
     """`dispatch_grace`: seconds until a published step that no worker claimed is published again."""
 
     def __init__(self, database: Database[Document], dispatch_grace: float, dry_run_keep_days: float) -> None:
-        self._rows = database["operations"]
+        self._operations = database["operations"]
         self._grace, self._dry_run_kept = dispatch_grace, timedelta(days=dry_run_keep_days)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
@@ -70,55 +70,55 @@ class OperationRepository:
         names = [step.name for stage in new.workflow for step in stage]
         # before a provision there are no older attempts, and a dry run writes nothing that they could overwrite
         may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
-        not_before = earliest_starts(self._rows, new.tenant_id, names, session) if may_wait else {}
-        row = new_operation(operation_id, new, not_before, self._grace, at, self._dry_run_kept)
+        not_before = earliest_starts(self._operations, new.tenant_id, names, session) if may_wait else {}
+        document = new_operation(operation_id, new, not_before, self._grace, at, self._dry_run_kept)
         try:
-            insert(self._rows, [row], session)
+            insert(self._operations, [document], session)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
         if may_wait:
-            self._clear_problems(new.tenant_id, row["_id"], session)
-        return operation_of(row)
+            self._clear_problems(new.tenant_id, document["_id"], session)
+        return operation_of(document)
 
     def _clear_problems(self, tenant_id: str, latest: ObjectId, session: Transaction) -> None:
         """Clear the problems of the tenant's earlier operations."""
         earlier = {"tenantId": tenant_id, field_of(ANY): HAS_PROBLEM, "_id": {"$ne": latest}}
-        self._rows.update_many(earlier, {"$set": {"problems": {}}}, session=session, hint="history")
+        self._operations.update_many(earlier, {"$set": {"problems": {}}}, session=session, hint="history")
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key}) if key else None
-        return operation_of(row) if row else None
+            document = self._operations.find_one({"_id": key}) if key else None
+        return operation_of(document) if document else None
 
     def find_open(self, tenant_id: str) -> Operation | None:
         with translate_errors():
-            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
-        return operation_of(row) if row else None
+            document = self._operations.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
+        return operation_of(document) if document else None
 
     def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:
         """Return those of these tenants that have an open operation; dry runs do not count."""
         running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
         with translate_errors():
-            return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
+            return frozenset(document["tenantId"] for document in self._operations.find(running, {"tenantId": 1}))
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """Return a page of one tenant's operations, newest first."""
-        rows, following = newest_page(self._rows, [{"tenantId": tenant_id}], limit, after)
-        return Page(tuple(map(operation_of, rows)), following)
+        documents, following = newest_page(self._operations, [{"tenantId": tenant_id}], limit, after)
+        return Page(tuple(map(operation_of, documents)), following)
 
     def count_running(self, mode: Mode, most: int) -> int:
         """Return how many operations of this mode are open; stop counting at `most`."""
         with translate_errors():
             condition = {"status": OperationStatus.RUNNING, "mode": mode}
-            return self._rows.count_documents(condition, limit=most, hint="due")
+            return self._operations.count_documents(condition, limit=most, hint="due")
 
     def effective(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
         """Return the newest operations with this action that succeeded or changed something outside, oldest first."""
         has_effect = [{"status": OperationStatus.SUCCEEDED}, {"steps.changes.0": {"$exists": True}}]
         condition = {"tenantId": tenant_id, "action": action, "$or": has_effect}
-        rows = self._rows.find(condition, session=session).sort("_id", DESCENDING).limit(MAX_EFFECTIVE)
-        return [operation_of(row) for row in rows][::-1]
+        documents = self._operations.find(condition, session=session).sort("_id", DESCENDING).limit(MAX_EFFECTIVE)
+        return [operation_of(document) for document in documents][::-1]
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
         """Claim a step for one attempt, under a lease.
@@ -163,9 +163,9 @@ class OperationRepository:
         """
         keys = [ObjectId(one) for one in operation_ids]
         ours = {"resentBy": secrets.token_hex(8)}
-        update_unlocked(self._rows, keys, _DUE, [*updates.next_dispatch(self._grace), {"$set": ours}])
+        update_unlocked(self._operations, keys, _DUE, [*updates.next_dispatch(self._grace), {"$set": ours}])
         with translate_errors():
-            return list(map(operation_of, self._rows.find({"_id": {"$in": keys}, **ours})))
+            return list(map(operation_of, self._operations.find({"_id": {"$in": keys}, **ours})))
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Yield ids of running operations whose deadline has passed."""
@@ -189,7 +189,9 @@ class OperationRepository:
             "_id": ObjectId(operation.id),
             "steps": {"$elemMatch": {"name": step, "status": StepStatus.ERROR}},
         }
-        not_before = earliest_starts(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
+        not_before = earliest_starts(
+            self._operations, operation.tenant_id, [one.name for one in operation.steps], session
+        )
         try:
             return self._find_and_update(condition, updates.reopened(step, deadline, self._grace, not_before), session)
         except DuplicateKeyError:
@@ -204,7 +206,7 @@ class OperationRepository:
 
     def settle(self, operation_id: str, session: Transaction) -> Operation | None:
         """Mark a closed operation as settled. Return None when it is open or already settled."""
-        row = self._rows.find_one_and_update(
+        document = self._operations.find_one_and_update(
             {
                 "_id": ObjectId(operation_id),
                 **KNOWN_ACTIONS,
@@ -216,16 +218,16 @@ class OperationRepository:
             return_document=ReturnDocument.BEFORE,
             session=session,
         )
-        return replace(operation_of(row), settled=True) if row else None
+        return replace(operation_of(document), settled=True) if document else None
 
     def remove_new_tenant(self, tenant_id: str, session: Transaction) -> None:
         """Remove the document of the new tenant, which older builds leave when they settle a provision."""
         left = {"tenantId": tenant_id, "newTenant": {"$type": "object"}}
-        self._rows.update_many(left, {"$unset": {"newTenant": ""}}, session=session, hint="history")
+        self._operations.update_many(left, {"$unset": {"newTenant": ""}}, session=session, hint="history")
 
     def add_users_removed(self, operation_id: str, count: int, session: Transaction) -> None:
         """Add to the number of user records that a purge deleted."""
-        self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
+        self._operations.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
 
     def _update(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with translate_errors():
@@ -234,10 +236,12 @@ class OperationRepository:
     def _find_and_update(
         self, condition: Document, pipeline: Pipeline, session: Transaction | None = None
     ) -> Operation | None:
-        row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
-        return operation_of(row) if row else None
+        document = self._operations.find_one_and_update(
+            condition, pipeline, return_document=ReturnDocument.AFTER, session=session
+        )
+        return operation_of(document) if document else None
 
     def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:
         with translate_errors():
-            for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
-                yield str(row["_id"])
+            for document in self._operations.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
+                yield str(document["_id"])

@@ -57,19 +57,19 @@ class OrphanRepository:
     """Reads and writes orphans; claims due removals under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["orphans"]
-        self._removals = LeaseQueue(self._rows, claim_field="token")
+        self._orphans = database["orphans"]
+        self._removals = LeaseQueue(self._orphans, claim_field="token")
 
     def find(self, orphan_id: str, session: Transaction | None = None) -> Orphan | None:
-        row = find_by_id(self._rows, orphan_id, session)
-        return _orphan(row) if row else None
+        document = find_by_id(self._orphans, orphan_id, session)
+        return _orphan(document) if document else None
 
     def page(self, query: OrphanQuery) -> Page[Orphan]:
         """Return a page of orphans, newest first."""
         wanted = {"integration": query.integration, "status": query.status}
         conditions = [{name: value} for name, value in wanted.items() if value is not None]
-        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(_orphan, rows)), following)
+        documents, following = newest_page(self._orphans, conditions, query.limit, query.after)
+        return Page(tuple(map(_orphan, documents)), following)
 
     # -- scans
 
@@ -77,7 +77,7 @@ class OrphanRepository:
         """Record a sighting. An orphan seen again after its quarantine (seconds) is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         with translate_errors():
-            self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
+            self._orphans.update_one(key, _sighting(one, cause, quarantine), upsert=True)
 
     def record_missing(
         self,
@@ -97,33 +97,33 @@ class OrphanRepository:
         }
         is_there = {"$in": [["$kind", "$objectId"], {"$literal": [list(one) for one in still_there]}]}
         found = {"$cond": [is_there, OrphanStatus.KEPT, OrphanStatus.GONE]}
-        self._rows.update_many(missed, [{"$set": {"status": found, "endedAt": "$$NOW"}}], session=session)
+        self._orphans.update_many(missed, [{"$set": {"status": found, "endedAt": "$$NOW"}}], session=session)
 
     def take_unpublished(self, integration: str, session: Transaction) -> list[Orphan]:
         """Return the orphans that no event names yet, and mark them as named. Ended ones are marked only."""
         untold: Document = {"untold": True, "integration": integration}
-        rows = list(self._rows.find(untold, session=session).sort("_id", ASCENDING))
-        self._rows.update_many(untold, {"$unset": {"untold": ""}}, session=session)
-        return [_orphan(row) for row in rows if row["status"] in OPEN]
+        documents = list(self._orphans.find(untold, session=session).sort("_id", ASCENDING))
+        self._orphans.update_many(untold, {"$unset": {"untold": ""}}, session=session)
+        return [_orphan(document) for document in documents if document["status"] in OPEN]
 
     # -- removals
 
     def request_removal(self, orphan_id: str, by: str | None, session: Transaction) -> Orphan | None:
         """Make the removal of an orphan due now. None when it is not removable."""
         removal = {"askedBy": by, "askedAt": "$$NOW", "attempts": 0}
-        row = self._rows.find_one_and_update(
+        document = self._orphans.find_one_and_update(
             {"_id": ObjectId(orphan_id), "status": OrphanStatus.REMOVABLE},
             [{"$set": {"status": OrphanStatus.REMOVING, "dueAt": "$$NOW", "removal": removal}}],
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _orphan(row) if row else None
+        return _orphan(document) if document else None
 
     def claim_removal(self, integrations: Collection[str], lease_seconds: float) -> RemovalClaim | None:
         """Claim the removal that has been due longest in one of these integrations."""
         changes = {"claimedAt": "$$NOW", "removal.attempts": {"$add": ["$removal.attempts", 1]}}
         lease = self._removals.claim(lease_seconds, {"integration": {"$in": list(integrations)}}, changes)
-        return RemovalClaim(_orphan(lease.row), lease.row["claimedAt"], lease.token) if lease else None
+        return RemovalClaim(_orphan(lease.document), lease.document["claimedAt"], lease.token) if lease else None
 
     def end_removal(self, claim: RemovalClaim, status: OrphanStatus, ended: Removal, session: Transaction) -> bool:
         """Record how a removal ended. False when another process took over."""
@@ -188,5 +188,7 @@ def _sighting(one: MarkedObject, cause: Cause, quarantine: float) -> list[Docume
 _removal = mapper(Removal, requested_by="askedBy", requested_at="askedAt")
 _orphan = mapper(
     Orphan,
-    removal=lambda row: _removal({**row["removal"], "dueAt": row.get("dueAt")}) if row.get("removal") else None,
+    removal=lambda document: (
+        _removal({**document["removal"], "dueAt": document.get("dueAt")}) if document.get("removal") else None
+    ),
 )

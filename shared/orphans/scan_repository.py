@@ -36,14 +36,14 @@ class OrphanScanRepository:
     """Reads and writes scans; claims due ones under a lease."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["orphan_looks"]
-        self._queue = LeaseQueue(self._rows, claim_field="token")
+        self._scans = database["orphan_looks"]
+        self._queue = LeaseQueue(self._scans, claim_field="token")
 
     def begin(self) -> None:
         """Make integrations that were never scanned due now. Idempotent."""
         for name in SCANNED:
             with translate_errors():
-                self._rows.update_one(
+                self._scans.update_one(
                     {"_id": name}, [{"$replaceWith": {"$mergeObjects": [{"dueAt": "$$NOW"}, "$$ROOT"]}}], upsert=True
                 )
 
@@ -52,13 +52,13 @@ class OrphanScanRepository:
         number = {"$add": [{"$ifNull": ["$number", 0]}, 1]}
         requested = {"dueAt": "$$NOW", "number": number, "attempts": 0, "token": None}
         for name in SCANNED:
-            self._rows.update_one({"_id": name}, [{"$set": requested}], upsert=True, session=session)
+            self._scans.update_one({"_id": name}, [{"$set": requested}], upsert=True, session=session)
 
     def all(self, session: Transaction | None = None) -> list[OrphanScan]:
         """Return the latest scan of each integration, also of those never scanned."""
         with translate_errors():
-            rows = {row["_id"]: row for row in self._rows.find(session=session)}
-        return [_scan(rows.get(name, {"_id": name})) for name in SCANNED]
+            documents = {document["_id"]: document for document in self._scans.find(session=session)}
+        return [_scan(documents.get(name, {"_id": name})) for name in SCANNED]
 
     def claim(self, integrations: Collection[str], lease_seconds: float) -> OrphanScanClaim | None:
         """Claim the one of these integrations that has been due longest."""
@@ -70,8 +70,10 @@ class OrphanScanRepository:
         lease = self._queue.claim(lease_seconds, {"_id": {"$in": list(integrations)}}, changes)
         if lease is None:
             return None
-        row = lease.row
-        return OrphanScanClaim(row["_id"], row["number"], row["attempts"], row["beganAt"], lease.token)
+        document = lease.document
+        return OrphanScanClaim(
+            document["_id"], document["number"], document["attempts"], document["beganAt"], lease.token
+        )
 
     def end(self, claim: OrphanScanClaim, interval: float, seen: OrphanScan, session: Transaction) -> bool:
         """Record a finished scan. False when another process took over, or a scan was requested since.

@@ -47,8 +47,8 @@ class DomainService:
 
     def prepare(self) -> None:
         """Create missing domain records; where proofs are required, schedule checks of all. Idempotent."""
-        self._domains.complete_rows(is_always_required=self._first_check is not None)
-        for tenant_id in self._domains.tenants_without_rows():
+        self._domains.complete_documents(is_always_required=self._first_check is not None)
+        for tenant_id in self._domains.tenants_without_documents():
             self._connection.transaction(partial(self._create_records, tenant_id))
         if self._first_check is not None:
             self._domains.watch_all(self._first_check)
@@ -112,7 +112,7 @@ class DomainService:
         """Return the domain if a check is already requested. Raises CheckedRecently otherwise."""
         domain = self._require(tenant, known.name)
         if domain.requested_at is None:
-            raise CheckedRecently(self._domains.rest_needed(domain.id, self._pause))
+            raise CheckedRecently(self._domains.seconds_to_wait(domain.id, self._pause))
         return domain
 
     def _require(self, tenant: Tenant, text: str) -> TenantDomain:

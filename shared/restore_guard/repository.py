@@ -28,46 +28,46 @@ class Epoch:
 
 class RestoreGuardRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["epochs"]
+        self._epochs = database["epochs"]
 
     def find(self) -> Epoch | None:
         with translate_errors():
-            row = self._rows.find_one({"_id": KEY})
-        return _epoch(row) if row else None
+            document = self._epochs.find_one({"_id": KEY})
+        return _epoch(document) if document else None
 
     def find_confirmed(self) -> Epoch | None:
         """Read with a majority write, which fails on a former primary that does not know its replacement yet."""
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._epochs.find_one_and_update(
                 {"_id": KEY}, [{"$set": {"confirmedAt": "$$NOW"}}], return_document=ReturnDocument.AFTER
             )
-        return _epoch(row) if row else None
+        return _epoch(document) if document else None
 
     def create(self, database_id: str) -> None:
         """Give the database an id, unless it has one."""
         with translate_errors(), suppress(DuplicateKeyError):
-            self._rows.insert_one({"_id": KEY, "line": database_id, "number": 1, "forgiven": True})
+            self._epochs.insert_one({"_id": KEY, "line": database_id, "number": 1, "forgiven": True})
 
     def advance(self, seconds: float) -> Epoch | None:
         """Raise the number when it is at least `seconds` old. Return None when it is younger."""
         due: Document = {"$lte": [{"$ifNull": ["$raisedAt", None]}, seconds_from_now(-seconds)]}
         raised = {"number": {"$add": ["$number", 1]}, "raisedAt": "$$NOW"}
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._epochs.find_one_and_update(
                 {"_id": KEY, "$expr": due}, [{"$set": raised}], return_document=ReturnDocument.AFTER
             )
-        return _epoch(row) if row else None
+        return _epoch(document) if document else None
 
     def accept(self, session: Transaction) -> None:
         """Accept this database regardless of the high-water mark."""
-        self._rows.update_one({"_id": KEY}, {"$set": {"forgiven": True}}, session=session)
+        self._epochs.update_one({"_id": KEY}, {"$set": {"forgiven": True}}, session=session)
 
     def complete_acceptance(self, number: int) -> None:
         """Raise the number to at least the marked one; from then on the high-water mark counts again."""
         completed = {"number": {"$max": ["$number", number]}, "forgiven": False}
         with translate_errors():
-            self._rows.update_one({"_id": KEY, "forgiven": True}, [{"$set": completed}])
+            self._epochs.update_one({"_id": KEY, "forgiven": True}, [{"$set": completed}])
 
 
-def _epoch(row: Document) -> Epoch:
-    return Epoch(row["line"], row["number"], bool(row.get("forgiven")))
+def _epoch(document: Document) -> Epoch:
+    return Epoch(document["line"], document["number"], bool(document.get("forgiven")))

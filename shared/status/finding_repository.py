@@ -38,19 +38,26 @@ class FindingRepository:
         """Return degraded domains, grouped by state."""
         found = []
         for state in PROBLEM_STATES:
-            rows, count = _oldest(self._domains, {"state": state, **in_scope(tenant_ids)}, "since")
-            examples = tuple(Example(row["tenantSlug"], row["since"], name=row["domain"]) for row in rows)
+            documents, count = _oldest(self._domains, {"state": state, **in_scope(tenant_ids)}, "since")
+            examples = tuple(
+                Example(document["tenantSlug"], document["since"], name=document["domain"]) for document in documents
+            )
             found.append(_group(Finding.DEGRADED_DOMAIN, "stalwart", state, count, examples))
         return [group for group in found if group is not None]
 
     def webhooks(self, scope: Scope) -> list[Group]:
         """Return failing webhooks, and those disabled because of failures."""
         condition = {"$and": [FAILING, scope_filter(scope)]}
-        rows, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
+        documents, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
         by_reason: dict[str, list[Example]] = {}
-        for row in rows:
-            example = Example(row["tenantSlug"], row["failingSince"], name=_host(row["url"]), webhook=str(row["_id"]))
-            by_reason.setdefault(row["disabledReason"] or "failing", []).append(example)
+        for document in documents:
+            example = Example(
+                document["tenantSlug"],
+                document["failingSince"],
+                name=_host(document["url"]),
+                webhook=str(document["_id"]),
+            )
+            by_reason.setdefault(document["disabledReason"] or "failing", []).append(example)
         groups = [
             _group(Finding.FAILING_WEBHOOK, None, reason, len(all_), tuple(all_[:EXAMPLES]))
             for reason, all_ in by_reason.items()
@@ -64,25 +71,26 @@ class FindingRepository:
             "$expr": {"$lte": ["$purgeAfter", seconds_from_now(-STUCK_SECONDS)]},
             **_keys(tenant_ids),
         }
-        rows, count = _oldest(self._tenants, condition, "purgeAfter")
-        examples = tuple(Example(row["slug"], row["purgeAfter"]) for row in rows)
+        documents, count = _oldest(self._tenants, condition, "purgeAfter")
+        examples = tuple(Example(document["slug"], document["purgeAfter"]) for document in documents)
         return _group(Finding.STUCK_PURGE, None, "not_begun", count, examples)
 
     def _drift_group(self, integration: str, scope: Document) -> Group | None:
-        rows, count = _oldest(self._tenants, {"drifted": integration, **scope}, "drift.lookedAt")
+        documents, count = _oldest(self._tenants, {"drifted": integration, **scope}, "drift.lookedAt")
         examples = tuple(
-            Example(row["slug"], row["drift"]["lookedAt"], message=" ".join(_changes(row, integration))) for row in rows
+            Example(document["slug"], document["drift"]["lookedAt"], message=" ".join(_changes(document, integration)))
+            for document in documents
         )
         return _group(Finding.DRIFTED, integration, str(Finding.DRIFTED), count, examples)
 
 
 def _oldest(
-    rows: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
+    collection: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
 ) -> tuple[Sequence[Document], int]:
     """Return the oldest documents, at most `most`, and the number of all that match."""
     with translate_errors():
-        found = list(rows.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
-        count = len(found) if most is None or len(found) < most else rows.count_documents(condition)
+        found = list(collection.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
+        count = len(found) if most is None or len(found) < most else collection.count_documents(condition)
     return found, count
 
 
@@ -96,8 +104,8 @@ def _keys(tenant_ids: TenantIds) -> Document:
     return {} if tenant_ids is None else {"_id": {"$in": [ObjectId(one) for one in tenant_ids]}}
 
 
-def _changes(row: Document, integration: str) -> list[str]:
-    changes: dict[str, Any] = row["drift"]["changes"]
+def _changes(document: Document, integration: str) -> list[str]:
+    changes: dict[str, Any] = document["drift"]["changes"]
     return [str(sentence) for sentence in changes.get(integration) or next(iter(changes.values()), [])]
 
 

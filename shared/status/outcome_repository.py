@@ -23,7 +23,7 @@ MAX_DURATIONS = 2000
 
 class OutcomeRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["operations"]
+        self._operations = database["operations"]
 
     def open(self, tenant_ids: TenantIds) -> dict[str, int]:
         """Return the number of running operations by action, without dry runs."""
@@ -31,7 +31,8 @@ class OutcomeRepository:
         grouped = {"_id": "$action", "count": {"$sum": 1}}
         with translate_errors():
             return {
-                row["_id"]: row["count"] for row in self._rows.aggregate([{"$match": condition}, {"$group": grouped}])
+                document["_id"]: document["count"]
+                for document in self._operations.aggregate([{"$match": condition}, {"$group": grouped}])
             }
 
     def open_states(self) -> tuple[dict[str, int], float]:
@@ -44,9 +45,9 @@ class OutcomeRepository:
         }
         aged = {"$project": {"count": 1, "age": {"$divide": [{"$subtract": ["$$NOW", "$first"]}, 1000]}}}
         with translate_errors():
-            rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}, aged]))
-        counts = {row["_id"].rstrip("/"): row["count"] for row in rows}
-        return counts, max((row["age"] for row in rows), default=0.0)
+            documents = list(self._operations.aggregate([{"$match": condition}, {"$group": grouped}, aged]))
+        counts = {document["_id"].rstrip("/"): document["count"] for document in documents}
+        return counts, max((document["age"] for document in documents), default=0.0)
 
     def hours(self, tenant_ids: TenantIds, count: int) -> list[Hour]:
         """Return the last `count` hours, oldest first, without hours in which no operation ended."""
@@ -65,16 +66,16 @@ class OutcomeRepository:
         }
         pipeline: list[Document] = [{"$match": {**condition, **in_scope(tenant_ids)}}, {"$group": grouped}]
         with translate_errors():
-            return _hours(list(self._rows.aggregate(pipeline, hint="outcomes")))
+            return _hours(list(self._operations.aggregate(pipeline, hint="outcomes")))
 
 
-def _hours(rows: Sequence[Document]) -> list[Hour]:
+def _hours(documents: Sequence[Document]) -> list[Hour]:
     outcomes: dict[datetime, dict[tuple[str, str], int]] = defaultdict(dict)
     durations: dict[datetime, list[float]] = defaultdict(list)
-    for row in rows:
-        key = row["_id"]
-        outcomes[key["hour"]][(key["action"], key["status"])] = row["count"]
-        durations[key["hour"]] += [one for one in row["seconds"] if one is not None]
+    for document in documents:
+        key = document["_id"]
+        outcomes[key["hour"]][(key["action"], key["status"])] = document["count"]
+        durations[key["hour"]] += [one for one in document["seconds"] if one is not None]
     return [Hour(hour, outcomes[hour], *_percentiles(durations[hour])) for hour in sorted(outcomes)]
 
 

@@ -33,20 +33,22 @@ class ProblemCounts:
         return {value: count for (name, value), count in sorted(self._counts.items()) if name == integration}
 
 
-def count_problems(rows: Collection[Document], scope: Document) -> ProblemCounts:
+def count_problems(collection: Collection[Document], scope: Document) -> ProblemCounts:
     """Count from the index alone. `scope`: a condition on `tenantId`, empty for all tenants."""
     with translate_errors():
         if not scope:
             # the server skips from one set to the next
-            sets = rows.distinct("problems", ANY_PROBLEMS)
+            sets = collection.distinct("problems", ANY_PROBLEMS)
             if len(sets) <= FEW_SETS:
-                return ProblemCounts([(one, _number(rows, one)) for one in sets])
+                return ProblemCounts([(one, _number(collection, one)) for one in sets])
         grouped: list[Document] = [
             {"$match": {**ANY_PROBLEMS, **scope}},
             {"$group": {"_id": "$problems", "count": {"$sum": 1}}},
         ]
-        return ProblemCounts([(row["_id"], row["count"]) for row in rows.aggregate(grouped, hint=COUNTED)])
+        return ProblemCounts(
+            [(document["_id"], document["count"]) for document in collection.aggregate(grouped, hint=COUNTED)]
+        )
 
 
-def _number(rows: Collection[Document], problems: Any) -> int:
-    return rows.count_documents({"problems": problems}, hint=COUNTED)
+def _number(collection: Collection[Document], problems: Any) -> int:
+    return collection.count_documents({"problems": problems}, hint=COUNTED)

@@ -38,11 +38,11 @@ def in_scope(tenant_ids: TenantIds) -> Document:
 
 class ProblemRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["operations"]
+        self._operations = database["operations"]
 
     def count(self, tenant_ids: TenantIds) -> ProblemCounts:
         """Count every problem of these tenants."""
-        return count_problems(self._rows, in_scope(tenant_ids))
+        return count_problems(self._operations, in_scope(tenant_ids))
 
     def groups(self, tenant_ids: TenantIds, counts: ProblemCounts) -> list[Group]:
         """Return every kind, integration and reason with its count, its oldest and a few examples."""
@@ -62,18 +62,20 @@ class ProblemRepository:
             **in_scope(tenant_ids),
         }
         with translate_errors():
-            oldest = list(self._rows.find(condition).sort("dueAt", ASCENDING).limit(EXAMPLES))
+            oldest = list(self._operations.find(condition).sort("dueAt", ASCENDING).limit(EXAMPLES))
             if not oldest:
                 return None
-            count = self._rows.count_documents(condition)
-        examples = tuple(Example(row["tenantSlug"], row["dueAt"], str(row["_id"])) for row in oldest)
+            count = self._operations.count_documents(condition)
+        examples = tuple(
+            Example(document["tenantSlug"], document["dueAt"], str(document["_id"])) for document in oldest
+        )
         return Group(Finding.NOT_DISPATCHED, None, str(Finding.NOT_DISPATCHED), count, oldest[0]["dueAt"], examples)
 
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
         """Return a page of the tenants' operations that match the query, newest first."""
         conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN_ACTIONS]
-        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(operation_of, rows)), following)
+        documents, following = newest_page(self._operations, conditions, query.limit, query.after)
+        return Page(tuple(map(operation_of, documents)), following)
 
     def targets(
         self, tenant_ids: TenantIds, query: OperationQuery, integration: str | None, after: str | None
@@ -94,26 +96,28 @@ class ProblemRepository:
             )
         if query.kind is None and query.status is None and integration is None and query.reason is None:
             conditions.append({field_of(ANY): HAS_PROBLEM})
-        rows, following = newest_page(self._rows, conditions, query.limit, after)
-        return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
+        documents, following = newest_page(self._operations, conditions, query.limit, after)
+        return Page(
+            tuple(_target(operation_of(document), integration, query.reason) for document in documents), following
+        )
 
     def _oldest(self, problems: Sequence[Problem], tenant_ids: TenantIds) -> dict[Problem, tuple[ObjectId, ...]]:
         """Return the ids of the oldest operations with each problem, from the indexes alone and in one command."""
         if not problems:
             return {}
         first, *others = [_oldest_of(one, in_scope(tenant_ids)) for one in problems]
-        joined = [{"$unionWith": {"coll": self._rows.name, "pipeline": one}} for one in others]
+        joined = [{"$unionWith": {"coll": self._operations.name, "pipeline": one}} for one in others]
         found: dict[Problem, tuple[ObjectId, ...]] = {}
         with translate_errors():
-            for row in self._rows.aggregate([*first, *joined]):
-                name, value = row["problem"]
-                found[name, value] = (*found.get((name, value), ()), row["_id"])
+            for document in self._operations.aggregate([*first, *joined]):
+                name, value = document["problem"]
+                found[name, value] = (*found.get((name, value), ()), document["_id"])
         return found
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
         with translate_errors():
-            rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN_ACTIONS}))
-        return {row["_id"]: operation_of(row) for row in rows}
+            documents = list(self._operations.find({"_id": {"$in": list(set(keys))}, **KNOWN_ACTIONS}))
+        return {document["_id"]: operation_of(document) for document in documents}
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ class StatusRepair:
         with translate_errors():
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
             after = cursor.get("after")
-            rows = list(
+            documents = list(
                 self._tenants.find({"_id": {"$gt": after}} if after else {}, _READ).sort("_id", ASCENDING).limit(BATCH)
             )
-            changed = self._repair(rows) if rows else 0
-            last = rows[-1]["_id"] if len(rows) == BATCH else None
+            changed = self._repair(documents) if documents else 0
+            last = documents[-1]["_id"] if len(documents) == BATCH else None
             self._cursors.update_one({"_id": _CURSOR}, [{"$set": {"after": last, "ranAt": "$$NOW"}}], upsert=True)
         return changed
 
@@ -49,12 +49,12 @@ class StatusRepair:
         """Return the seconds since a scheduler last ran this job, or None if never. Shows that a scheduler is alive."""
         age = {"$divide": [{"$subtract": ["$$NOW", "$ranAt"]}, 1000]}
         with translate_errors():
-            rows = list(self._cursors.aggregate([{"$match": {"_id": _CURSOR}}, {"$project": {"age": age}}]))
-        return float(rows[0]["age"]) if rows and rows[0].get("age") is not None else None
+            documents = list(self._cursors.aggregate([{"$match": {"_id": _CURSOR}}, {"$project": {"age": age}}]))
+        return float(documents[0]["age"]) if documents and documents[0].get("age") is not None else None
 
-    def _repair(self, rows: list[Document]) -> int:
-        latest = [row["operationId"] for row in rows if row.get("operationId")]
-        ids = [row["_id"] for row in rows]
+    def _repair(self, documents: list[Document]) -> int:
+        latest = [document["operationId"] for document in documents if document.get("operationId")]
+        ids = [document["_id"] for document in documents]
         derived = self._operations.update_many(
             {"_id": {"$in": latest}, "$expr": {"$ne": ["$problems", problems_expression()]}},
             [{"$set": {"problems": problems_expression()}}],
@@ -77,16 +77,16 @@ class StatusRepair:
             ],
         )
         changed = derived.modified_count + superseded.modified_count + drifted.modified_count
-        return changed + self._fill_search(rows)
+        return changed + self._fill_search(documents)
 
-    def _fill_search(self, rows: list[Document]) -> int:
+    def _fill_search(self, documents: list[Document]) -> int:
         writes: list[UpdateOne] = []
-        for row in rows:
-            owner = row["owner"]["email"] if row.get("owner") else None
-            terms = search_terms(row["slug"], row["name"], row["domains"], owner)
-            if row.get("search") != terms:
+        for document in documents:
+            owner = document["owner"]["email"] if document.get("owner") else None
+            terms = search_terms(document["slug"], document["name"], document["domains"], owner)
+            if document.get("search") != terms:
                 # conditional: a change that was accepted since the read has written its own terms
-                unchanged = {"_id": row["_id"], "name": row["name"], "domains": row["domains"]}
+                unchanged = {"_id": document["_id"], "name": document["name"], "domains": document["domains"]}
                 writes.append(UpdateOne(unchanged, {"$set": {"search": terms}}))
         return self._tenants.bulk_write(writes, ordered=False).modified_count if writes else 0
 

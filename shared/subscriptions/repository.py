@@ -51,38 +51,40 @@ _FIELDS = {
 
 class SubscriptionRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["subscriptions"]
+        self._subscriptions = database["subscriptions"]
 
     def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
         """Insert a subscription. Raises SubscriptionExists if there is a live one. `at`: see `insert_record`."""
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
-            row = insert_record(self._rows, document, session, at)
+            stored = insert_record(self._subscriptions, document, session, at)
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return subscription_of(row)
+        return subscription_of(stored)
 
     def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
-        row = find_by_id(self._rows, subscription_id, session)
-        return subscription_of(row) if row else None
+        document = find_by_id(self._subscriptions, subscription_id, session)
+        return subscription_of(document) if document else None
 
     def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:
         with translate_errors():
-            row = self._rows.find_one({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session)
-        return subscription_of(row) if row else None
+            document = self._subscriptions.find_one(
+                {"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session
+            )
+        return subscription_of(document) if document else None
 
     def find_billed(self, tenant_id: str, stripe_subscription_id: str, session: Transaction) -> Subscription | None:
         """Return the tenant's record with this Stripe id, else its live one, which Stripe does not know yet."""
         billed = {"tenantId": tenant_id, "stripeSubscriptionId": stripe_subscription_id}
-        row = self._rows.find_one(billed, session=session)
-        return subscription_of(row) if row else self.find_live(tenant_id, session)
+        document = self._subscriptions.find_one(billed, session=session)
+        return subscription_of(document) if document else self.find_live(tenant_id, session)
 
     def of_tenants(self, tenant_ids: tuple[str, ...]) -> tuple[Subscription, ...]:
         """Return all subscriptions of these tenants, newest first."""
         with translate_errors():
-            rows = self._rows.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
-            return tuple(map(subscription_of, rows))
+            documents = self._subscriptions.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
+            return tuple(map(subscription_of, documents))
 
     def page(self, tenant_ids: tuple[str, ...] | None, query: SubscriptionQuery) -> Page[Subscription]:
         """Return a page of subscriptions of these tenants (None: of all), newest first."""
@@ -91,25 +93,27 @@ class SubscriptionRepository:
             {"tenantId": query.tenant_id} if query.tenant_id else {},
             {"status": query.status} if query.status else {},
         ]
-        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(subscription_of, rows)), following)
+        documents, following = newest_page(self._subscriptions, conditions, query.limit, query.after)
+        return Page(tuple(map(subscription_of, documents)), following)
 
     def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
         """Change a subscription. Raises SubscriptionExists when it would be the tenant's second live one."""
         fields = literals({_FIELDS[name]: value for name, value in changes.items()})
         try:
-            row = update_record(self._rows, subscription.id, fields, session)
+            document = update_record(self._subscriptions, subscription.id, fields, session)
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return subscription_of(row)
+        return subscription_of(document)
 
     def cancel_all(self, tenant_id: str, session: Transaction) -> None:
         """Cancel the tenant's live subscription."""
         canceled = versioned_update(literals({"status": SubscriptionStatus.CANCELED}))
-        self._rows.update_many({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, canceled, session=session)
+        self._subscriptions.update_many(
+            {"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, canceled, session=session
+        )
 
     def delete(self, subscription_id: str, session: Transaction) -> None:
-        self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
+        self._subscriptions.delete_one({"_id": ObjectId(subscription_id)}, session=session)
 
 
-subscription_of = mapper(Subscription, version=lambda row: row.get("version", 1))
+subscription_of = mapper(Subscription, version=lambda document: document.get("version", 1))

@@ -25,7 +25,7 @@ CACHE_SECONDS = 1.0
 
 class SwitchRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["switches"]
+        self._switches = database["switches"]
         self._cached: tuple[float, Mapping[str, Switch]] | None = None
 
     def cached(self) -> Mapping[str, Switch]:
@@ -38,13 +38,13 @@ class SwitchRepository:
     def all(self, within: float | None = None) -> dict[str, Switch]:
         """Return every switch as it is now. `within`: a time-out in seconds shorter than the usual one."""
         with translate_errors(), pymongo.timeout(within):
-            return {row["_id"]: _switch(row) for row in self._rows.find()}
+            return {document["_id"]: _switch(document) for document in self._switches.find()}
 
     def find(self, name: str, session: Transaction | None = None) -> Switch:
         """Return one switch as it is now; one without a document is closed and not paused."""
         with translate_errors():
-            row = self._rows.find_one({"_id": name}, session=session)
-        return _switch(row) if row else Switch(name)
+            document = self._switches.find_one({"_id": name}, session=session)
+        return _switch(document) if document else Switch(name)
 
     def stopped(self) -> list[str]:
         """Return the names of pauses and of breakers that are open or half-open."""
@@ -89,7 +89,7 @@ class SwitchRepository:
         waits = {"$cond": [{"$in": [tenant_id, updates.FAILING_IDS]}, round(grace * 1000), 0]}
         due = {"$lte": [{"$add": ["$openUntil", waits]}, "$$NOW"]}
         with translate_errors():
-            done = self._rows.update_one(
+            done = self._switches.update_one(
                 {"_id": name, "openUntil": {"$ne": None}, "$expr": due},
                 [{"$set": {"openUntil": seconds_from_now(seconds)}}],
             )
@@ -99,14 +99,14 @@ class SwitchRepository:
         """Release a claimed probe that was not used, so that the next step can probe."""
         with translate_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
-            done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
+            done = self._switches.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
     def allow_probe_with(self, name: str, fingerprint: str) -> bool:
         """Allow a probe at once when the breaker is open because of other credentials than these."""
         condition = {"_id": name, "openUntil": {"$ne": None}, "refused": {"$nin": [None, fingerprint]}}
         with translate_errors():
-            done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
+            done = self._switches.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
     def record_answer(self, name: str, tenant: TenantRef | None = None, *, is_probe: bool) -> bool:
@@ -116,7 +116,7 @@ class SwitchRepository:
         """
         state: Document = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None}
         with translate_errors():
-            done = self._rows.update_one({"_id": name, **state}, updates.answered(tenant))
+            done = self._switches.update_one({"_id": name, **state}, updates.answered(tenant))
         return self._changed(done.modified_count)
 
     # -- pauses
@@ -130,25 +130,25 @@ class SwitchRepository:
     def resume(self, name: str, session: Transaction) -> Switch | None:
         """End a pause, and allow a probe of an open breaker at once. Return None for a switch without a document."""
         change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [IS_OPEN, "$$NOW", None]}}
-        row = self._rows.find_one_and_update(
+        document = self._switches.find_one_and_update(
             {"_id": name}, [{"$set": change}], return_document=ReturnDocument.AFTER, session=session
         )
-        if row is not None and tenant_of_switch(name):
-            self._rows.delete_one({"_id": name}, session=session)
+        if document is not None and tenant_of_switch(name):
+            self._switches.delete_one({"_id": name}, session=session)
         self._cached = None
-        return _switch(row) if row else None
+        return _switch(document) if document else None
 
     def _write(self, name: str, pipeline: list[Document], session: Transaction | None = None) -> Switch:
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._switches.find_one_and_update(
                 {"_id": name}, pipeline, upsert=True, return_document=ReturnDocument.AFTER, session=session
             )
         self._cached = None
-        return _switch(required(row))
+        return _switch(required(document))
 
-    def _changed(self, rows: int) -> bool:
-        self._cached = None if rows else self._cached
-        return rows > 0
+    def _changed(self, documents: int) -> bool:
+        self._cached = None if documents else self._cached
+        return documents > 0
 
 
 _failing = mapper(FailingTenant, tenant=mapper(TenantRef, id="tenantId"), is_isolated="isolated")

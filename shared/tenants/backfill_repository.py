@@ -22,17 +22,17 @@ from shared.workflows.model import Action
 
 class BackfillRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["tenants"]
+        self._tenants = database["tenants"]
 
     def candidates(self, integration: str, limit: int) -> list[Tenant]:
         """Return tenants that need a backfill of the integration and can be reconciled now."""
         with translate_errors():
             found = [
-                row
+                document
                 for condition in candidate_conditions(integration)
-                for row in self._rows.find(condition).limit(limit)
+                for document in self._tenants.find(condition).limit(limit)
             ]
-        return [tenant_of(row) for row in found[:limit]]
+        return [tenant_of(document) for document in found[:limit]]
 
     def claim(self, tenant_id: str, integration: str, again_after: float, session: Transaction) -> Tenant | None:
         """Claim a tenant and show the integration as pending. It is a candidate again after `again_after` seconds.
@@ -41,15 +41,15 @@ class BackfillRepository:
         """
         fields = backfill_fields(integration) | {"backfillAfter": seconds_from_now(again_after)}
         condition = {"_id": ObjectId(tenant_id), "$or": list(candidate_conditions(integration))}
-        row = self._rows.find_one_and_update(
+        document = self._tenants.find_one_and_update(
             condition, versioned_update(fields), return_document=ReturnDocument.AFTER, session=session
         )
-        return tenant_of(row) if row else None
+        return tenant_of(document) if document else None
 
     def postpone(self, tenant_id: str, seconds: float) -> None:
         """Let the tenant be no candidate for so long."""
         with translate_errors():
-            self._rows.update_one(
+            self._tenants.update_one(
                 {"_id": ObjectId(tenant_id)}, [{"$set": {"backfillAfter": seconds_from_now(seconds)}}]
             )
 

@@ -43,12 +43,12 @@ INDEXES = [
 ]
 
 
-def _remote(row: Document) -> dict[str, Any]:
+def _remote(document: Document) -> dict[str, Any]:
     """Return the remote fields; a list that an older build keeps under its former name is added to the present one."""
-    found = {field: row[field] for field in STORED_FIELDS if row.get(field) is not None}
+    found = {field: document[field] for field in STORED_FIELDS if document.get(field) is not None}
     for field, former in FORMER_FIELDS.items():
-        if row.get(former):
-            found[field] = sorted({*found.get(field, ()), *row[former]})
+        if document.get(former):
+            found[field] = sorted({*found.get(field, ()), *document[former]})
     return found
 
 

@@ -24,7 +24,7 @@ class PendingMembersRepository:
     """Reads and writes the `tenants` collection. A claim is atomic, so any number of schedulers may call it."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["tenants"]
+        self._tenants = database["tenants"]
 
     def claim(self, interval: float) -> Tenant | None:
         """Claim the tenant whose check is most overdue; schedule its next check in `interval` seconds."""
@@ -34,20 +34,20 @@ class PendingMembersRepository:
             "$expr": {"$lte": [{"$ifNull": ["$membersDueAt", "$$NOW"]}, "$$NOW"]},
         }
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._tenants.find_one_and_update(
                 due,
                 [{"$set": {"membersDueAt": seconds_from_now(interval)}}],
                 sort=[("membersDueAt", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
-        return tenant_of(row) if row else None
+        return tenant_of(document) if document else None
 
     def back_off(self, tenant_id: str, first: float, longest: float) -> None:
         """Double the wait until the tenant's next check, after a reconcile was started. `first`: the time before it."""
         doubled = {"$min": [longest, {"$multiply": [2, {"$ifNull": ["$membersWait", first]}]}]}
         due = {"$add": ["$$NOW", {"$multiply": ["$membersWait", 1000]}]}
         with translate_errors():
-            self._rows.update_one(
+            self._tenants.update_one(
                 {"_id": ObjectId(tenant_id), **PENDING},
                 [{"$set": {"membersWait": doubled}}, {"$set": {"membersDueAt": due}}],
             )

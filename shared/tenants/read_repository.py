@@ -75,8 +75,8 @@ class TenantReadRepository:
 
     def find(self, slug: str) -> TenantView | None:
         with translate_errors():
-            rows = list(self._tenants.aggregate([{"$match": {"slug": slug}}, _LATEST]))
-        return _joined_view(bytes(rows[0].raw)) if rows else None
+            documents = list(self._tenants.aggregate([{"$match": {"slug": slug}}, _LATEST]))
+        return _joined_view(bytes(documents[0].raw)) if documents else None
 
     def find_for(self, subject: str, slug: str) -> tuple[User, TenantView | None] | None:
         """Return the user of this subject and the tenant, in one round trip. Return None when there is no such user.
@@ -85,11 +85,11 @@ class TenantReadRepository:
         """
         tenant = {"from": "tenants", "pipeline": [{"$match": {"slug": slug}}, _LATEST], "as": "tenant"}
         with translate_errors():
-            rows = list(self._users.aggregate([{"$match": {"authentikSubjectId": subject}}, {"$lookup": tenant}]))
-        if not rows:
+            documents = list(self._users.aggregate([{"$match": {"authentikSubjectId": subject}}, {"$lookup": tenant}]))
+        if not documents:
             return None
-        found = rows[0]["tenant"]
-        return user_of(dict(rows[0].items())), _joined_view(bytes(found[0].raw)) if found else None
+        found = documents[0]["tenant"]
+        return user_of(dict(documents[0].items())), _joined_view(bytes(found[0].raw)) if found else None
 
     def page(self, scope: Scope, query: TenantQuery) -> Page[TenantView]:
         """Return one page in the query's order."""
@@ -117,25 +117,25 @@ class TenantReadRepository:
     def _views(self, condition: Document, limit: int, order: Order = NEWEST) -> tuple[TenantView, ...]:
         """Return the tenants with their operations. `limit`: 0 means no limit."""
         with translate_errors():
-            rows = [bytes(row.raw) for row in self._tenants.find(condition).sort(*order).limit(limit)]
+            documents = [bytes(document.raw) for document in self._tenants.find(condition).sort(*order).limit(limit)]
             # one more query costs less than a `$lookup` for each of many tenants
-            wanted = [ObjectId(tenant.operation_id) for tenant in map(_tenant, rows) if tenant.operation_id]
-            operations = [bytes(row.raw) for row in self._operations.find({"_id": {"$in": wanted}})]
-        latest = {_operation(row).id: row for row in operations}
-        return tuple(_view(row, latest.get(_tenant(row).operation_id or "")) for row in rows)
+            wanted = [ObjectId(tenant.operation_id) for tenant in map(_tenant, documents) if tenant.operation_id]
+            operations = [bytes(document.raw) for document in self._operations.find({"_id": {"$in": wanted}})]
+        latest = {_operation(document).id: document for document in operations}
+        return tuple(_view(document, latest.get(_tenant(document).operation_id or "")) for document in documents)
 
 
 # Clients poll the same documents. Decoding them takes most of the time, and the values are immutable, so share them.
 
 
 @lru_cache(CACHE_SIZE)
-def _tenant(row: bytes) -> Tenant:
-    return tenant_of(bson.decode(row, _DECODED))
+def _tenant(document: bytes) -> Tenant:
+    return tenant_of(bson.decode(document, _DECODED))
 
 
 @lru_cache(CACHE_SIZE)
-def _operation(row: bytes) -> Operation:
-    return operation_of(bson.decode(row, _DECODED))
+def _operation(document: bytes) -> Operation:
+    return operation_of(bson.decode(document, _DECODED))
 
 
 @lru_cache(CACHE_SIZE)
@@ -144,9 +144,9 @@ def _view(tenant: bytes, operation: bytes | None) -> TenantView:
 
 
 @lru_cache(CACHE_SIZE)
-def _joined_view(row: bytes) -> TenantView:
+def _joined_view(stored: bytes) -> TenantView:
     """Return the view of a tenant's document that `_LATEST` joined with its operation."""
-    document = bson.decode(row, _DECODED)
+    document = bson.decode(stored, _DECODED)
     latest = document["latest"]
     return TenantView(tenant_of(document), operation_of(latest[0]) if latest else None)
 
@@ -155,15 +155,15 @@ class TenantCounts:
     """Counts over the `tenants` collection."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["tenants"]
+        self._tenants = database["tenants"]
 
     def count_purgeable(self, most: int = 10_000) -> int:
         """Return how many deleted tenants are due for a purge; stop counting at `most`."""
         over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
         with translate_errors():
-            return self._rows.count_documents(over, limit=most, hint="purge")
+            return self._tenants.count_documents(over, limit=most, hint="purge")
 
     def has_several(self) -> bool:
         """Return true for at least two tenants. One may be the tenant that the first start creates."""
         with translate_errors():
-            return len(list(self._rows.find({}, {"_id": 1}).limit(2))) > 1
+            return len(list(self._tenants.find({}, {"_id": 1}).limit(2))) > 1

@@ -19,7 +19,7 @@ class RecordedObjects:
     """Reads the `tenants` collection. It is asked seldom, so no index serves it."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["tenants"]
+        self._tenants = database["tenants"]
 
     def named(self, kind: str, ids: Collection[str]) -> frozenset[str]:
         """Return those of the ids that some tenant's record names."""
@@ -29,8 +29,8 @@ class RecordedObjects:
         condition: Document = {"$or": [{field: {"$in": list(ids)}} for field in fields]}
         roots = dict.fromkeys((field.partition(".")[0] for field in fields), 1)
         with translate_errors():
-            rows = list(self._rows.find(condition, roots))
-        return frozenset(ids) & {id_ for row in rows for root in roots for id_ in _ids(row.get(root))}
+            documents = list(self._tenants.find(condition, roots))
+        return frozenset(ids) & {id_ for document in documents for root in roots for id_ in _ids(document.get(root))}
 
     def is_recorded_for_another_tenant(self, integration: str, id_: str, tenant_id: str) -> bool:
         """Return whether the record of a tenant other than this one names the object."""
@@ -40,7 +40,7 @@ class RecordedObjects:
         not_this: Document = {"_id": {"$ne": object_id(tenant_id) or ObjectId()}}
         with translate_errors():
             return (
-                self._rows.find_one({**not_this, "$or": [{field: id_} for field in marked[0].fields]}, {"_id": 1})
+                self._tenants.find_one({**not_this, "$or": [{field: id_} for field in marked[0].fields]}, {"_id": 1})
                 is not None
             )
 

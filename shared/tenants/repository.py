@@ -38,7 +38,7 @@ from shared.tenants.views import TenantQuery
 class TenantRepository:
     def __init__(self, database: Database[Document], absent: Collection[str] = ()) -> None:
         """`absent`: integrations for which new tenants get no status."""
-        self._rows = database["tenants"]
+        self._tenants = database["tenants"]
         self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
 
     def insert(self, new: NewTenant, operation_id: str, session: Transaction, at: datetime | None = None) -> Tenant:
@@ -61,27 +61,27 @@ class TenantRepository:
             "version": 1,
         }
         try:
-            row = insert_record(self._rows, document, session, at)
+            stored = insert_record(self._tenants, document, session, at)
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return tenant_of(row)
+        return tenant_of(stored)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
         with translate_errors():
-            row = self._rows.find_one({"slug": slug}, session=session)
-        return tenant_of(row) if row else None
+            document = self._tenants.find_one({"slug": slug}, session=session)
+        return tenant_of(document) if document else None
 
     def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
         key = object_id(tenant_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key}, session=session) if key else None
-        return tenant_of(row) if row else None
+            document = self._tenants.find_one({"_id": key}, session=session) if key else None
+        return tenant_of(document) if document else None
 
     def by_ids(self, tenant_ids: tuple[str, ...], session: Transaction | None = None) -> list[Tenant]:
         """Return those that exist, in no particular order."""
         keys = [key for key in map(object_id, tenant_ids) if key]
         with translate_errors():
-            return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
+            return [tenant_of(document) for document in self._tenants.find({"_id": {"$in": keys}}, session=session)]
 
     def matching(self, scope: Scope, query: TenantQuery, among: tuple[str, ...] | None, limit: int) -> Iterator[Tenant]:
         """Yield tenants of the scope that match the query, in no particular order. `among`: limit to these ids."""
@@ -90,8 +90,8 @@ class TenantRepository:
             conditions.append({"_id": {"$in": [key for key in map(object_id, among) if key]}})
         wanted = [one for one in conditions if one]
         with translate_errors():
-            for row in self._rows.find({"$and": wanted} if wanted else {}).limit(limit):
-                yield tenant_of(row)
+            for document in self._tenants.find({"$and": wanted} if wanted else {}).limit(limit):
+                yield tenant_of(document)
 
     def ids_of_slugs(self, slugs: tuple[str, ...], *, with_group: bool = False) -> tuple[str, ...]:
         """Return the ids of tenants with these slugs that are not deleted.
@@ -101,13 +101,13 @@ class TenantRepository:
         recorded: Document = {"authentikGroupId": {"$type": "string"}} if with_group else {}
         condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}, **recorded}
         with translate_errors():
-            return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
+            return tuple(str(document["_id"]) for document in self._tenants.find(condition, {"_id": 1}))
 
     def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
         """Return the ids of a partner's tenants; the index covers the query."""
         with translate_errors():
-            rows = self._rows.find({"partnerId": partner_id}, {"_id": 1}).hint("partner")
-            return tuple(str(row["_id"]) for row in rows)
+            documents = self._tenants.find({"partnerId": partner_id}, {"_id": 1}).hint("partner")
+            return tuple(str(document["_id"]) for document in documents)
 
     def ids_in(self, scope: Scope) -> tuple[str, ...] | None:
         """Return the ids of all tenants of a scope; None for a scope without limits."""
@@ -117,12 +117,14 @@ class TenantRepository:
         if not scope.tenant_ids:
             return resold
         with translate_errors():
-            own = [str(row["_id"]) for row in self._rows.find(filters.own_filter(scope), {"_id": 1})]
+            own = [str(document["_id"]) for document in self._tenants.find(filters.own_filter(scope), {"_id": 1})]
         return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         """Return whether the partner has tenants that are not purged: a purged tenant can get no other partner."""
-        return self._rows.find_one({"partnerId": partner_id, "purgedAt": None}, {"_id": 1}, session=session) is not None
+        return (
+            self._tenants.find_one({"partnerId": partner_id, "purgedAt": None}, {"_id": 1}, session=session) is not None
+        )
 
     def accept(
         self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction, *, is_fence: bool
@@ -133,10 +135,10 @@ class TenantRepository:
             fields["operationId"] = ObjectId(operation_id)
         fields |= updates.incremented("generation") if is_fence else {}
         try:
-            row = update_record(self._rows, tenant.id, fields, session)
+            document = update_record(self._tenants, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
-        return tenant_of(row)
+        return tenant_of(document)
 
     def accept_lifecycle_change(
         self, tenant: Tenant, change: LifecycleChange, operation_id: str, session: Transaction
@@ -147,13 +149,13 @@ class TenantRepository:
             **updates.incremented("generation"),
             **updates.lifecycle_fields(change),
         }
-        row = update_record(self._rows, tenant.id, fields, session)
-        return tenant_of(row)
+        document = update_record(self._tenants, tenant.id, fields, session)
+        return tenant_of(document)
 
     def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> Tenant:
         """Copy a pause to the tenant's record for display, or remove it. Steps are deferred by the switch only."""
         shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
-        return tenant_of(update_record(self._rows, tenant_id, {"pause": shown_as}, session))
+        return tenant_of(update_record(self._tenants, tenant_id, {"pause": shown_as}, session))
 
     def claim_drift_check(self, interval: float, invalid_before: datetime | None = None) -> Tenant | None:
         """Claim the tenant whose drift check is most overdue; schedule its next in `interval` seconds.
@@ -168,13 +170,13 @@ class TenantRepository:
         checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
         due = {"status": checked, "purgedAt": None, "pause": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._tenants.find_one_and_update(
                 due,
                 [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
                 sort=[("driftDueAt", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
-        return tenant_of(row) if row else None
+        return tenant_of(document) if document else None
 
     def record_drift(self, operation: Operation, session: Transaction) -> None:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
@@ -182,17 +184,17 @@ class TenantRepository:
         drift = {"lookedAt": "$$NOW", "changes": {"$literal": found}}
         change = [{"$set": {"drift": drift, "drifted": updates.drifted_integrations(found)}}]
         condition = filters.generation_filter(operation.tenant_id, operation.generation)
-        self._rows.update_one(condition, change, session=session)
+        self._tenants.update_one(condition, change, session=session)
 
     def due(self, limit: int) -> list[DueTenant]:
         """Return tenants with a failed action to start again, then tenants to purge; at most `limit` of each."""
         retry_due = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}, "purgedAt": None}
         purge_due = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
         with translate_errors():
-            to_retry = list(self._rows.find(retry_due).sort("retryAt", ASCENDING).limit(limit))
-            to_purge = list(self._rows.find(purge_due).sort("purgeAfter", ASCENDING).limit(limit))
-        return [DueTenant(tenant_of(row), False) for row in to_retry] + [
-            DueTenant(tenant_of(row), True) for row in to_purge
+            to_retry = list(self._tenants.find(retry_due).sort("retryAt", ASCENDING).limit(limit))
+            to_purge = list(self._tenants.find(purge_due).sort("purgeAfter", ASCENDING).limit(limit))
+        return [DueTenant(tenant_of(document), False) for document in to_retry] + [
+            DueTenant(tenant_of(document), True) for document in to_purge
         ]
 
     def save_remote(self, tenant_id: str, generation: int, fields: Document, until: datetime | None = None) -> bool:
@@ -216,7 +218,7 @@ class TenantRepository:
         The write conflicts with that of any newer change, so none can be accepted until the transaction ends.
         """
         fenced = [{"$set": {"fencedAt": "$$NOW"}}]
-        done = self._rows.update_one(filters.generation_filter(id_, generation, until), fenced, session=session)
+        done = self._tenants.update_one(filters.generation_filter(id_, generation, until), fenced, session=session)
         return done.matched_count == 1
 
     def lock_unpurged(self, tenant: Tenant, session: Transaction) -> None:
@@ -229,17 +231,17 @@ class TenantRepository:
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
-        row = self._rows.find_one_and_update(
+        document = self._tenants.find_one_and_update(
             filters.generation_filter(operation.tenant_id, operation.generation),
             versioned_update(updates.settlement_fields(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return tenant_of(row) if row else None
+        return tenant_of(document) if document else None
 
     def _guarded(self, condition: Document, fields: Document) -> bool:
         with translate_errors():
-            return self._rows.update_one(condition, versioned_update(fields)).matched_count == 1
+            return self._tenants.update_one(condition, versioned_update(fields)).matched_count == 1
 
 
 def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:

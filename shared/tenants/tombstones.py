@@ -16,7 +16,7 @@ from shared.tenants.views import Receipt
 
 class TombstoneRepository:
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["tombstones"]
+        self._tombstones = database["tombstones"]
 
     def insert(self, tenant: Tenant, operations: Sequence[Operation], users_removed: int, session: Transaction) -> None:
         """Record a purged tenant. `operations`: its purges that removed something, and the last, which succeeded.
@@ -31,13 +31,13 @@ class TombstoneRepository:
             "removals": [_removal(operation, step.name) for operation in operations for step in operation.steps],
         }
         key = {"_id": document["_id"]}
-        self._rows.update_one(key, upsert_pipeline(document, purgedAt="$$NOW"), upsert=True, session=session)
+        self._tombstones.update_one(key, upsert_pipeline(document, purgedAt="$$NOW"), upsert=True, session=session)
 
     def receipt(self, tenant_id: str) -> Receipt | None:
         key = object_id(tenant_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key}) if key else None
-        return _receipt(row) if row else None
+            document = self._tombstones.find_one({"_id": key}) if key else None
+        return _receipt(document) if document else None
 
 
 def _removal(operation: Operation, step_name: str) -> Document:

@@ -59,37 +59,44 @@ class DeliveryRepository:
     """Reads and writes deliveries; claims due ones under a lease."""
 
     def __init__(self, database: Database[Document], keep_days: float) -> None:
-        self._rows = database["deliveries"]
-        self._queue = LeaseQueue(self._rows)
+        self._deliveries = database["deliveries"]
+        self._queue = LeaseQueue(self._deliveries)
         self._keep_seconds = keep_days * DAY
 
     def insert(self, webhook_id: str, events: Sequence[Event], session: Transaction) -> None:
         """Insert a pending delivery, due now, for each event."""
-        rows = [_new(webhook_id, ObjectId(event.id), event.action, event.request_id) for event in events]
-        self._rows.bulk_write(
-            [UpdateOne({"_id": row["_id"]}, self._insert_pipeline(row), upsert=True) for row in rows], session=session
+        documents = [_new(webhook_id, ObjectId(event.id), event.action, event.request_id) for event in events]
+        self._deliveries.bulk_write(
+            [
+                UpdateOne({"_id": document["_id"]}, self._insert_pipeline(document), upsert=True)
+                for document in documents
+            ],
+            session=session,
         )
 
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
         """Insert a test delivery without an event."""
-        row = _new(webhook_id, ObjectId(), PING, request_id)
+        document = _new(webhook_id, ObjectId(), PING, request_id)
         with translate_errors():
-            found = self._rows.find_one_and_update(
-                {"_id": row["_id"]}, self._insert_pipeline(row), upsert=True, return_document=ReturnDocument.AFTER
+            found = self._deliveries.find_one_and_update(
+                {"_id": document["_id"]},
+                self._insert_pipeline(document),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
             )
         return _record(required(found))
 
     def find(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         key = object_id(delivery_id)
         with translate_errors():
-            row = self._rows.find_one({"_id": key, "webhookId": webhook_id}) if key else None
-        return _record(row) if row else None
+            document = self._deliveries.find_one({"_id": key, "webhookId": webhook_id}) if key else None
+        return _record(document) if document else None
 
     def page(self, webhook_id: str, query: DeliveryQuery) -> Page[DeliveryRecord]:
         """Return a page of a webhook's deliveries, newest first."""
         conditions: list[Document] = [{"webhookId": webhook_id}, {"status": query.status} if query.status else {}]
-        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(_record, rows)), following)
+        documents, following = newest_page(self._deliveries, conditions, query.limit, query.after)
+        return Page(tuple(map(_record, documents)), following)
 
     def replay(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         """Make a delivery due now. An ended one gets all its attempts again; a running one is left alone."""
@@ -103,12 +110,12 @@ class DeliveryRepository:
             "expiresAt": seconds_from_now(self._keep_seconds),
         }
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._deliveries.find_one_and_update(
                 {"_id": key, "webhookId": webhook_id, "leaseToken": None},
                 [{"$set": again}],
                 return_document=ReturnDocument.AFTER,
             )
-        return _record(row) if row else self.find(webhook_id, delivery_id)
+        return _record(document) if document else self.find(webhook_id, delivery_id)
 
     # -- attempts
 
@@ -118,7 +125,7 @@ class DeliveryRepository:
         if busy:
             condition["webhookId"] = {"$nin": list(busy)}
         lease = self._queue.claim(lease_seconds, condition, {"attempts": {"$add": ["$attempts", 1]}})
-        return DeliveryClaim(_record(lease.row), lease.token) if lease else None
+        return DeliveryClaim(_record(lease.document), lease.token) if lease else None
 
     def record(self, claim: DeliveryClaim, result: AttemptResult) -> bool:
         """Record an attempt. False when the claim no longer holds: nothing is written then."""
@@ -145,22 +152,22 @@ class DeliveryRepository:
             "$expr": {"$lt": ["$dueAt", until]},
         }
         with translate_errors():
-            self._rows.update_many(condition, [{"$set": {"dueAt": until}}])
+            self._deliveries.update_many(condition, [{"$set": {"dueAt": until}}])
 
     def make_due(self, webhook_id: str) -> None:
         """Make all pending deliveries of a webhook due now."""
         condition = {"webhookId": webhook_id, "status": DeliveryStatus.PENDING, "leaseToken": None}
         with translate_errors():
-            self._rows.update_many(condition, [{"$set": {"dueAt": "$$NOW"}}])
+            self._deliveries.update_many(condition, [{"$set": {"dueAt": "$$NOW"}}])
 
     def delete_all(self, webhook_id: str) -> None:
         """Delete all deliveries of a webhook."""
         with translate_errors():
-            self._rows.delete_many({"webhookId": webhook_id})
+            self._deliveries.delete_many({"webhookId": webhook_id})
 
-    def _insert_pipeline(self, row: Document) -> list[Document]:
+    def _insert_pipeline(self, document: Document) -> list[Document]:
         kept_until = seconds_from_now(self._keep_seconds)
-        return upsert_pipeline(row, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
+        return upsert_pipeline(document, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
 
     def _release(self, claim: DeliveryClaim, fields: Document) -> bool:
         return self._queue.release({"_id": ObjectId(claim.record.id)}, claim.token, fields)
@@ -182,4 +189,6 @@ def _new(webhook_id: str, event_id: ObjectId, action: str, request_id: str) -> D
     }
 
 
-_record = mapper(DeliveryRecord, event_id=lambda row: None if row["action"] == PING else str(row["eventId"]))
+_record = mapper(
+    DeliveryRecord, event_id=lambda document: None if document["action"] == PING else str(document["eventId"])
+)

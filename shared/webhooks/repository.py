@@ -47,7 +47,7 @@ class WebhookRepository:
     """Reads and writes webhooks."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._rows = database["webhooks"]
+        self._webhooks = database["webhooks"]
 
     def insert(
         self, new: NewWebhook, owner: Owner, tenant_slug: str | None, encrypted: str, cursor: int, session: Transaction
@@ -67,23 +67,25 @@ class WebhookRepository:
             "version": 1,
             **_NO_FAILURES,
         }
-        return _webhook(insert_record(self._rows, document, session))
+        return _webhook(insert_record(self._webhooks, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
-        row = find_by_id(self._rows, webhook_id, session, projection=_NO_SECRETS)
-        return _webhook(row) if row else None
+        document = find_by_id(self._webhooks, webhook_id, session, projection=_NO_SECRETS)
+        return _webhook(document) if document else None
 
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Return a page of webhooks, newest first."""
         conditions = [scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
-        rows, following = newest_page(self._rows, conditions, limit, after)
-        return Page(tuple(map(_webhook, rows)), following)
+        documents, following = newest_page(self._webhooks, conditions, limit, after)
+        return Page(tuple(map(_webhook, documents)), following)
 
     def count(self, owner: Owner, session: Transaction) -> int:
-        return self._rows.count_documents({"tenantId": owner.tenant_id, "partnerId": owner.partner_id}, session=session)
+        return self._webhooks.count_documents(
+            {"tenantId": owner.tenant_id, "partnerId": owner.partner_id}, session=session
+        )
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
-        return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
+        return self._webhooks.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def change(self, webhook: Webhook, changes: WebhookChanges, session: Transaction) -> Webhook:
         """Change a webhook. A new URL, or enabling it, resets its failures."""
@@ -104,11 +106,11 @@ class WebhookRepository:
 
     def delete(self, webhook_id: str, session: Transaction) -> bool:
         """Delete a webhook. False when it did not exist."""
-        return self._rows.delete_one({"_id": ObjectId(webhook_id)}, session=session).deleted_count == 1
+        return self._webhooks.delete_one({"_id": ObjectId(webhook_id)}, session=session).deleted_count == 1
 
     def schedule_removal(self, tenant_id: str, session: Transaction) -> None:
         """Schedule the removal of a purged tenant's webhooks, after they had time to deliver its last events."""
-        self._rows.update_many(
+        self._webhooks.update_many(
             {"tenantId": tenant_id}, [{"$set": {"removeAt": seconds_from_now(REMOVAL_DELAY)}}], session=session
         )
 
@@ -116,7 +118,9 @@ class WebhookRepository:
         """Return webhooks whose removal is due."""
         condition = {"removeAt": {"$exists": True}, "$expr": {"$lte": ["$removeAt", "$$NOW"]}}
         with translate_errors():
-            return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("removeAt", ASCENDING).limit(limit)))
+            return list(
+                map(_webhook, self._webhooks.find(condition, _NO_SECRETS).sort("removeAt", ASCENDING).limit(limit))
+            )
 
     # -- deliveries
 
@@ -125,14 +129,16 @@ class WebhookRepository:
         is_valid = {"$or": [{"$eq": ["$$one.until", None]}, {"$gt": ["$$one.until", "$$NOW"]}]}
         shown = {"secrets": {"$filter": {"input": "$secrets", "as": "one", "cond": is_valid}}}
         with translate_errors():
-            row = self._rows.find_one({"_id": ObjectId(webhook_id)}, shown)
-        return tuple(one["sealed"] for one in row["secrets"]) if row else ()
+            document = self._webhooks.find_one({"_id": ObjectId(webhook_id)}, shown)
+        return tuple(one["sealed"] for one in document["secrets"]) if document else ()
 
     def behind(self, number: int, limit: int) -> list[Webhook]:
         """Return enabled webhooks whose cursor is before this event's number, the oldest cursor first."""
         condition = {"enabled": True, "cursor": {"$lt": number}}
         with translate_errors():
-            return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit)))
+            return list(
+                map(_webhook, self._webhooks.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit))
+            )
 
     def advance(self, webhook: Webhook, number: int, session: Transaction | None = None) -> bool:
         """Advance the cursor. False when another process did, or the webhook was disabled or changed."""
@@ -144,12 +150,12 @@ class WebhookRepository:
         }
         # a transaction is repeated by its caller, who must see the driver's error
         with translate_errors() if session is None else nullcontext():
-            moved = self._rows.update_one(condition, {"$set": {"cursor": number}}, session=session)
+            moved = self._webhooks.update_one(condition, {"$set": {"cursor": number}}, session=session)
         return moved.matched_count == 1
 
     def succeeded(self, webhook: Webhook) -> None:
         with translate_errors():
-            self._rows.update_one({"_id": ObjectId(webhook.id), "failures": {"$gt": 0}}, {"$set": _NO_FAILURES})
+            self._webhooks.update_one({"_id": ObjectId(webhook.id), "failures": {"$gt": 0}}, {"$set": _NO_FAILURES})
 
     def failed(self, webhook: Webhook) -> int:
         """Count a failed attempt; return how many failed in a row, 0 when the webhook has changed since."""
@@ -158,13 +164,13 @@ class WebhookRepository:
             "failingSince": {"$ifNull": ["$failingSince", "$$NOW"]},
         }
         with translate_errors():
-            row = self._rows.find_one_and_update(
+            document = self._webhooks.find_one_and_update(
                 {"_id": ObjectId(webhook.id), "version": webhook.version},
                 [{"$set": counted}],
                 {"failures": 1},
                 return_document=ReturnDocument.AFTER,
             )
-        return int(row["failures"]) if row else 0
+        return int(document["failures"]) if document else 0
 
     def disable(
         self, webhook: Webhook, reason: str, session: Transaction, failing_seconds: float | None = None
@@ -176,24 +182,24 @@ class WebhookRepository:
         if failing_seconds is not None:
             condition["failingSince"] = {"$ne": None}
             condition["$expr"] = {"$lte": ["$failingSince", seconds_from_now(-failing_seconds)]}
-        row = self._rows.find_one_and_update(
+        document = self._webhooks.find_one_and_update(
             condition,
             versioned_update({"enabled": False, "disabledReason": reason, "disabledAt": "$$NOW"}),
             _NO_SECRETS,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _webhook(row) if row else None
+        return _webhook(document) if document else None
 
     def _written(self, webhook: Webhook, fields: Document, session: Transaction) -> Webhook:
-        row = self._rows.find_one_and_update(
+        document = self._webhooks.find_one_and_update(
             {"_id": ObjectId(webhook.id)},
             versioned_update(fields),
             _NO_SECRETS,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _webhook(required(row))
+        return _webhook(required(document))
 
 
 def scope_filter(scope: Scope) -> Document:

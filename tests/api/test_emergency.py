@@ -63,9 +63,9 @@ def test_an_administrator_who_never_signed_in_keeps_all_rights_and_is_found_what
 def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Issue, store: Repositories) -> None:
     token = issue("admin@people.test").stdout.strip()
     emergency = Client(root.url, token)
-    store.users._rows.update_many({}, {"$set": {"platformAdmin": False}})
+    store.connection.database["users"].update_many({}, {"$set": {"platformAdmin": False}})
     assert emergency("POST", "/partners", json={"slug": "north", "name": "North"}).status_code == 403
-    store.emergency_tokens._rows.update_many({}, [{"$set": {"expiresAt": "$$NOW"}}])
+    store.connection.database["emergency_tokens"].update_many({}, [{"$set": {"expiresAt": "$$NOW"}}])
     refused = emergency("GET", "/tenants")
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
     assert token not in refused.text

@@ -60,18 +60,13 @@ def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> N
 
 def test_waiting_purges_are_shown_in_readiness(admin: Client, store: Repositories) -> None:
     admin("DELETE", "/tenants/acme")
-    rows = store.connection.client.get_database(_database(store))["tenants"]
-    rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
+    store.connection.database["tenants"].update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
     store.connection.transaction(lambda session: store.daily_quota.add_extra("purges", 1, 60, session))
     store.connection.transaction(lambda session: store.daily_quota.mark_exhausted("purges", session))
     assert admin("GET", "/purges").json()["waiting"] == 1
     assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
     assert store.connection.transaction(lambda session: store.daily_quota.take("purges", 0, 60, session))
     assert "notices" not in admin("GET", "/health/ready").json()
-
-
-def _database(store: Repositories) -> str:
-    return str(store.tenants._rows.database.name)
 
 
 def test_only_a_platform_administrator_approves_more_removals_and_the_approval_is_shown(

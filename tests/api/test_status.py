@@ -55,8 +55,8 @@ def test_a_problem_is_listed_with_its_meaning_remedy_and_next_attempt(
 
 
 def finish_rest(store: Repositories, operation: str) -> None:
-    row = store.operations._rows
-    row.update_many({}, [{"$set": {"steps": {"$map": {"input": "$steps", "as": "s", "in": _due("$$s")}}}}])
+    operations = store.connection.database["operations"]
+    operations.update_many({}, [{"$set": {"steps": {"$map": {"input": "$steps", "as": "s", "in": _due("$$s")}}}}])
     finish(store, operation)
 
 

@@ -21,7 +21,7 @@ def counting(number: int) -> Migration:
 
 @pytest.fixture
 def database(store: Repositories) -> Database[Document]:
-    found: Database[Document] = store.connection.client[store.tenants._rows.database.name]
+    found: Database[Document] = store.connection.database
     return found
 
 

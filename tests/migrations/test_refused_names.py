@@ -15,7 +15,7 @@ from shared.tenants.views import TenantView
 
 @pytest.fixture
 def database(store: Repositories) -> Database[Document]:
-    found: Database[Document] = store.connection.client[store.tenants._rows.database.name]
+    found: Database[Document] = store.connection.database
     return found
 
 

@@ -39,7 +39,7 @@ def upgraded(platform: Platform) -> Platform:
     found = json_util.loads(DATA.read_text(), json_options=OPTIONS)
     written_at = max(row["updatedAt"] for row in found["tenants"])
     found = moved(found, datetime.now(UTC) - written_at)
-    database = platform.store.connection.client[platform.store.tenants._rows.database.name]
+    database = platform.store.connection.database
     database = database.with_options(CodecOptions(tz_aware=True))
     for name, rows in found.items():
         database[name].delete_many({})
@@ -59,7 +59,7 @@ def test_an_upgrade_keeps_every_tenants_status(upgraded: Platform) -> None:
     }
     assert seen["acme"].remote["authentikGroupId"]
     assert upgraded.store.migrator.applied() == [1, 2, 3]
-    assert all(row.get("roles") is not None for row in upgraded.store.users._rows.find())
+    assert all(user.get("roles") is not None for user in upgraded.store.connection.database["users"].find())
 
 
 def test_open_operations_are_ended_by_the_new_worker(upgraded: Platform) -> None:
