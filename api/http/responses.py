@@ -1,42 +1,18 @@
-"""Write JSON responses: camel case, times in UTC with Z, absent fields left out."""
+"""Write JSON responses, and the headers that depend on their record."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Any
 
 from flask import Response, g
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
-from pydantic.alias_generators import to_camel
+from pydantic import TypeAdapter
 
-ObjectIdText = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0ffee65f0c0ffee65f0"])]
-#: leaves an empty text, list or mapping out of the response
-OMIT_EMPTY = BeforeValidator(lambda value: value or None)
-
-
-class ResponseModel(BaseModel):
-    """Base of all response schemas. A field whose value is None is left out.
-
-    A field is read from the attribute of its name, or from the one that `validation_alias` names.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(serialization_alias=to_camel), from_attributes=True, frozen=True
-    )
-
-    @classmethod
-    def of(cls, value: object) -> Self:
-        """Return the response for a record."""
-        return cls.model_validate(value)
-
+from api.schemas.response_model import ResponseModel, to_json
+from shared.operations.model import Operation
 
 _LIST = TypeAdapter(list[Any])
-
-
-def to_json(model: ResponseModel) -> str:
-    """Return the JSON text of a record."""
-    return model.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def json_response(model: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -73,6 +49,11 @@ def json_list_response(
 def etag(version: int) -> dict[str, str]:
     """Return the ETag header of a record's version, for a later If-Match."""
     return {"ETag": f'"{version}"'}
+
+
+def retry_after(operation: Operation | None) -> dict[str, str]:
+    """Return the Retry-After header of a running operation; no header for another."""
+    return {"Retry-After": "1"} if operation is not None and not operation.settled else {}
 
 
 def json_stream_response(fields: Mapping[str, ResponseModel | Iterator[Sequence[ResponseModel]]]) -> Response:

@@ -16,9 +16,10 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel
 
 from api.http.problem_details import Problem
-from api.http.query_params import Query, parse_query
+from api.http.query_params import parse_query
 from api.http.request_body import parse_body, refuse_body
 from api.http.wait_slots import bounded_wait
+from api.schemas.query_model import Query
 from shared.core.errors import DomainError
 
 ALL = frozenset({"portal", "partner", "operator"})

@@ -10,12 +10,12 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
-from api.http.query_params import Query
 from api.http.request_body import may_be_absent
 from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
 from api.openapi.components import REF, Components, Schema, example_of
 from api.openapi.descriptions import PARAMETERS, TAGS
+from api.schemas.query_model import Query
 from api.schemas.service import ProblemResponse
 from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES

@@ -1,13 +1,12 @@
-"""Response schemas of health, purge quota and problems."""
+"""Response schemas of health and of problems."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from api.http.responses import ResponseModel
+from api.schemas.response_model import ResponseModel
 
 
 class HealthResponse(ResponseModel):
@@ -28,18 +27,6 @@ class ReadinessResponse(ResponseModel):
     )
     notices: list[Literal["observe_only", "purges_held"]] | None = Field(
         None, description="states that an operator should know; they do not affect readiness"
-    )
-
-
-class PurgeQuotaResponse(ResponseModel):
-    """The daily limit of automatic purges, and its use."""
-
-    per_day: int = Field(description="purges that may start in a day (PURGES_PER_DAY)")
-    begun: int = Field(validation_alias="used", description="automatic purges started in the last 24 hours")
-    extra: int = Field(description="additional purges that somebody has allowed")
-    waiting: int = Field(description="tenants whose `purgeAfter` has passed")
-    held_since: datetime | None = Field(
-        None, validation_alias="exhausted_since", description="since when the quota is used up while tenants wait"
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from api.http.responses import ResponseModel
 from api.schemas.accounts.partners import PartnerResponse
 from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.subscriptions import SubscriptionResponse
@@ -21,7 +20,8 @@ from api.schemas.operations.diagnostics import DiagnosisResponse
 from api.schemas.operations.status import StatusResponse, SummaryResponse
 from api.schemas.platform.integrations import IntegrationResponse, ObserveOnlyResponse
 from api.schemas.platform.orphans import OrphanResponse, OrphanScanResponse
-from api.schemas.service import PurgeQuotaResponse
+from api.schemas.platform.purge_quota import PurgeQuotaResponse
+from api.schemas.response_model import ResponseModel
 from api.schemas.tenants.domains import DomainResponse
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.lifecycle import ReceiptResponse

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import SubscriptionListQuery, next_link
+from api.http.query_params import next_link
 from api.http.responses import etag, json_list_response, json_response
 from api.http.route_spec import ETAG, OPERATOR, PAGED, expected_versions, route_spec
+from api.schemas.accounts.queries import SubscriptionListQuery
 from api.schemas.accounts.subscriptions import (
     CreateSubscriptionRequest,
     SubscriptionResponse,
@@ -25,7 +26,7 @@ def subscription_routes(services: Services) -> Blueprint:
     @routes.get("")
     @route_spec("List the subscriptions you may see, newest first", {200: [SubscriptionResponse]}, headers=PAGED)
     def list_subscriptions(query: SubscriptionListQuery) -> Response:
-        page = subscriptions.page(actor(services), query.to_domain(), query.tenant)
+        page = subscriptions.page(actor(services), query.to_value(), query.tenant)
         return json_list_response([SubscriptionResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
@@ -37,7 +38,7 @@ def subscription_routes(services: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_subscription(body: CreateSubscriptionRequest) -> Response:
-        subscription = subscriptions.create(body.to_domain(), actor(services))
+        subscription = subscriptions.create(body.to_value(), actor(services))
         return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
     @routes.get("/<id:subscription_id>")
@@ -55,7 +56,7 @@ def subscription_routes(services: Services) -> Blueprint:
         takes_version=True,
     )
     def change_subscription(subscription_id: str, body: UpdateSubscriptionRequest) -> Response:
-        changed = subscriptions.change(subscription_id, body.to_domain(), actor(services), expected_versions())
+        changed = subscriptions.change(subscription_id, body.to_value(), actor(services), expected_versions())
         return _answer(changed)
 
     @routes.delete("/<id:subscription_id>")

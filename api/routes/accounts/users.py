@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
-from api.http.query_params import EraseQuery, UserListQuery, next_link
+from api.http.query_params import next_link
 from api.http.responses import etag, json_list_response, json_response
 from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
 from api.schemas.accounts.profile import ProfileResponse
+from api.schemas.accounts.queries import EraseQuery, UserListQuery
 from api.schemas.accounts.users import CreateUserRequest, ErasureResponse, UpdateUserRequest, UserResponse
 from shared.accounts.user import User
 from shared.administration.users import UserService
@@ -34,7 +35,7 @@ def user_routes(services: Services) -> Blueprint:
     @routes.get("/users")
     @route_spec("List the users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
     def list_users(query: UserListQuery) -> Response:
-        page = users.page(actor(services), query.to_domain(), query.tenant)
+        page = users.page(actor(services), query.to_value(), query.tenant)
         return json_list_response([UserResponse.of(user) for user in page.items], next_link(page.next))
 
     @routes.post("/users")
@@ -45,7 +46,7 @@ def user_routes(services: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_user(body: CreateUserRequest) -> Response:
-        user = users.create(body.to_domain(), body.to_changes(), actor(services))
+        user = users.create(body.to_value(), body.to_changes(), actor(services))
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")

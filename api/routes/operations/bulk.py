@@ -28,7 +28,7 @@ def bulk_routes(services: Services) -> Blueprint:
         if body.start is not None:
             return _answer(bulk.start(body.start, actor(services)), 202)
         assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model has checked it
-        return _answer(bulk.dry_run(body.action, body.selector.to_domain(), actor(services)), 201)
+        return _answer(bulk.dry_run(body.action, body.selector.to_value(), actor(services)), 201)
 
     @routes.get("/<id:bulk_id>")
     @route_spec("Get a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))

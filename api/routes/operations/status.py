@@ -26,7 +26,7 @@ def status_routes(services: Services) -> Blueprint:
     @routes.get("/operations")
     @route_spec("List the operations you may see, newest first", {200: [OperationResponse]}, headers=PAGED)
     def list_operations(query: OperationListQuery) -> Response:
-        page = status.page(actor(services), query.tenant, query.to_domain())
+        page = status.page(actor(services), query.tenant, query.to_value())
         return json_list_response([OperationResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.get("/operations/summary")

@@ -7,21 +7,11 @@ from flask import Blueprint, Response
 from api.auth.guard import actor
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import OPERATOR, route_spec
-from api.schemas.fields import Name
-from api.schemas.platform.integrations import IntegrationResponse, TenantPauseResponse
-from api.schemas.request_model import RequestModel, example
+from api.schemas.platform.integrations import IntegrationResponse, PauseRequest, TenantPauseResponse
 from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
-
-
-class PauseRequest(RequestModel):
-    """The reason for a pause; every deferred step shows it."""
-
-    model_config = example({"reason": "maintenance of the mail server"})
-
-    reason: Name
 
 
 def integration_routes(services: Services) -> Blueprint:

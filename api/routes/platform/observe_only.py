@@ -7,21 +7,11 @@ from flask import Blueprint, Response
 from api.auth.guard import actor
 from api.http.responses import json_response
 from api.http.route_spec import OPERATOR, route_spec
-from api.schemas.fields import Name
-from api.schemas.platform.integrations import ObserveOnlyResponse
-from api.schemas.request_model import RequestModel, example
+from api.schemas.platform.integrations import ObserveOnlyRequest, ObserveOnlyResponse
 from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
-
-
-class ObserveOnlyRequest(RequestModel):
-    """The reason for observe-only mode; every deferred step shows it."""
-
-    model_config = example({"reason": "the database was restored from a backup"})
-
-    reason: Name
 
 
 def observe_only_routes(services: Services) -> Blueprint:

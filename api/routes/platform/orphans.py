@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import OrphanListQuery, next_link
+from api.http.query_params import next_link
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import OPERATOR, PAGED, route_spec
-from api.schemas.platform.orphans import OrphanResponse, OrphanScanResponse
+from api.schemas.platform.orphans import OrphanListQuery, OrphanResponse, OrphanScanResponse
 from shared.application.services import Services
 from shared.core import errors
 
@@ -28,7 +28,7 @@ def orphan_routes(services: Services) -> Blueprint:
         headers=PAGED,
     )
     def list_orphans(query: OrphanListQuery) -> Response:
-        page = orphans.page(query.to_domain(), actor(services))
+        page = orphans.page(query.to_value(), actor(services))
         return json_list_response(list(map(OrphanResponse.of, page.items)), next_link(page.next))
 
     @routes.get("/looks")

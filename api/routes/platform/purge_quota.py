@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from flask import Blueprint, Response
-from pydantic import Field
 
 from api.auth.guard import actor
 from api.http.responses import json_response
 from api.http.route_spec import OPERATOR, route_spec
-from api.schemas.fields import WHOLE
-from api.schemas.request_model import RequestModel, example
-from api.schemas.service import PurgeQuotaResponse
+from api.schemas.platform.purge_quota import PurgeQuotaResponse, RaiseQuotaRequest
 from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
-
-
-class RaiseQuotaRequest(RequestModel):
-    """Additional automatic purges for today."""
-
-    model_config = example({"count": 5})
-
-    count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 
 
 def purge_quota_routes(services: Services) -> Blueprint:

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from pydantic import Field
 
 from api.auth.guard import actor
-from api.http.query_params import Query
-from api.http.responses import ResponseModel, json_response
+from api.http.responses import json_response
 from api.http.route_spec import STAFF, route_spec
-from api.schemas.fields import DomainName, OwnerEmail, Slug
+from api.schemas.tenants.availability import AvailabilityQuery, AvailabilityResponse
 from shared.application.services import Services
 from shared.core import errors
-
-
-class AvailabilityQuery(Query):
-    slug: Slug | None = None
-    domain: DomainName | None = None
-    email: OwnerEmail | None = Field(None, description="an owner's address; its form is checked, not its existence")
-
-
-class AvailabilityResponse(ResponseModel):
-    """The availability of each requested name."""
-
-    slug: bool | None = Field(None, description="whether it is free")
-    domain: bool | None = Field(None, description="whether it is free")
-    email: bool | None = Field(None, description="whether it can be an owner's")
 
 
 def availability_routes(services: Services) -> Blueprint:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import CheckWaitQuery
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import RUNNING, route_spec
 from api.schemas.tenants.domains import DomainResponse
+from api.schemas.tenants.queries import CheckWaitQuery
 from shared.application.services import Services
 from shared.core import errors
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import EventListQuery, link
+from api.http.query_params import link
 from api.http.responses import json_list_response
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.tenants.events import EventResponse
+from api.schemas.tenants.queries import EventListQuery
 from shared.application.services import Services
 from shared.events.model import Feed
 

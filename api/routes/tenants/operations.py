@@ -7,10 +7,10 @@ from contextlib import suppress
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import WaitQuery
-from api.http.responses import json_response
+from api.http.responses import json_response, retry_after
 from api.http.route_spec import RUNNING, route_spec
-from api.schemas.tenants.operations import OperationResponse, pace
+from api.schemas.query_model import WaitQuery
+from api.schemas.tenants.operations import OperationResponse
 from shared.application.services import Services
 from shared.core import errors
 
@@ -23,7 +23,7 @@ def operation_routes(services: Services) -> Blueprint:
     @route_spec("Get an operation with its steps", {200: OperationResponse}, headers=RUNNING)
     def get_operation(operation_id: str, query: WaitQuery) -> Response:
         operation = operations.wait_for(operation_id, actor(services), query.wait)
-        return json_response(OperationResponse.of(operation), headers=pace(operation))
+        return json_response(OperationResponse.of(operation), headers=retry_after(operation))
 
     @routes.post("/<id:operation_id>/cancel")
     @route_spec(
@@ -47,6 +47,6 @@ def operation_routes(services: Services) -> Blueprint:
             # the retry has started: a 503 would make the caller repeat it, and get "the step has not failed"
             with suppress(errors.StoreUnavailable):
                 operation = operations.wait_for(operation.id, actor(services), query.wait)
-        return json_response(OperationResponse.of(operation), 202, pace(operation))
+        return json_response(OperationResponse.of(operation), 202, retry_after(operation))
 
     return routes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import WaitQuery
 from api.http.route_spec import STARTED, route_spec
 from api.routes.tenants.tenants import started
+from api.schemas.query_model import WaitQuery
 from api.schemas.tenants.tenants import TenantResponse
 from shared.application.services import Services
 from shared.core import errors

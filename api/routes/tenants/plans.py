@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Blueprint, Response
-from pydantic import Field
 
 from api.auth.guard import actor
-from api.http.responses import ResponseModel, json_list_response
+from api.http.responses import json_list_response
 from api.http.route_spec import route_spec
+from api.schemas.tenants.plans import PlanResponse
 from shared.application.services import Services
 from shared.config.plans import Plan
-
-
-class PlanResponse(ResponseModel):
-    """A plan. A quota of 0 means no limit."""
-
-    name: str
-    mailboxes: int = Field(description="how many mail accounts")
-    mail_bytes: int
-    space_bytes: int
 
 
 def plan_routes(services: Services, plans: Mapping[str, Plan]) -> Blueprint:

@@ -7,10 +7,19 @@ from contextlib import suppress
 from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
-from api.http.query_params import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
-from api.http.responses import etag, json_list_response, json_response, json_text_response, json_texts_response
+from api.http.query_params import next_link
+from api.http.responses import (
+    etag,
+    json_list_response,
+    json_response,
+    json_text_response,
+    json_texts_response,
+    retry_after,
+)
 from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
-from api.schemas.tenants.operations import OperationResponse, pace
+from api.schemas.query_model import ListQuery, WaitQuery
+from api.schemas.tenants.operations import OperationResponse
+from api.schemas.tenants.queries import ReconcileQuery, TenantListQuery
 from api.schemas.tenants.tenants import (
     CreateTenantRequest,
     TenantResponse,
@@ -41,13 +50,13 @@ def tenant_routes(services: Services, default_plan: str) -> Blueprint:
         headers=STARTED,
     )
     def create_tenant(body: CreateTenantRequest, query: WaitQuery) -> Response:
-        view = tenants.create(body.to_domain(default_plan), actor(services))
+        view = tenants.create(body.to_value(default_plan), actor(services))
         return started(services, view, query.wait, 201)
 
     @routes.get("")
     @route_spec("List the tenants you may see, newest first", {200: [TenantResponse]}, headers=PAGED)
     def list_tenants(query: TenantListQuery) -> Response:
-        page = tenants.page(actor(services), query.to_domain())
+        page = tenants.page(actor(services), query.to_value())
         return json_texts_response([written(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
@@ -71,7 +80,7 @@ def tenant_routes(services: Services, default_plan: str) -> Blueprint:
         takes_version=True,
     )
     def change_tenant(slug: str, body: UpdateTenantRequest, query: WaitQuery) -> Response:
-        view = tenants.change(slug, body.to_domain(), actor(services), expected_versions())
+        view = tenants.change(slug, body.to_value(), actor(services), expected_versions())
         if view.operation is not None:
             return started(services, view, query.wait, 202)
         return _answer(tenants.get(slug, actor(services)))
@@ -109,7 +118,7 @@ def started(services: Services, view: TenantView, seconds: float, status: int) -
         with suppress(errors.StoreUnavailable):
             operation = services.operations.wait_for(view.operation.id, actor(services), seconds)
             view = TenantView(services.tenants.get(view.tenant.slug, actor(services)).tenant, operation)
-    headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
+    headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | retry_after(view.operation)
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"
     return json_response(TenantResponse.of(view), status, headers)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import DeliveryListQuery, TestQuery, next_link
+from api.http.query_params import next_link
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import PAGED, route_spec
+from api.schemas.webhooks.queries import DeliveryListQuery, TestQuery
 from api.schemas.webhooks.webhooks import DeliveryResponse
 from shared.application.services import Services
 from shared.core import errors
@@ -25,7 +26,7 @@ def delivery_routes(services: Services) -> Blueprint:
     @routes.get("/deliveries")
     @route_spec("List a webhook's deliveries, newest first", {200: [DeliveryResponse]}, headers=PAGED)
     def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
-        page = webhooks.deliveries(webhook_id, actor(services), query.to_domain())
+        page = webhooks.deliveries(webhook_id, actor(services), query.to_value())
         return json_list_response([DeliveryResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("/deliveries/<id:delivery_id>/replay")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import RotateQuery, WebhookListQuery, next_link
+from api.http.query_params import next_link
 from api.http.responses import etag, json_list_response, json_response, shown_once_response
 from api.http.route_spec import ETAG, PAGED, expected_versions, route_spec
+from api.schemas.webhooks.queries import RotateQuery, WebhookListQuery
 from api.schemas.webhooks.webhooks import (
     CreateWebhookRequest,
     UpdateWebhookRequest,
@@ -37,7 +38,7 @@ def webhook_routes(services: Services) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_webhook(body: CreateWebhookRequest) -> Response:
-        webhook, secret = webhooks.create(body.to_domain(), body.tenant_id, body.partner_id, actor(services))
+        webhook, secret = webhooks.create(body.to_value(), body.tenant_id, body.partner_id, actor(services))
         return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
 
     @routes.get("/<id:webhook_id>")
@@ -48,7 +49,7 @@ def webhook_routes(services: Services) -> Blueprint:
     @routes.patch("/<id:webhook_id>")
     @route_spec("Change, enable or disable a webhook", {200: WebhookResponse}, headers=ETAG, takes_version=True)
     def change_webhook(webhook_id: str, body: UpdateWebhookRequest) -> Response:
-        return _answer(webhooks.change(webhook_id, body.to_domain(), actor(services), expected_versions()))
+        return _answer(webhooks.change(webhook_id, body.to_value(), actor(services), expected_versions()))
 
     @routes.delete("/<id:webhook_id>")
     @route_spec("Delete a webhook and its deliveries", {204: None}, takes_version=True)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.fields import Name, Slug
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
+from api.schemas.response_model import RecordId, ResponseModel
 
 
 class CreatePartnerRequest(RequestModel):
@@ -31,7 +31,7 @@ class UpdatePartnerRequest(PatchModel):
 class PartnerResponse(ResponseModel):
     """A reseller."""
 
-    id: ObjectIdText = Field(serialization_alias="_id")
+    id: RecordId = Field(serialization_alias="_id")
     slug: str
     name: str
     created_at: datetime

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.http.responses import ResponseModel
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.accounts.users import UserResponse
+from api.schemas.response_model import ResponseModel
 from api.schemas.tenants.tenants import TenantResponse
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from api.http.responses import ResponseModel
 from api.schemas.fields import Moment, ObjectIdText, StripeId
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
+from api.schemas.response_model import ResponseModel
 from shared.subscriptions.model import NewSubscription, SubscriptionChanges, SubscriptionStatus
 
 #: an enumeration arrives as text, which strict mode would refuse
@@ -30,7 +30,7 @@ class CreateSubscriptionRequest(RequestModel):
     stripe_subscription_id: StripeId | None = None
     current_period_end: Moment | None = None
 
-    def to_domain(self) -> NewSubscription:
+    def to_value(self) -> NewSubscription:
         return NewSubscription(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
@@ -45,7 +45,7 @@ class UpdateSubscriptionRequest(PatchModel):
     stripe_subscription_id: StripeId | None = None
     current_period_end: Moment | None = None
 
-    def to_domain(self) -> SubscriptionChanges:
+    def to_value(self) -> SubscriptionChanges:
         return cast(SubscriptionChanges, self.sent_fields())
 
 

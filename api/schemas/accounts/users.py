@@ -8,9 +8,9 @@ from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
-from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
+from api.schemas.response_model import ResponseModel
 from shared.accounts.user import NewUser, PlatformRole, Role, UserChanges
 from shared.events.erasure_repository import Erased
 
@@ -74,7 +74,7 @@ class CreateUserRequest(RequestModel):
         _require_one_platform_role(self.sent_fields())
         return self
 
-    def to_domain(self) -> NewUser:
+    def to_value(self) -> NewUser:
         return NewUser(subject=self.authentik_subject_id, email=self.email, name=self.name)
 
     def to_changes(self) -> UserChanges:

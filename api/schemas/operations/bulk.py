@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasPath, Field, WithJsonSchema, model_validator
 
-from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
-from api.schemas.fields import ObjectIdText as SentId
-from api.schemas.operations.queries import ReasonText, SlugText
+from api.schemas.fields import ObjectIdText
+from api.schemas.operations.queries import ReasonText
+from api.schemas.query_model import SlugText
 from api.schemas.request_model import RequestModel, example
+from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, ItemStatus, Selector
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.problems import Kind
@@ -40,7 +41,7 @@ class SelectorRequest(RequestModel):
     reason: ReasonText | None = None
     everything: bool = Field(False, description="every tenant you may see")
 
-    def to_domain(self) -> Selector:
+    def to_value(self) -> Selector:
         """Return the selector for the service."""
         return Selector(
             tenants=tuple(self.tenants) if self.tenants else None,
@@ -76,7 +77,7 @@ class BulkOperationRequest(RequestModel):
 
     action: BulkAction | None = Field(None, strict=False)
     selector: SelectorRequest | None = None
-    start: SentId | None = Field(None, description="id of the dry run whose tenants are acted on, and no others")
+    start: ObjectIdText | None = Field(None, description="id of the dry run whose tenants are acted on, and no others")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -88,7 +89,7 @@ class BulkOperationRequest(RequestModel):
 class BulkItemResponse(ResponseModel):
     tenant: str = Field(validation_alias=AliasPath("target", "slug"), description="the tenant's slug")
     status: ItemStatus
-    operation: ObjectIdText | None = Field(
+    operation: RecordId | None = Field(
         None,
         validation_alias=AliasPath("target", "operation_id"),
         description="the tenant's latest operation at the dry run",
@@ -102,11 +103,11 @@ class BulkItemResponse(ResponseModel):
 class BulkOperationResponse(ResponseModel):
     """One action on many tenants, with its progress."""
 
-    id: ObjectIdText
+    id: RecordId
     action: BulkAction
     status: BulkStatus
     selector: dict[str, Any]
-    requested_by: ObjectIdText = Field(validation_alias="created_by", description="the user's id")
+    requested_by: RecordId = Field(validation_alias="created_by", description="the user's id")
     total: int = Field(description="tenants that the dry run found")
     pending: int
     done: int

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
+from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.diagnostics.model import CheckStatus, RunStatus
 
 
@@ -26,9 +26,9 @@ class CheckResponse(ResponseModel):
 class DiagnosisResponse(ResponseModel):
     """A diagnostics run. If it waits for more than a few seconds, no scheduler is alive."""
 
-    id: ObjectIdText
+    id: RecordId
     status: RunStatus
-    requested_by: ObjectIdText | None = Field(None, description="the user's id")
+    requested_by: RecordId | None = Field(None, description="the user's id")
     created_at: datetime
     finished_at: datetime | None = None
     checks: list[CheckResponse]

@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints, create_model
 
-from api.http.query_params import ListQuery, Query
 from api.schemas.fields import Moment
+from api.schemas.query_model import ListQuery, Query, SlugText
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import OperationStatus
 from shared.operations.problems import Kind
 from shared.status.model import OperationQuery
 from shared.workflows.model import Action
 
-SlugText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 ReasonText = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")]
 MAX_HOURS = 24 * 14
 
@@ -47,7 +46,7 @@ class _OperationFilters(ListQuery):
 
 
 class OperationListQuery(create_model("_OperationSteps", __base__=_OperationFilters, **_STEPS)):  # type: ignore[misc]
-    def to_domain(self) -> OperationQuery:
+    def to_value(self) -> OperationQuery:
         """Return the query for the read model."""
         problems = {name: kind for name in INTEGRATIONS if (kind := getattr(self, f"step_{name}")) is not None}
         return OperationQuery(

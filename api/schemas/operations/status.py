@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.platform.integrations import BreakerResponse, FailingTenantResponse, PauseResponse
+from api.schemas.response_model import RecordId, ResponseModel
 from shared.integrations.reasons import REASONS
 from shared.operations.problems import NOT_TAKEN_MESSAGE, NOT_TAKEN_REMEDY, Kind
 from shared.status.model import Finding, Group, Status
@@ -51,14 +51,14 @@ class ExampleResponse(ResponseModel):
 
     tenant: str | None = Field(None, description="the tenant's slug")
     since: datetime | None = None
-    operation: ObjectIdText | None = None
+    operation: RecordId | None = None
     step: str | None = None
     attempts: int | None = None
     next_attempt_at: datetime | None = None
     message: str | None = None
     remedy: str | None = None
     name: str | None = None
-    webhook: ObjectIdText | None = Field(None, description="the webhook's id, in groups of those")
+    webhook: RecordId | None = Field(None, description="the webhook's id, in groups of those")
 
 
 class GroupResponse(ResponseModel):

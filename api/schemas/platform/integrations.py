@@ -1,4 +1,4 @@
-"""Response schemas of integrations, pauses and observe-only mode."""
+"""Request and response schemas of integrations, pauses and observe-only mode."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasPath, Field, model_validator
 
-from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
+from api.schemas.fields import Name
+from api.schemas.request_model import RequestModel, example
+from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.diagnostics.model import VERSION, CheckStatus, Diagnosis
 from shared.integrations.outcomes import reason_message
 from shared.switches.model import Switch
 from shared.tenants.model import Tenant
 
 
+class PauseRequest(RequestModel):
+    """The reason for a pause; every deferred step shows it."""
+
+    model_config = example({"reason": "maintenance of the mail server"})
+
+    reason: Name
+
+
 class PauseResponse(ResponseModel):
     reason: str
     since: datetime
-    by: ObjectIdText | None = Field(None, description="the user's id")
+    by: RecordId | None = Field(None, description="the user's id")
 
 
 class BreakerResponse(ResponseModel):
@@ -99,11 +109,19 @@ class IntegrationResponse(ResponseModel):
         return self.model_copy(update={"reachability": ReachabilityResponse.found_by(run, self.name)})
 
 
+class ObserveOnlyRequest(RequestModel):
+    """The reason for observe-only mode; every deferred step shows it."""
+
+    model_config = example({"reason": "the database was restored from a backup"})
+
+    reason: Name
+
+
 class ObserveOnlyResponse(ResponseModel):
     observe_only: bool
     reason: str | None = None
     since: datetime | None = None
-    by: ObjectIdText | None = Field(None, description="the user's id; absent when the service entered the mode itself")
+    by: RecordId | None = Field(None, description="the user's id; absent when the service entered the mode itself")
 
     @model_validator(mode="before")
     @classmethod

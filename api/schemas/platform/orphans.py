@@ -1,21 +1,31 @@
-"""Response schemas of orphans and orphan scans."""
+"""Query and response schemas of orphans and orphan scans."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
+from api.schemas.query_model import ListQuery
+from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from shared.integrations.catalog import SCANNED
 from shared.integrations.reasons import ORPHAN_CAUSES
-from shared.orphans.model import Cause, OrphanKind, OrphanStatus
+from shared.orphans.model import Cause, OrphanKind, OrphanQuery, OrphanStatus
+
+
+class OrphanListQuery(ListQuery):
+    integration: Literal[*SCANNED] | None = None  # type: ignore[valid-type]
+    status: OrphanStatus | None = None
+
+    def to_value(self) -> OrphanQuery:
+        return OrphanQuery(self.limit, self.cursor, self.integration, self.status)
 
 
 class OrphanRemovalResponse(ResponseModel):
     """The removal of an orphan, requested by an operator."""
 
-    asked_by: ObjectIdText | None = Field(None, validation_alias="requested_by", description="the user's id")
+    asked_by: RecordId | None = Field(None, validation_alias="requested_by", description="the user's id")
     asked_at: datetime = Field(validation_alias="requested_at")
     attempts: int
     next_attempt_at: datetime | None = Field(None, validation_alias="due_at")
@@ -32,12 +42,12 @@ class OrphanRemovalResponse(ResponseModel):
 class OrphanResponse(ResponseModel):
     """An object outside that carries our ownership marker and belongs to no living tenant."""
 
-    id: ObjectIdText = Field(serialization_alias="_id")
+    id: RecordId = Field(serialization_alias="_id")
     integration: str
     kind: OrphanKind
     object_id: str = Field(description="its id in the integration")
     name: str
-    tenant_id: ObjectIdText = Field(description="the tenant that its marker names")
+    tenant_id: RecordId = Field(description="the tenant that its marker names")
     cause: Cause
     message: Annotated[str, BeforeValidator(ORPHAN_CAUSES.__getitem__)] = Field(
         validation_alias="cause", description="the cause in words"

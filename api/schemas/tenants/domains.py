@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from api.http.responses import OMIT_EMPTY, ResponseModel
+from api.schemas.response_model import OMIT_EMPTY, ResponseModel
 from shared.domains.dns_records import SUGGESTED_TTL, Presence
 from shared.domains.verification import DomainState, is_essential
 from shared.domains.views import DomainRecord, DomainView

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from api.http.responses import ObjectIdText, ResponseModel
+from api.schemas.response_model import RecordId, ResponseModel
 
 
 class EventResponse(ResponseModel):
     """An accepted change, or an operation's outcome."""
 
-    id: ObjectIdText
+    id: RecordId
     time: datetime
     actor: str | None = Field(None, description="the user's id; absent when the service itself acted")
     tenant: str | None = Field(None, validation_alias="tenant_slug", description="the tenant's slug")

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.accounts.users import UserResponse
+from api.schemas.response_model import RecordId, ResponseModel
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse
@@ -20,7 +20,7 @@ from shared.tenants.views import TenantView
 class RemovalResponse(ResponseModel):
     """A step of a purge. Without `verified` that purge did not verify its success."""
 
-    operation: ObjectIdText
+    operation: RecordId
     step: str
     status: str
     removed: list[str]

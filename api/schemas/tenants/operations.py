@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
-from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
+from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from shared.operations.model import Mode, OperationStatus, StepStatus
 from shared.workflows.model import Action
 
 
@@ -32,7 +32,7 @@ class StepResponse(ResponseModel):
 class OperationResponse(ResponseModel):
     """One action on one tenant, from request to end."""
 
-    id: ObjectIdText
+    id: RecordId
     tenant: str = Field(validation_alias="tenant_slug", description="the tenant's slug")
     action: Action
     mode: Mode
@@ -50,8 +50,3 @@ class OperationResponse(ResponseModel):
     allow_removals: Annotated[bool | None, OMIT_EMPTY] = Field(
         None, description="approved to remove more than one run may"
     )
-
-
-def pace(operation: Operation | None) -> dict[str, str]:
-    """Return the Retry-After header of a running operation."""
-    return {"Retry-After": "1"} if operation is not None and not operation.settled else {}

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from api.http.responses import OMIT_EMPTY, ResponseModel, to_json
 from api.schemas.fields import Country, DomainName, InvoiceEmail, Line, Name, ObjectIdText, OwnerEmail, Slug
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
+from api.schemas.response_model import OMIT_EMPTY, ResponseModel, to_json
 from api.schemas.tenants.operations import OperationResponse
 from shared.integrations.catalog import REMOTE_FIELDS
 from shared.tenants.model import Address, BillingInfo, NewTenant, Owner, Status, TenantPatch
@@ -34,7 +34,7 @@ class BillingInfoRequest(RequestModel):
     email: InvoiceEmail | None = None
     address: AddressRequest = AddressRequest()
 
-    def to_domain(self) -> BillingInfo:
+    def to_value(self) -> BillingInfo:
         sent = self.address
         address = Address(sent.line1, sent.line2, sent.city, sent.postal_code, sent.country or "")
         return BillingInfo(self.company, self.vat_id, self.email or "", address)
@@ -77,13 +77,13 @@ class CreateTenantRequest(RequestModel):
     partner_id: ObjectIdText | None = None
     owner: OwnerRequest | None = None
 
-    def to_domain(self, default_plan: str) -> NewTenant:
+    def to_value(self, default_plan: str) -> NewTenant:
         return NewTenant(
             slug=self.slug,
             name=self.name,
             plan=self.plan or default_plan,
             domains=tuple(dict.fromkeys(self.domains)),
-            billing_info=self.billing_info.to_domain() if self.billing_info else None,
+            billing_info=self.billing_info.to_value() if self.billing_info else None,
             partner_id=self.partner_id,
             owner=Owner(self.owner.email, self.owner.name) if self.owner else None,
         )
@@ -127,7 +127,7 @@ class UpdateTenantRequest(PatchModel):
     partner_id: ObjectIdText | None = None
     owner: UpdateOwnerRequest = UNSENT
 
-    def to_domain(self) -> TenantPatch:
+    def to_value(self) -> TenantPatch:
         fields = self.sent_fields()
         parts = {"billing_info": self.billing_info, "owner": self.owner if "owner" in fields else None}
         return cast(TenantPatch, fields | {name: part.sent_fields() for name, part in parts.items() if part})

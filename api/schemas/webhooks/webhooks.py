@@ -7,9 +7,9 @@ from typing import Annotated, cast
 
 from pydantic import AliasPath, BeforeValidator, Field
 
-from api.http.responses import ResponseModel
 from api.schemas.fields import EventActions, ObjectIdText, WebhookUrl
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
+from api.schemas.response_model import ResponseModel
 from shared.integrations.reasons import DELIVERY_REASONS
 from shared.webhooks.model import DeliveryStatus, NewWebhook, Webhook, WebhookChanges
 
@@ -29,7 +29,7 @@ class CreateWebhookRequest(RequestModel):
     partner_id: ObjectIdText | None = None
     enabled: bool = True
 
-    def to_domain(self) -> NewWebhook:
+    def to_value(self) -> NewWebhook:
         return NewWebhook(self.url, tuple(dict.fromkeys(self.actions)), self.enabled)
 
 
@@ -42,7 +42,7 @@ class UpdateWebhookRequest(PatchModel):
     actions: ActionList = UNSENT
     enabled: bool = UNSENT
 
-    def to_domain(self) -> WebhookChanges:
+    def to_value(self) -> WebhookChanges:
         return cast(WebhookChanges, self.sent_fields())
 
 
