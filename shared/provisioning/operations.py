@@ -108,18 +108,19 @@ class OperationService:
             raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
         _require_earlier_stages(operation, step)
 
-        def work(session: Transaction) -> Operation | None:
+        def work(session: Transaction) -> Operation:
             self._require_latest(operation, session)
             self._record("operation.retry", operation, actor, session, step=step_name)
             seconds = self._starter.deadline_of(operation.mode)
-            return self._operations.reopen(operation, step_name, seconds, session)
+            reopened = self._operations.reopen(operation, step_name, seconds, session)
+            if reopened is None:
+                raise ActionNotPossible(f"The step {step_name} has not failed: another request retries it.")
+            return reopened
 
         try:
             reopened = self._connection.transaction(work)
         except AlreadyOpen:
             raise self._starter.conflict(tenant) from None
-        if reopened is None:
-            raise ActionNotPossible(f"The step {step_name} has not failed: another request retries it.")
         self._starter.publish(TenantView(tenant, reopened))
         return reopened
 

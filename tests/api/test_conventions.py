@@ -336,6 +336,21 @@ def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(rights: Rights
     assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
 
 
+def test_of_six_simultaneous_retries_of_a_step_the_accepted_one_has_an_event(
+    rights: RightsFixture, store: Repositories
+) -> None:
+    root = rights.people["admin"]
+    operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    claim_all(store, operation, ocis=failed(PermanentError("taken")))
+
+    def retry(_: int) -> int:
+        return root("POST", f"/operations/{operation}/steps/ocis/retry").status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(retry, range(6))) == [202, 409, 409, 409, 409, 409]
+    assert rights.rows["events"].count_documents({"action": "operation.retry"}) == 1
+
+
 def test_a_step_of_a_superseded_operation_cannot_be_retried(rights: RightsFixture, store: Repositories) -> None:
     root = rights.people["admin"]
     older = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
