@@ -70,6 +70,8 @@ class ApiError(PlatformError):
         self.request_id: str | None = problem.get("requestId") or response.headers.get("X-Request-Id")
         #: id of the open operation that blocks this request, if any
         self.operation: str | None = problem.get("operation")
+        #: address of what the first request with this key changed, when its response was lost
+        self.record: str | None = problem.get("record")
         named = f"{self.code}, HTTP {self.status}" if problem else f"HTTP {self.status}"
         super().__init__(f"{self.detail} ({named})", *self._explanations())
 

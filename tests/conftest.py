@@ -24,6 +24,7 @@ from sandbox.services import Mongod, Valkey
 pytest_plugins = [
     "tests.browser",
     "tests.database_commands",
+    "tests.mongo_proxy",
     "tests.records",
     "tests.simulators",
     "tests.api.rights_fixture",

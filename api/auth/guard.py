@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from authlib.integrations.flask_oauth2 import ResourceProtector
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import MissingAuthorizationError
@@ -47,7 +49,10 @@ def caller() -> Caller:
 
 def actor(services: Services) -> Actor:
     """Return the user of this request, with the current rights of their record. Raises UnknownUser."""
-    found = g.actor = services.sign_in.actor_for(caller(), g.request_id)
+    found = services.sign_in.actor_for(caller(), g.request_id)
+    if "turn" in g:
+        found = replace(found, claim=g.turn)
+    g.actor = found
     return found
 
 

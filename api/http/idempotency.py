@@ -1,4 +1,7 @@
-"""Idempotency-Key on POST: keep the first response for a day and replay it, so that a repeated request acts once."""
+"""Idempotency-Key on POST: keep the first response for a day and replay it, so that a repeated request acts once.
+
+When the response was lost after the change was committed, a repeated request is told what changed and where to read it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from flask import Flask, Response, g, request
 
 from api.http.problem_details import Problem
 from api.http.request_body import raw_body
-from shared.core.errors import StoreUnavailable
-from shared.db.idempotency_keys import IdempotencyClaim, IdempotencyRepository, StoredResponse
+from shared.core.errors import AlreadyDone, StoreUnavailable
+from shared.db.idempotency_keys import Effect, IdempotencyClaim, IdempotencyRepository, StoredResponse
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +24,21 @@ HEADER = "Idempotency-Key"
 ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
 #: response headers that are replayed; the others are set anew each time
 REPLAYED_HEADERS = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
+#: first word of an event's action to the address that shows what changed
+RECORDS = {
+    "bulk": "/bulk-operations/{id}",
+    "domain": "/tenants/{tenant}/domains",
+    "integration": "/integrations",
+    "observe_only": "/observe-only",
+    "operation": "/operations/{id}",
+    "orphans": "/orphans/looks",
+    "partner": "/partners/{id}",
+    "purges": "/purges",
+    "subscription": "/subscriptions/{id}",
+    "tenant": "/tenants/{tenant}",
+    "user": "/users/{id}",
+    "webhook": "/webhooks/{id}",
+}
 
 
 class Rights(Protocol):
@@ -44,9 +62,8 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
         if not ACCEPTED.fullmatch(key):
             raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
         turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
-        if isinstance(turn, StoredResponse):
-            rights.require(turn.rights, turn.headers.get("Location"), turn.body)
-            return Response(turn.body, turn.status, {**turn.headers, "Idempotency-Replayed": "true"})
+        if not isinstance(turn, IdempotencyClaim):
+            return _repeated(turn, rights)
         g.turn = turn
         return None
 
@@ -57,13 +74,23 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
             try:
                 _store(kept, turn, response, rights)
             except StoreUnavailable:
-                # the response is sent anyway; after the lease a repeated request meets the unique indexes
+                # the response is sent anyway; after the lease a repeated request learns what this one changed
                 log.warning("idempotency.not_stored")
         return response
 
 
+def _repeated(first: StoredResponse | Effect, rights: Rights) -> Response:
+    """Replay the first response. Raises AlreadyDone when it was lost, and the errors of `Rights.require`."""
+    if isinstance(first, Effect):
+        raise AlreadyDone(
+            first.action, RECORDS[first.action.partition(".")[0]].format(tenant=first.tenant, id=first.id)
+        )
+    rights.require(first.rights, first.headers.get("Location"), first.body)
+    return Response(first.body, first.status, {**first.headers, "Idempotency-Replayed": "true"})
+
+
 def _store(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Response, rights: Rights) -> None:
-    """Store the response to a request that changed something; an error is computed again when repeated."""
+    """Store the response to a request that succeeded; an error is computed again unless the request took effect."""
     if not 200 <= response.status_code < 300:
         kept.release(turn)
         return

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.StaleVersion: 412,
     errors.KeyReused: 422,
     errors.KeyInProgress: 409,
+    errors.AlreadyDone: 409,
     errors.OperationInProgress: 409,
     errors.ActionNotPossible: 409,
     errors.NotRemovable: 409,
@@ -94,6 +95,8 @@ def _of_domain_error(error: errors.DomainError) -> Response:
         ]
     if isinstance(error, errors.OperationInProgress) and error.operation_id is not None:
         extra["operation"] = error.operation_id
+    if isinstance(error, errors.AlreadyDone):
+        extra["record"] = error.record
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
     headers = {"Retry-After": str(error.retry_after)} if error.retryable else {}

@@ -17,7 +17,7 @@ from api.openapi.components import REF, Components, Schema, example_of
 from api.openapi.descriptions import PARAMETERS, TAGS
 from api.schemas.query_model import Query
 from api.schemas.service import ProblemResponse
-from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
+from shared.core.errors import AlreadyDone, DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES
 
 ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
@@ -122,7 +122,10 @@ def _parameters(rule: Rule, description: RouteSpec, is_post: bool) -> Iterator[S
     yield from _query_parameters(description.query)
     if is_post and not description.is_public:
         yield _header(
-            "Idempotency-Key", "a repeated request with the same key gets the first response again", "^[!-~]{1,255}$"
+            "Idempotency-Key",
+            "a repeated request with the same key gets the first response again, or, when that was lost, 409 "
+            "`already_done` with the address of what changed",
+            "^[!-~]{1,255}$",
         )
     if description.signed_by is not None:
         yield _header(
@@ -194,7 +197,7 @@ def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, se
     kinds: list[type[DomainError]] = list(description.problems)
     if not description.is_public:
         found |= {401: set(), 403: set()}
-        kinds += [KeyReused, KeyInProgress] if is_post else []
+        kinds += [KeyReused, KeyInProgress, AlreadyDone] if is_post else []
     if description.signed_by is not None:
         found[403] = {"bad_signature"}
     if rule.arguments or "tenant" in description.query.model_fields:

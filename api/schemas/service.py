@@ -49,4 +49,5 @@ class ProblemResponse(ResponseModel):
     retryable: bool = Field(description="whether the same request may succeed later")
     request_id: str
     operation: str | None = Field(None, description="the id of the conflicting operation")
+    record: str | None = Field(None, description="the address of what the first request with this key changed")
     errors: list[FieldErrorResponse] | None = Field(None, description="all invalid fields of the request")

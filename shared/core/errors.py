@@ -176,6 +176,19 @@ class KeyInProgress(DomainError):
         super().__init__("The first request with this Idempotency-Key is still running; try again in a moment.")
 
 
+class AlreadyDone(DomainError):
+    """The first request with this Idempotency-Key took effect, and its response was lost. `record`: what to read."""
+
+    code = "already_done"
+
+    def __init__(self, action: str, record: str) -> None:
+        super().__init__(
+            f"The first request with this Idempotency-Key took effect ({action}), but its response was lost; "
+            f"read {record} and do not send the request again."
+        )
+        self.record = record
+
+
 class OperationInProgress(DomainError):
     """The tenant has an open operation of another kind, or had one until this moment: `operation_id` is None."""
 

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.db.idempotency_keys import Effect, IdempotencyClaim
 from shared.db.mapping import camel, plain
 
 
 @dataclass(frozen=True)
 class Author:
-    """The author of a change: the user's id (None: the service itself) and the request's id."""
+    """The author of a change: the user's id (None: the service itself), the request's id, and its idempotency key."""
 
     user_id: str | None
     request_id: str
+    claim: IdempotencyClaim | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class NewEvent:
     tenant_slug: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+
+    @property
+    def effect(self) -> Effect:
+        """Return the change as an idempotency key records it."""
+        after = self.after or {}
+        ids = (after.get(name) for name in ("_id", "operation", "bulkOperation"))
+        return Effect(self.action, self.tenant_slug, next(filter(None, ids), None))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from shared.db.documents import (
     translate_errors,
     upsert_pipeline,
 )
+from shared.db.idempotency_keys import IdempotencyRepository
 from shared.db.mapping import mapper
 from shared.events.model import EVERY_EVENT, Event, EventFilter, Feed, NewEvent
 
@@ -43,9 +44,14 @@ class EventRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._events = database["events"]
         self._counters = database["counters"]
+        self._idempotency = IdempotencyRepository(database)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
-        """Append an event. `at`: time by the database's clock, if known, for a cheaper plain insert."""
+        """Append an event, and record with its author's idempotency key that the request took effect.
+
+        `at`: time by the database's clock, if known, for a cheaper plain insert. Raises KeyInProgress when a repeated
+        request has taken the key over.
+        """
         document = {
             "_id": ObjectId(),
             "action": event.action,
@@ -62,6 +68,8 @@ class EventRepository:
         else:
             key = {"_id": document["_id"]}
             self._events.update_one(key, upsert_pipeline(document, time="$$NOW"), upsert=True, session=session)
+        if event.author.claim is not None:
+            self._idempotency.record_effect(event.author.claim, event.effect, session)
 
     def has_unnumbered(self) -> bool:
         with translate_errors():

@@ -9,6 +9,7 @@ from datetime import datetime
 from shared.accounts.scope import Scope
 from shared.accounts.user import PlatformRole, Rights, Role, User
 from shared.core.errors import Forbidden, NotFound
+from shared.db.idempotency_keys import IdempotencyClaim
 from shared.events.model import Author
 from shared.tenants.model import Status, Tenant
 from shared.workflows.model import Action
@@ -36,17 +37,18 @@ class Caller:
 class Actor:
     """The user of a request, the surfaces that their token was issued for, and the request's id.
 
-    `read_at`: time at which their record was read, by the database's clock.
+    `read_at`: time at which their record was read, by the database's clock. `claim`: of the request's idempotency key.
     """
 
     user: User
     surfaces: frozenset[str]
     request_id: str = ""
     read_at: datetime | None = None
+    claim: IdempotencyClaim | None = None
 
     @property
     def author(self) -> Author:
-        return Author(self.user.id, self.request_id)
+        return Author(self.user.id, self.request_id, self.claim)
 
     @property
     def is_platform_admin(self) -> bool:

@@ -24,6 +24,12 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "the API is killed between record and dispatch, or half-way through sending": (
         "tests/chaos/test_api.py::test_the_scheduler_publishes_operations_that_a_killed_api_recorded",
     ),
+    "the API is killed, or the database lost, between a commit and its acknowledgement": (
+        "tests/chaos/test_api.py::test_what_an_api_committed_before_it_was_killed_is_not_done_again_for_a_repeated_request",
+        "tests/api/test_lost_responses.py::test_a_change_whose_response_was_lost_is_made_once_and_the_repeated_request_learns_where_it_is",
+        "tests/api/test_lost_responses.py::test_the_database_is_lost_with_its_reply_to_a_commit",
+        "tests/store/test_idempotency_keys.py::test_a_request_whose_key_was_taken_over_changes_nothing_any_more",
+    ),
     "clients stall bodies, idle, trickle, speak HTTP/2 or wait by the hundred": (
         "tests/chaos/test_attacks.py::test_others_are_answered_in_time_during_each_attack_and_during_all_at_once",
         "tests/chaos/test_attacks.py::test_two_of_a_hundred_waiting_requests_of_one_caller_wait",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from shared.application.services import Services, open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import NotFound, UnknownUser
+from shared.db.idempotency_keys import IdempotencyClaim
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
@@ -58,6 +60,23 @@ def test_a_new_tenant_is_five_inserts(counted: Services, commands: DatabaseComma
     actor = counted.sign_in.actor_for(caller, "request-1")
     counted.tenants.create(NewTenant("gamma", "Gamma", "starter", ("gamma.test", "gamma2.test")), actor)
     assert commands.names == ["find", *["insert"] * 5, "commitTransaction"]
+
+
+def test_an_idempotency_key_is_one_more_write_in_the_transaction(
+    counted: Services, store: Repositories, commands: DatabaseCommands, caller: Caller
+) -> None:
+    actor = counted.sign_in.actor_for(caller, "request-1")
+    claim = store.idempotency.begin("key", "fingerprint")
+    assert isinstance(claim, IdempotencyClaim)
+    written = []
+    for author in (actor, replace(actor, claim=claim)):
+        commands.sent.clear()
+        counted.purge_quota.allow(1, author)
+        written.append(
+            [name for name in commands.names_with_collections if not name.startswith(("find ", "aggregate"))]
+        )
+    without, with_key = written
+    assert with_key == [*without[:-1], "update idempotency", without[-1]]
 
 
 def test_a_caller_without_a_record_gets_the_same_error_from_every_route(services: Services, caller: Caller) -> None:

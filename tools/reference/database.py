@@ -31,7 +31,7 @@ COLLECTIONS = {
     "partners": "Resellers.",
     "subscriptions": "A tenant's plan and its payment, with ids and state of Stripe.",
     "events": "The audit log and event feed.",
-    "idempotency": "Answers to requests with an `Idempotency-Key`, until it expires.",
+    "idempotency": "Answers to requests with an `Idempotency-Key`, and what they changed, until it expires.",
     "webhooks": "Receivers of events, with encrypted secrets.",
     "deliveries": "One document per event and webhook, with its attempts.",
     "orphans": "Objects in the products that carry our marker and belong to no tenant.",

@@ -15,6 +15,7 @@ TIMEOUTS = (2.0, 8.0)
 #: statuses after which a client tries again
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
+ALREADY_DONE = "already_done"
 
 #: kind: method and path with its query
 REQUESTS: Mapping[str, tuple[str, str]] = {
@@ -111,6 +112,8 @@ class Caller:
             wants = request.kind not in ("rename", "change domains") or answer.status_code == 202
             return _entry(request, "accepted", None, operation.get("_id") if wants else None)
         code = said.get("code")
+        if code == ALREADY_DONE:
+            return _entry(request, "accepted", code, None)
         if answer.status_code >= 500:
             # it may have been carried out: the outcome of a commit can be unknown to the API too
             request.was_lost = True
