@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
@@ -27,7 +27,6 @@ from worker.execution.step_contexts import StepContexts
 from worker.execution.watchdog import Watchdog
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.registry import Functions
-from worker.integrations.stripe.client import StripeClient
 from worker.jobs.billing_sync import BillingSyncJob
 from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.pending_members import PendingMembersJob
@@ -39,6 +38,9 @@ from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
 from worker.jobs.webhook_delivery.outbox_relay import EVENTS, OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
+
+if TYPE_CHECKING:
+    from worker.integrations.stripe.client import StripeClient
 
 
 def open_breaker(store: Repositories, settings: Settings) -> Breaker:
