@@ -23,7 +23,7 @@ from console.pages import all_pages
 from console.pages.health import health_pages
 from console.settings import ConsoleSettings
 from console.web.api import API, PEOPLE
-from console.web.errors import answer_errors
+from console.web.errors import show_errors_as_pages
 from console.web.navigation import add_navigation
 from console.web.requests_log import configure_logs, log_requests
 from console.web.security import limit_sign_in, secure
@@ -64,5 +64,5 @@ def create_app(settings: ConsoleSettings) -> Flask:
     require_sign_in(app, sessions)
     add_navigation(app, people)
     limit_sign_in(app, settings)
-    answer_errors(app)
+    show_errors_as_pages(app)
     return app

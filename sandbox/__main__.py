@@ -133,16 +133,16 @@ def fault(data: Path, product: str, rule: str) -> None:
         raise click.UsageError(f"{product} is a real server; only simulators can have faults.")
     url = f"{simulator}/__sim/faults"
     if rule == "clear":
-        answer = requests.delete(url, timeout=5)
+        response = requests.delete(url, timeout=5)
     else:
         try:
             body = json.loads(rule)
         except ValueError as problem:
             raise click.UsageError(f"The rule is not JSON: {problem}") from None
-        answer = requests.post(url, json=body, timeout=5)
-    if answer.status_code != 200:
-        raise click.UsageError(str(answer.json()["error"]))
-    click.echo(answer.text)
+        response = requests.post(url, json=body, timeout=5)
+    if response.status_code != 200:
+        raise click.UsageError(str(response.json()["error"]))
+    click.echo(response.text)
 
 
 @main.command()

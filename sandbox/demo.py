@@ -31,16 +31,18 @@ def onboard(state: State, console: Console) -> str | None:
     slug = f"acme-{secrets.token_hex(3)}"
     console.print(f"\n[bold]POST /tenants[/]  {slug} with the domain {slug}.test, as a platform operator")
     started = time.monotonic()
-    answer = session.post(
+    response = session.post(
         f"{state['api']}/tenants",
         json={"slug": slug, "name": "Acme GmbH", "plan": "business", "domains": [f"{slug}.test"]},
         timeout=30,
     )
-    if answer.status_code != 201:
-        console.print(f"[red]refused:[/] {answer.status_code} {answer.text}")
+    if response.status_code != 201:
+        console.print(f"[red]refused:[/] {response.status_code} {response.text}")
         return None
-    console.print(f"  201 in {answer.elapsed.total_seconds() * 1000:.0f} ms; {answer.headers['Operation-Location']}")
-    _follow(session, f"{state['api']}{answer.headers['Operation-Location']}", console, started)
+    console.print(
+        f"  201 in {response.elapsed.total_seconds() * 1000:.0f} ms; {response.headers['Operation-Location']}"
+    )
+    _follow(session, f"{state['api']}{response.headers['Operation-Location']}", console, started)
     tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
     _tell_end(tenant, console, time.monotonic() - started)
     if state["dns"]["servers"] == state["dns"].get("own"):

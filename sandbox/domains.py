@@ -12,11 +12,11 @@ from sandbox.state import State
 def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
     """Publish all records of a tenant's domains and return them. Raises RequestException when either side refuses."""
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.get(f"{state['api']}/tenants/{slug}/domains", headers=headers, timeout=10)
-    answer.raise_for_status()
+    response = requests.get(f"{state['api']}/tenants/{slug}/domains", headers=headers, timeout=10)
+    response.raise_for_status()
     records = [
         {name: record[name] for name in ("name", "type", "value", "ttl")}
-        for domain in answer.json()
+        for domain in response.json()
         for record in domain["records"]
     ]
     control = f"{state['dns']['url']}/__sim/call/publish"
@@ -30,12 +30,12 @@ def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
 
 def verify(state: State, token: str, slug: str, domain: str, wait: float) -> dict[str, Any]:
     """Request a domain check, wait for it, and return the domain. Raises RequestException."""
-    answer = requests.post(
+    response = requests.post(
         f"{state['api']}/tenants/{slug}/domains/{domain}/verify",
         params={"wait": wait},
         headers={"Authorization": f"Bearer {token}"},
         timeout=wait + 10,
     )
-    answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
+    response.raise_for_status()
+    found: dict[str, Any] = response.json()
     return found

@@ -95,10 +95,10 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
         ],
         "logout_uri": f"{layout.url('console')}/auth/back-channel",
         "ends_session": True,
-        "access_life": 600,
-        "refresh_life": 12 * 3600,
+        "access_lifetime": 600,
+        "refresh_lifetime": 12 * 3600,
     }
-    clients[CLI_CLIENT] |= {"code_life": 600, "asks_consent": True}
+    clients[CLI_CLIENT] |= {"code_lifetime": 600, "asks_consent": True}
     return list(clients.values())
 
 

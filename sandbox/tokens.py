@@ -78,18 +78,18 @@ def _fetch(state: State, username: str, client_id: str) -> str:
         "password": f"app-password-of-{username}",
         "scope": SCOPE,
     }
-    answer = requests.post(f"{state['simulators']['authentik']}/application/o/token/", data=form, timeout=5)
-    if answer.status_code != 200:
-        raise TokenError(f"The identity provider gave no token: {answer.json().get('error')}.")
-    return str(answer.json()["access_token"])
+    response = requests.post(f"{state['simulators']['authentik']}/application/o/token/", data=form, timeout=5)
+    if response.status_code != 200:
+        raise TokenError(f"The identity provider gave no token: {response.json().get('error')}.")
+    return str(response.json()["access_token"])
 
 
 def _call(state: State, token: str, method: str, path: str, **options: Any) -> Any:
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.request(method, f"{state['api']}{path}", headers=headers, timeout=10, **options)
-    if not answer.ok:
-        raise TokenError(f"{method} {path} answered {answer.status_code}: {answer.text}")
-    return answer.json()
+    response = requests.request(method, f"{state['api']}{path}", headers=headers, timeout=10, **options)
+    if not response.ok:
+        raise TokenError(f"{method} {path} answered {response.status_code}: {response.text}")
+    return response.json()
 
 
 def _give_rights(state: State, user_id: str, role: str, partner: str | None) -> None:

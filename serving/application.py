@@ -15,7 +15,7 @@ _END = b""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response. `body`: all of it, or the first piece of a stream; `rest`: the stream's other pieces."""
 
     status: int
@@ -75,14 +75,14 @@ def _refuse_write(_: bytes) -> None:
     raise TypeError("the application must return its body; WSGI's write() is not supported")
 
 
-async def call(pool: BoundedPool, app: WSGIApplication, environ: dict[str, Any]) -> Answer:
+async def call(pool: BoundedPool, app: WSGIApplication, environ: dict[str, Any]) -> Response:
     """Run the application in the pool. Raises Busy, and the application's exceptions."""
     made = _Call(app, environ)
     first = await pool.run(made.start)
     if made.is_streamed and first:
-        return Answer(made.status, made.headers, first, _rest(pool, made))
+        return Response(made.status, made.headers, first, _rest(pool, made))
     made.close()
-    return Answer(made.status, made.headers, first)
+    return Response(made.status, made.headers, first)
 
 
 async def _rest(pool: BoundedPool, made: _Call) -> AsyncIterator[bytes]:

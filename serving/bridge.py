@@ -14,7 +14,7 @@ from wsgiref.types import WSGIApplication
 
 import structlog
 
-from serving.application import Answer, call
+from serving.application import Response, call
 from serving.body import Body, BodyMemory, BrokenBody, LateBody, NoMemory, Receive, discard
 from serving.parent import end_with_parent
 from serving.request_head import RequestHead
@@ -52,7 +52,7 @@ class Site(Protocol):
     def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
         """Return whether the application refuses the request because of its headers alone."""
 
-    def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+    def refuse(self, head: RequestHead, refusal: Refusal) -> Response:
         """Return the response to a request that does not reach the application."""
 
 
@@ -71,12 +71,12 @@ class Bridge:
             return
         head, body = RequestHead.of(scope), Body(self._memory)
         try:
-            answer = await self._answer(head, body, receive)
+            response = await self._respond(head, body, receive)
         finally:
             body.release()
-        await _send(send, answer)
+        await _send(send, response)
 
-    async def _answer(self, head: RequestHead, body: Body, receive: Receive) -> Answer:
+    async def _respond(self, head: RequestHead, body: Body, receive: Receive) -> Response:
         try:
             await self._receive(head, body, receive)
             return await self._run(head, body)
@@ -87,7 +87,7 @@ class Bridge:
         except (NoMemory, Busy):
             return self._refusal(head, Refusal.FULL)
 
-    async def _run(self, head: RequestHead, body: Body) -> Answer:
+    async def _run(self, head: RequestHead, body: Body) -> Response:
         """Run the application in the pool for this kind of request. Raises Busy."""
         environ = head.environ(body.content)
         if head.path == self._site.liveness:
@@ -105,10 +105,10 @@ class Bridge:
         elif "expect" not in head.headers:
             await discard(receive)
 
-    def _refusal(self, head: RequestHead, refusal: Refusal) -> Answer:
+    def _refusal(self, head: RequestHead, refusal: Refusal) -> Response:
         """Return the refusal; it closes the connection, because the client may still be sending the body."""
-        answer = self._site.refuse(head, refusal)
-        return replace(answer, headers=[*answer.headers, (b"connection", b"close")])
+        response = self._site.refuse(head, refusal)
+        return replace(response, headers=[*response.headers, (b"connection", b"close")])
 
     async def _handle_lifespan(self, receive: Receive, send: Send) -> None:
         """Handle the server's start and stop (ASGI's lifespan protocol)."""
@@ -124,14 +124,14 @@ class Bridge:
                 return
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    more = answer.rest is not None
-    await send({"type": "http.response.body", "body": answer.body, "more_body": more})
-    if answer.rest is None:
+async def _send(send: Send, response: Response) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    more = response.rest is not None
+    await send({"type": "http.response.body", "body": response.body, "more_body": more})
+    if response.rest is None:
         return
     try:
-        async for piece in answer.rest:
+        async for piece in response.rest:
             async with asyncio.timeout(PIECE_SECONDS):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
     except TimeoutError:

@@ -20,8 +20,8 @@ def main() -> None:
     if not port:
         sys.exit("METRICS_PORT is not set, so the process cannot be checked; set it to a free port.")
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/metrics", timeout=TIMEOUT_SECONDS) as answer:
-            answer.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/metrics", timeout=TIMEOUT_SECONDS) as response:
+            response.read()
     except (OSError, urllib.error.URLError, ValueError) as problem:
         sys.exit(f"The process does not answer on port {port}: {problem}")
 

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 #: Authentik takes seconds for its first responses; requests whose key is known never wait for this
 FETCH_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
-MAX_ANSWER_BYTES = 256 * 1024
+MAX_RESPONSE_BYTES = 256 * 1024
 MAX_REDIRECTS = 3
 
 
@@ -66,7 +66,7 @@ def _get(session: requests.Session, url: str) -> dict[str, Any]:
                 url = _same_origin(url, response.headers["Location"])
                 continue
             response.raise_for_status()
-            return _object(response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True))
+            return _object(response.raw.read(MAX_RESPONSE_BYTES + 1, decode_content=True))
     raise ValueError("too many redirects")
 
 
@@ -80,7 +80,7 @@ def _same_origin(url: str, location: str) -> str:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_ANSWER_BYTES:
+    if len(body) > MAX_RESPONSE_BYTES:
         raise ValueError("too large for a key set")
     found = json.loads(body)
     if not isinstance(found, dict):

@@ -47,14 +47,14 @@ View = Callable[..., Response]
 class RouteSpec:
     """The specification of a route.
 
-    `answers`: status to the response model, a list for an array of it, None for an empty body.
+    `responses`: status to the response model, a list for an array of it, None for an empty body.
     `surfaces`: whose tokens are admitted; empty: public. `takes_version`: respects If-Match.
     `cost`: how many requests one counts as in the rate limit; None: by its method.
     `signed_by`: the header with the signature of the raw body.
     """
 
     summary: str
-    answers: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None]
+    responses: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None]
     surfaces: frozenset[str]
     problems: tuple[type[DomainError], ...]
     headers: tuple[str, ...]
@@ -71,7 +71,7 @@ class RouteSpec:
 
 def route_spec(
     summary: str,
-    answers: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None],
+    responses: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None],
     *,
     surfaces: frozenset[str] = ALL,
     problems: tuple[type[DomainError], ...] = (),
@@ -89,7 +89,7 @@ def route_spec(
         hints = get_type_hints(view)
         spec = RouteSpec(
             summary=summary,
-            answers=answers,
+            responses=responses,
             surfaces=surfaces,
             problems=problems,
             headers=headers,

@@ -10,7 +10,7 @@ from api.http.body_limits import body_limit, is_refused_by_headers
 from api.http.problem_details import Problem, problem_text
 from api.http.request_log import RequestIds
 from api.http.response_headers import BASIC_HEADERS
-from serving.application import Answer
+from serving.application import Response
 from serving.bridge import Refusal
 from serving.request_head import RequestHead
 
@@ -41,7 +41,7 @@ class ApiSite:
     def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
         return is_refused_by_headers(path, headers)
 
-    def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+    def refuse(self, head: RequestHead, refusal: Refusal) -> Response:
         problem = PROBLEMS[refusal]
         request_id = self._ids.of(head.headers.get("x-request-id"))
         log.info("request.refused", status=problem.status, code=problem.code, request_id=request_id)
@@ -54,4 +54,4 @@ class ApiSite:
             "X-Request-Id": request_id,
         }
         found = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        return Answer(problem.status, found, text)
+        return Response(problem.status, found, text)

@@ -66,7 +66,7 @@ def _models(specs: Collection[RouteSpec]) -> list[tuple[type[BaseModel], JsonSch
     for spec in specs:
         if spec.body is not None:
             wanted[(spec.body, "validation")] = None
-        for model in spec.answers.values():
+        for model in spec.responses.values():
             one = model[0] if isinstance(model, list) else model
             if isinstance(one, type):
                 wanted[(one, "serialization")] = None

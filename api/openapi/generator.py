@@ -55,10 +55,10 @@ STATUS_DESCRIPTIONS: dict[int, str] = {
 def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
     """Return the whole description. `plans`: the names of the plan catalogue, which the settings define."""
     routes = [(rule, _of(app, rule)) for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)]
-    schemas = Components([description for _, description in routes], plans)
+    schemas = Components([spec for _, spec in routes], plans)
     paths: dict[str, Schema] = {}
-    for rule, description in routes:
-        operation = _operation(rule, description, schemas)
+    for rule, spec in routes:
+        operation = _operation(rule, spec, schemas)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(_path(rule), {})[method.lower()] = operation
     tags = dict(TAGS[name] for name in dict.fromkeys(rule.endpoint.partition(".")[0] for rule, _ in routes))
@@ -81,57 +81,55 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
 
 
 def _of(app: Flask, rule: Rule) -> RouteSpec:
-    description = spec_of(app, rule.endpoint)
-    if description is None:
+    spec = spec_of(app, rule.endpoint)
+    if spec is None:
         raise LookupError(f"the view of {rule.endpoint} has no route_spec")
-    return description
+    return spec
 
 
 def _path(rule: Rule) -> str:
     return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule)
 
 
-def _operation(rule: Rule, description: RouteSpec, schemas: Components) -> Schema:
+def _operation(rule: Rule, spec: RouteSpec, schemas: Components) -> Schema:
     is_post = "POST" in (rule.methods or set())
     found: Schema = {
         "operationId": rule.endpoint.replace(".", "_"),
-        "summary": description.summary,
+        "summary": spec.summary,
         "tags": [TAGS[rule.endpoint.partition(".")[0]][0]],
-        "parameters": [*_parameters(rule, description, is_post)],
-        "responses": _responses(rule, description, schemas, is_post),
-        "security": [] if description.is_public else [{"token": []}],
+        "parameters": [*_parameters(rule, spec, is_post)],
+        "responses": _responses(rule, spec, schemas, is_post),
+        "security": [] if spec.is_public else [{"token": []}],
     }
-    if not description.is_public:
-        found["description"] = f"Requires a token made for {', '.join(sorted(description.surfaces))}."
-    if description.body is not None:
+    if not spec.is_public:
+        found["description"] = f"Requires a token made for {', '.join(sorted(spec.surfaces))}."
+    if spec.body is not None:
         types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
-        shown = {"schema": schemas.ref(description.body, "validation"), "example": example_of(description.body)}
+        shown = {"schema": schemas.ref(spec.body, "validation"), "example": example_of(spec.body)}
         content = dict.fromkeys(types, shown)
-        is_required = "POST" not in (rule.methods or ()) or not may_be_absent(description.body)
+        is_required = "POST" not in (rule.methods or ()) or not may_be_absent(spec.body)
         found["requestBody"] = {"required": is_required, "content": content}
-    if description.signed_by is not None:
+    if spec.signed_by is not None:
         content = {"application/json": {"schema": {"type": "object"}, "example": {"id": "evt_1", "object": "event"}}}
         found["requestBody"] = {"required": True, "content": content}
     return found
 
 
-def _parameters(rule: Rule, description: RouteSpec, is_post: bool) -> Iterator[Schema]:
+def _parameters(rule: Rule, spec: RouteSpec, is_post: bool) -> Iterator[Schema]:
     for name in sorted(rule.arguments):
         schema = PATH_PARAMETERS.get(name, ID)
         yield {"name": name, "in": "path", "required": True, "description": PARAMETERS[name], "schema": schema}
-    yield from _query_parameters(description.query)
-    if is_post and not description.is_public:
+    yield from _query_parameters(spec.query)
+    if is_post and not spec.is_public:
         yield _header(
             "Idempotency-Key",
             "a repeated request with the same key gets the first response again, or, when that was lost, 409 "
             "`already_done` with the address of what changed",
             "^[!-~]{1,255}$",
         )
-    if description.signed_by is not None:
-        yield _header(
-            description.signed_by, "the body's signature; requests without a valid one are refused", "^[!-~]+$"
-        )
-    if description.takes_version:
+    if spec.signed_by is not None:
+        yield _header(spec.signed_by, "the body's signature; requests without a valid one are refused", "^[!-~]+$")
+    if spec.takes_version:
         yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
 
 
@@ -159,14 +157,14 @@ def _inline(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
     return (dict(definitions[reference.rpartition("/")[2]]) if reference else dict(inner if choices else {})) | found
 
 
-def _responses(rule: Rule, description: RouteSpec, schemas: Components, is_post: bool) -> Schema:
+def _responses(rule: Rule, spec: RouteSpec, schemas: Components, is_post: bool) -> Schema:
     found: Schema = {}
-    for status, model in sorted(description.answers.items()):
-        found[str(status)] = {"description": description.summary, **_content(model, schemas)}
-        if description.headers and status < 300:
-            found[str(status)]["headers"] = {name: _shown(name) for name in description.headers}
+    for status, model in sorted(spec.responses.items()):
+        found[str(status)] = {"description": spec.summary, **_content(model, schemas)}
+        if spec.headers and status < 300:
+            found[str(status)]["headers"] = {name: _shown(name) for name in spec.headers}
     problem = {"application/problem+json": {"schema": schemas.ref(ProblemResponse, "serialization")}}
-    for status, codes in sorted(_problems(rule, description, is_post).items()):
+    for status, codes in sorted(_problems(rule, spec, is_post).items()):
         why = STATUS_DESCRIPTIONS[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
         known = found.setdefault(str(status), {"description": why})
         known.setdefault("content", {}).update(problem)
@@ -189,22 +187,22 @@ def _content(model: Any, schemas: Components) -> Schema:
     return {"content": {"application/json": {"schema": schema}}}
 
 
-def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, set[str]]:
+def _problems(rule: Rule, spec: RouteSpec, is_post: bool) -> dict[int, set[str]]:
     """Return status to error codes: those of the route and those that all routes of its kind share."""
     found: dict[int, set[str]] = {400: set(), 500: set(), 503: {"overloaded"}}
     if rule.endpoint.partition(".")[0] != "health":
         found[429] = {"too_many_requests"}
-    kinds: list[type[DomainError]] = list(description.problems)
-    if not description.is_public:
+    kinds: list[type[DomainError]] = list(spec.problems)
+    if not spec.is_public:
         found |= {401: set(), 403: set()}
         kinds += [KeyReused, KeyInProgress, AlreadyDone] if is_post else []
-    if description.signed_by is not None:
+    if spec.signed_by is not None:
         found[403] = {"bad_signature"}
-    if rule.arguments or "tenant" in description.query.model_fields:
+    if rule.arguments or "tenant" in spec.query.model_fields:
         found[404] = set()
-    if description.takes_version:
+    if spec.takes_version:
         kinds.append(StaleVersion)
-    if description.body is not None or (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
+    if spec.body is not None or (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
         found |= {408: {"request_timeout"}, 413: set(), 415: set()}
     for kind in kinds:
         found.setdefault(STATUS[kind], set()).add(kind.code)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = (CONNECT_SECONDS, 30.0)
 #: lifetime of a token in seconds, if the issuer does not name one
-DEFAULT_LIFE = 300.0
+DEFAULT_LIFETIME = 300.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 #: error codes of OAuth (RFC 6749 section 4.1.2.1) and of rate limiters that a later request may not meet
 TEMPORARY_ERRORS = frozenset({"temporarily_unavailable", "server_error", "too_many_requests"})
@@ -33,9 +33,9 @@ class WrongIssuer(PlatformError):
 
 @dataclass(frozen=True)
 class Granted:
-    """A successful response of the token endpoint. `life`: lifetime of the token in seconds."""
+    """A successful response of the token endpoint. `lifetime`: that of the token in seconds."""
 
-    life: float
+    lifetime: float
     scope: str
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -122,9 +122,9 @@ class Issuer:
             )
         if not isinstance(token.get("access_token"), str):
             raise Unreachable("The issuer's response holds no access token.")
-        life = token.get("expires_in")
+        lifetime = token.get("expires_in")
         return Granted(
-            life=float(life) if isinstance(life, int | float) else DEFAULT_LIFE,
+            lifetime=float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME,
             scope=str(token.get("scope") or form.get("scope", "")),
             access_token=token["access_token"],
             refresh_token=token.get("refresh_token"),

@@ -62,5 +62,5 @@ class ClientCredentials:
         if self._issuer is None:
             self._issuer = self._open()
         self._granted = self._issuer.client_credentials(self._scope)
-        self._expires_at = time.monotonic() + self._granted.life
+        self._expires_at = time.monotonic() + self._granted.lifetime
         return self._granted.access_token

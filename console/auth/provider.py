@@ -68,8 +68,8 @@ class Provider:
     def sign_in_redirect(self) -> Response:
         """Send the browser to the provider's sign-in. Raises ProviderUnreachable."""
         with _translated_errors():
-            answer: Response = self._client.authorize_redirect(f"{self._settings.url}/auth/callback")
-            return answer
+            response: Response = self._client.authorize_redirect(f"{self._settings.url}/auth/callback")
+            return response
 
     def tokens_of_callback(self) -> tuple[Tokens, str | None]:
         """Redeem this request's code for tokens and the provider's session id. Raises SignInRefused as well."""

@@ -53,7 +53,7 @@ class SignIns:
     def begin(self, tokens: Tokens, provider_session: str | None) -> SignIn:
         """Record a new sign-in."""
         sign_in = SignIn(secrets.token_urlsafe(32), tokens, time.time(), provider_session)
-        self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=self._life(sign_in))
+        self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=self._lifetime(sign_in))
         if provider_session:
             index = _index(provider_session)
             self._redis.sadd(index, _key(sign_in.id))
@@ -71,13 +71,13 @@ class SignIns:
 
     def keep_alive(self, sign_in: SignIn) -> None:
         """Restart the idle time. The record itself is only written under the renewal lock."""
-        self._redis.expire(_key(sign_in.id), self._life(sign_in))
+        self._redis.expire(_key(sign_in.id), self._lifetime(sign_in))
 
     def save(self, sign_in: SignIn) -> bool:
         """Replace a sign-in's record; return False if it has ended meanwhile."""
-        life = self._life(sign_in)
+        lifetime = self._lifetime(sign_in)
         self._redis.delete(_person_key(sign_in))
-        return bool(life > 0 and self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=life, xx=True))
+        return bool(lifetime > 0 and self._redis.set(_key(sign_in.id), self._seal(sign_in), ex=lifetime, xx=True))
 
     def end(self, sign_in: SignIn) -> None:
         """Delete a sign-in."""
@@ -116,7 +116,7 @@ class SignIns:
     def _seal(self, sign_in: SignIn) -> bytes:
         return self._vault.encrypt(json.dumps(asdict(sign_in)).encode())
 
-    def _life(self, sign_in: SignIn) -> int:
+    def _lifetime(self, sign_in: SignIn) -> int:
         left = sign_in.started_at + self._longest - time.time()
         return int(min(left, self._idle))
 

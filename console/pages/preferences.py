@@ -16,9 +16,9 @@ YEAR = 365 * 24 * 3600
 def choose() -> Response:
     """Store the colour theme in a cookie and return to the page."""
     came_from = request.referrer or ""
-    answer = redirect(own_path(came_from.removeprefix(request.host_url.rstrip("/"))), 303)
+    response = redirect(own_path(came_from.removeprefix(request.host_url.rstrip("/"))), 303)
     theme = request.form.get("theme", "auto")
     if theme in THEMES:
         secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
-        answer.set_cookie("theme", theme, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
-    return answer
+        response.set_cookie("theme", theme, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
+    return response

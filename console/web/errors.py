@@ -29,7 +29,7 @@ WORDS = {
 Page = tuple[str, int] | Response
 
 
-def answer_errors(app: Flask) -> None:
+def show_errors_as_pages(app: Flask) -> None:
     """Register a page for every kind of error."""
     app.register_error_handler(ApiError, _of_api)
     app.register_error_handler(NotSignedIn, lambda problem: to_sign_in())
@@ -75,9 +75,9 @@ def _of_forgery(problem: CSRFError) -> Page:
 
 def _of_http(problem: HTTPException) -> Page:
     if isinstance(problem, TooManyRequests):
-        answer = Response(page(429)[0], 429, content_type="text/html; charset=utf-8")
-        answer.headers["Retry-After"] = "60"
-        return answer
+        response = Response(page(429)[0], 429, content_type="text/html; charset=utf-8")
+        response.headers["Retry-After"] = "60"
+        return response
     return page(problem.code or 500)
 
 

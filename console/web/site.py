@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serving.application import Answer
+from serving.application import Response
 from serving.bridge import Refusal
 from serving.request_head import RequestHead
 
@@ -29,7 +29,7 @@ class ConsoleSite:
         is_long = not (length.isascii() and length.isdecimal()) or int(length) > MAX_FORM_BYTES
         return is_long or headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
-    def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+    def refuse(self, head: RequestHead, refusal: Refusal) -> Response:
         status, sentence = STATUS[refusal]
         text = sentence.encode()
         headers = {
@@ -38,4 +38,4 @@ class ConsoleSite:
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
         }
-        return Answer(status, [(name.encode(), value.encode()) for name, value in headers.items()], text)
+        return Response(status, [(name.encode(), value.encode()) for name, value in headers.items()], text)

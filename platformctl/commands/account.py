@@ -192,7 +192,7 @@ def _sign_in(api_url: str, issuer: str, client_id: str, grant: str, granted: Gra
         client_id=client_id,
         grant=grant,
         scope=granted.scope,
-        expires_at=time.time() + granted.life,
+        expires_at=time.time() + granted.lifetime,
         access_token=granted.access_token,
         refresh_token=granted.refresh_token,
     )

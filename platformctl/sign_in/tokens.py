@@ -62,7 +62,7 @@ def _with_tokens(old: SignIn, granted: Granted) -> SignIn:
         client_id=old.client_id,
         grant=old.grant,
         scope=old.scope,
-        expires_at=time.time() + granted.life,
+        expires_at=time.time() + granted.lifetime,
         access_token=granted.access_token,
         refresh_token=granted.refresh_token or old.refresh_token,
     )

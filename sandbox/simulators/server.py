@@ -102,11 +102,11 @@ class Simulator:
         fault = self.faults.inject(kinds, request.method, request.path_qs, body)
         if fault is not None:
             entry["fault"] = fault.kind
-        response = await self._answer(request, handler if may_change else self._reading(handler), fault)
+        response = await self._respond(request, handler if may_change else self._reading(handler), fault)
         entry["status"] = response.status
         return response
 
-    async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
         if fault is None:
             return await _handle(handler, request)
         if fault.kind == "ignored":
@@ -210,8 +210,8 @@ class Simulator:
 async def _handle(handler: Handler, request: web.Request) -> web.StreamResponse:
     try:
         return await handler(request)
-    except web.HTTPException as answer:
-        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+    except web.HTTPException as response:
+        return web.Response(status=response.status, headers=response.headers, body=response.body)
 
 
 def _on(loop: asyncio.AbstractEventLoop, function: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_fail_to_sign_in(
     wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
     with person(authentik, approve=False):
         denied = visitor("login")
-    monkeypatch.setattr(authentik.oidc.grants, "device_life", 0.5)
+    monkeypatch.setattr(authentik.oidc.grants, "device_lifetime", 0.5)
     late = visitor("login")
     assert [done.exit_code for done in (wrong, denied, late)] == [5, 5, 5]
     assert "invalid_grant" in wrong.stderr

@@ -48,8 +48,8 @@ def reasons(operation: Operation) -> dict[str, str | None]:
 def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
     copied: PlatformFixture,
 ) -> None:
-    life = copied.plane.lifecycle
-    for begin in (life.delete, life.purge):
+    lifetime = copied.plane.lifecycle
+    for begin in (lifetime.delete, lifetime.purge):
         assert copied.finish(begin("acme", copied.admin)).status == "succeeded"
         assert state(copied, "beta") == OPEN
     copied.scan()

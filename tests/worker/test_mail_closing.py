@@ -72,8 +72,8 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
 def test_the_drift_check_of_a_closed_tenant_finds_an_account_of_a_first_sign_in(
     acme: PlatformFixture, dispatcher: Dispatcher, action: str
 ) -> None:
-    life, admin = acme.plane.lifecycle, acme.admin
-    view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
+    lifetime, admin = acme.plane.lifecycle, acme.admin
+    view = lifetime.suspend("acme", "unpaid", admin) if action == "suspend" else lifetime.delete("acme", admin)
     assert acme.finish(view).status == "succeeded"
     domain = acme.tenant("acme").remote["stalwartDomains"][0]["id"]
     control(acme.stalwart, "create", kind="Account", given={"@type": "User", "name": "new", "domainId": domain})
@@ -89,7 +89,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_of_a_first_sign_in(
     assert replace(after, drift=None) == replace(before, drift=None)
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     # a repeated suspension closes the new account too
-    view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
+    view = lifetime.suspend("acme", "unpaid", admin) if action == "suspend" else lifetime.delete("acme", admin)
     assert acme.finish(view).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test", "new@acme.test"]
 

@@ -23,7 +23,7 @@ def lines(plan: Plan, result: Result, broken: Mapping[str, Sequence[str]]) -> It
     yield f"settings shortened for the run: {shortened}"
     yield from _table("faults", result.faults)
     yield from _table("requests", Counter({" ".join(key): count for key, count in result.log.summary().items()}))
-    yield f"  {result.log.requests} sent including repetitions, {result.log.lost_answers} without an answer"
+    yield f"  {result.log.requests} sent including repetitions, {result.log.lost_responses} without an answer"
     yield from _table("operations", _operations(result))
     yield from _table("effects checked", result.evidence.effects.counts())
     yield from _recovery(result)

@@ -14,8 +14,8 @@ STAGE = "dezky-invitation"
 def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles, require_invitations: bool) -> Finding:
     """Check the platform's token, and write down the e-mail stage of invitations. Raises Fault."""
     api = JsonClient(url, authorize=BearerToken(files.read(TOKEN_FILE)), ca_file=ca_file)
-    answer = api.call("GET", "/api/v3/core/users/me/")
-    if answer.status != 200:
+    response = api.call("GET", "/api/v3/core/users/me/")
+    if response.status != 200:
         raise PermanentError(
             "bad_credentials",
             "Is the blueprint deploy/authentik/platform.yaml applied, with DEZKY_AUTHENTIK_TOKEN set?",

@@ -82,8 +82,8 @@ def _trust_proxy(target: StalwartTarget, key: str) -> bool:
 def _works(target: StalwartTarget, key: str) -> bool:
     if not key:
         return False
-    answer = JsonClient(target.url, authorize=BearerToken(key), ca_file=target.ca_file).call("GET", "/jmap/session")
-    return answer.status == 200
+    response = JsonClient(target.url, authorize=BearerToken(key), ca_file=target.ca_file).call("GET", "/jmap/session")
+    return response.status == 200
 
 
 class _Management:
@@ -98,26 +98,26 @@ class _Management:
         return str(found[0]) if found else str(self.create(kind, key | rest)["id"])
 
     def create(self, kind: str, body: dict[str, Any], **arguments: str) -> dict[str, Any]:
-        answer = self._call(f"x:{kind}/set", {**arguments, "create": {"new": body}})
-        made = answer.get("created", {}).get("new")
+        response = self._call(f"x:{kind}/set", {**arguments, "create": {"new": body}})
+        made = response.get("created", {}).get("new")
         if not isinstance(made, dict):
-            raise _refusal(kind, answer.get("notCreated", {}).get("new"))
+            raise _refusal(kind, response.get("notCreated", {}).get("new"))
         return made
 
     def update(self, kind: str, id_: str, patch: dict[str, Any]) -> None:
-        answer = self._call(f"x:{kind}/set", {"update": {id_: patch}})
-        if id_ not in answer.get("updated", {}):
-            raise _refusal(kind, answer.get("notUpdated", {}).get(id_))
+        response = self._call(f"x:{kind}/set", {"update": {id_: patch}})
+        if id_ not in response.get("updated", {}):
+            raise _refusal(kind, response.get("notUpdated", {}).get(id_))
 
     def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         body = {"using": USING, "methodCalls": [[method, arguments, "0"]]}
-        answer = self._api.call("POST", "/jmap/", json=body)
-        if answer.status in (401, 403):
+        response = self._api.call("POST", "/jmap/", json=body)
+        if response.status in (401, 403):
             raise PermanentError("bad_credentials", "Stalwart refuses the account of the bootstrap.")
-        if answer.status != 200:
-            raise answer.refusal()
+        if response.status != 200:
+            raise response.refusal()
         try:
-            name, result, _ = answer.fields()["methodResponses"][0]
+            name, result, _ = response.fields()["methodResponses"][0]
         except (KeyError, IndexError, TypeError, ValueError):
             raise TemporaryError("unexpected_answer", f"{method} was left unanswered.") from None
         if name != method:

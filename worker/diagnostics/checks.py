@@ -122,17 +122,17 @@ class Diagnostics:
 
     def _workers(self) -> Iterator[Check]:
         try:
-            answers = self._app.control.inspect(timeout=WORKERS_SECONDS).active_queues() or {}
+            replies = self._app.control.inspect(timeout=WORKERS_SECONDS).active_queues() or {}
         except Exception as problem:  # noqa: BLE001 - the broker's library raises many kinds; all mean the same here
-            answers, why = {}, f" ({type(problem).__name__})"
+            replies, why = {}, f" ({type(problem).__name__})"
         else:
             why = ""
-        if not answers:
+        if not replies:
             remedy = "Start workers: celery -A worker.main:app worker."
             yield Check("workers", "alive", CheckStatus.FAILED, f"No worker answers{why}.", remedy)
             return
-        yield Check("workers", "alive", CheckStatus.OK, f"{len(answers)} answer: {', '.join(sorted(answers))}.")
-        read = {queue["name"] for queues in answers.values() for queue in queues or ()}
+        yield Check("workers", "alive", CheckStatus.OK, f"{len(replies)} answer: {', '.join(sorted(replies))}.")
+        read = {queue["name"] for queues in replies.values() for queue in queues or ()}
         for queue in QUEUES:
             is_read = queue in read
             message = "It is read." if is_read else "No worker reads it."
@@ -150,8 +150,8 @@ class Diagnostics:
     def _issuer(self, issuer: str, url: str) -> Check:
         trust = tls_context(self._settings.extra_ca_certs) if url.startswith("https:") else None
         try:
-            with urllib.request.urlopen(url, timeout=ISSUER_SECONDS, context=trust) as answer:  # noqa: S310 - a setting
-                found = json.loads(answer.read(1_000_000))
+            with urllib.request.urlopen(url, timeout=ISSUER_SECONDS, context=trust) as response:  # noqa: S310 - a setting
+                found = json.loads(response.read(1_000_000))
         except (OSError, ValueError) as problem:
             remedy = "Check that it runs and that its certificate is trusted (EXTRA_CA_CERTS)."
             return Check("issuers", issuer, CheckStatus.FAILED, f"It does not answer: {problem}", remedy)

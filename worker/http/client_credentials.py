@@ -13,14 +13,14 @@ from requests.auth import AuthBase
 
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
-from worker.http.json_client import require_answer
+from worker.http.json_client import checked_response
 from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
 #: a token is renewed this long before it expires, in seconds
 RENEWAL_MARGIN = 60.0
 #: assumed lifetime of a token without `expires_in`, in seconds
-SHORT_LIFE = 300.0
+ASSUMED_LIFETIME = 300.0
 #: error codes of RFC 6749, section 5.2, which contain no secret
 CODES = ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type")
 
@@ -52,7 +52,7 @@ class ClientCredentials(AuthBase):
             token_endpoint=token_url,
             token_endpoint_auth_method="client_secret_post" if client_secret else "none",
         )
-        session.register_compliance_hook("access_token_response", _require_token_answer)
+        session.register_compliance_hook("access_token_response", _require_token)
         self._session = prepared(session, adapter_for(ca_file, 1))
         self._account = dict(account)
         self._call_seconds = call_seconds
@@ -89,26 +89,26 @@ class ClientCredentials(AuthBase):
                 raise TemporaryError("unexpected_answer", "The token endpoint sent an unreadable response.") from None
         if not token.get("access_token"):
             raise TemporaryError("unexpected_answer", "The token endpoint gave no token.")
-        return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - RENEWAL_MARGIN
+        return str(token["access_token"]), time.monotonic() + _lifetime(token.get("expires_in")) - RENEWAL_MARGIN
 
 
-def _require_token_answer(response: requests.Response) -> requests.Response:
-    """Raise the faults that Authlib would read as an answer."""
-    answer = require_answer(ApiResponse(response.status_code, response.headers, response.content))
-    if answer.status != 200:
-        code = _error_code(answer)
+def _require_token(response: requests.Response) -> requests.Response:
+    """Raise the faults that Authlib would read as a token."""
+    checked = checked_response(ApiResponse(response.status_code, response.headers, response.content))
+    if checked.status != 200:
+        code = _error_code(checked)
         if code is None:
             # a page of a proxy, say: only an OAuth error is a refusal
-            raise TemporaryError("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
+            raise TemporaryError("upstream_error", f"The token endpoint answered {checked.status} without a refusal.")
         raise _refusal(code)
     # a body that is no JSON object is refused here
-    answer.fields()
+    checked.fields()
     return response
 
 
-def _error_code(answer: ApiResponse) -> str | None:
+def _error_code(response: ApiResponse) -> str | None:
     try:
-        return answer.text("error")
+        return response.text("error")
     except TemporaryError:
         return None
 
@@ -120,8 +120,8 @@ def _refusal(code: str | None) -> Fault:
     return PermanentError("bad_credentials", f"The token endpoint refused our account{known}.")
 
 
-def _life(expires_in: object) -> float:
+def _lifetime(expires_in: object) -> float:
     try:
-        return float(expires_in or SHORT_LIFE)  # type: ignore[arg-type]
+        return float(expires_in or ASSUMED_LIFETIME)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise TemporaryError("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None

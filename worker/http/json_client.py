@@ -80,8 +80,8 @@ class JsonClient:
                     allow_redirects=False,
                     stream=True,
                 )
-                answer = _read(response)
-            return require_answer(answer, hand_back)
+                whole = _read(response)
+            return checked_response(whole, hand_back)
 
         is_repeatable = method in SAFE_METHODS if repeatable is None else repeatable
         return repeat(send, ends_at) if is_repeatable else send()
@@ -108,47 +108,47 @@ def _read(response: requests.Response) -> ApiResponse:
     return ApiResponse(response.status_code, response.headers, content)
 
 
-def require_answer(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
-    """Return the answer, or raise the temporary fault that its status means."""
-    status = answer.status
-    if _is_from_proxy(answer):
+def checked_response(response: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
+    """Return the response, or raise the temporary fault that its status means."""
+    status = response.status
+    if _is_from_proxy(response):
         # first, else the caller would take the 404 for the absence of an object
         raise Repeatable("upstream_error", "The proxy currently has no server behind this URL.")
     if status in hand_back:
-        return answer
+        return response
     if status == 429:
-        raise Repeatable("throttled", wait=retry_after(answer) or 1.0)
+        raise Repeatable("throttled", wait=retry_after(response) or 1.0)
     if status in (502, 503, 504):
-        raise Repeatable("upstream_error", f"It answered {status}.", wait=retry_after(answer))
+        raise Repeatable("upstream_error", f"It answered {status}.", wait=retry_after(response))
     if status in (408, 425) or status >= 500:
-        raise TemporaryError("upstream_error", f"It answered {status}.", wait=retry_after(answer))
-    return answer
+        raise TemporaryError("upstream_error", f"It answered {status}.", wait=retry_after(response))
+    return response
 
 
-def _is_from_proxy(answer: ApiResponse) -> bool:
+def _is_from_proxy(response: ApiResponse) -> bool:
     """Return whether the response is Traefik's own, which it sends while the container behind it restarts."""
-    is_text = answer.headers.get("Content-Type", "").startswith("text/plain")
-    return answer.status == 404 and is_text and answer.content.strip() == b"404 page not found"
+    is_text = response.headers.get("Content-Type", "").startswith("text/plain")
+    return response.status == 404 and is_text and response.content.strip() == b"404 page not found"
 
 
-def retry_after(answer: ApiResponse) -> float | None:
+def retry_after(response: ApiResponse) -> float | None:
     """Read Retry-After in seconds, at most MAX_WAIT: a number or an HTTP date (RFC 9110, section 10.2.3).
 
     A date is compared with the response's Date header if present, since our clock may be hours off.
     """
-    text = answer.headers.get("Retry-After", "").strip()
+    text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MAX_WAIT)
     try:
         until = email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
-    return min(max(0.0, until - _time_of(answer)), MAX_WAIT)
+    return min(max(0.0, until - _time_of(response)), MAX_WAIT)
 
 
-def _time_of(answer: ApiResponse) -> float:
+def _time_of(response: ApiResponse) -> float:
     try:
-        return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+        return email.utils.parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
     except (ValueError, OverflowError):
         return time.time()
 

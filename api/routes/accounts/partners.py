@@ -35,12 +35,12 @@ def partner_routes(services: Services) -> Blueprint:
     )
     def create_partner(body: CreatePartnerRequest) -> Response:
         partner = partners.create(body.slug, body.name, actor(services))
-        return _answer(partner, 201, {"Location": f"/partners/{partner.id}"})
+        return _respond(partner, 201, {"Location": f"/partners/{partner.id}"})
 
     @routes.get("/<id:partner_id>")
     @route_spec("Get a partner", {200: PartnerResponse}, surfaces=STAFF, headers=ETAG)
     def get_partner(partner_id: str) -> Response:
-        return _answer(partners.get(partner_id, actor(services)))
+        return _respond(partners.get(partner_id, actor(services)))
 
     @routes.patch("/<id:partner_id>")
     @route_spec(
@@ -52,7 +52,7 @@ def partner_routes(services: Services) -> Blueprint:
         takes_version=True,
     )
     def change_partner(partner_id: str, body: UpdatePartnerRequest) -> Response:
-        return _answer(partners.rename(partner_id, body.name, actor(services), expected_versions()))
+        return _respond(partners.rename(partner_id, body.name, actor(services), expected_versions()))
 
     @routes.delete("/<id:partner_id>")
     @route_spec(
@@ -69,5 +69,5 @@ def partner_routes(services: Services) -> Blueprint:
     return routes
 
 
-def _answer(partner: Partner, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _respond(partner: Partner, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return json_response(PartnerResponse.of(partner), status, etag(partner.version) | (headers or {}))

@@ -39,12 +39,12 @@ def subscription_routes(services: Services) -> Blueprint:
     )
     def create_subscription(body: CreateSubscriptionRequest) -> Response:
         subscription = subscriptions.create(body.to_value(), actor(services))
-        return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
+        return _respond(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
     @routes.get("/<id:subscription_id>")
     @route_spec("Get a subscription", {200: SubscriptionResponse}, headers=ETAG)
     def get_subscription(subscription_id: str) -> Response:
-        return _answer(subscriptions.get(subscription_id, actor(services)))
+        return _respond(subscriptions.get(subscription_id, actor(services)))
 
     @routes.patch("/<id:subscription_id>")
     @route_spec(
@@ -57,7 +57,7 @@ def subscription_routes(services: Services) -> Blueprint:
     )
     def change_subscription(subscription_id: str, body: UpdateSubscriptionRequest) -> Response:
         changed = subscriptions.change(subscription_id, body.to_value(), actor(services), expected_versions())
-        return _answer(changed)
+        return _respond(changed)
 
     @routes.delete("/<id:subscription_id>")
     @route_spec(
@@ -74,5 +74,5 @@ def subscription_routes(services: Services) -> Blueprint:
     return routes
 
 
-def _answer(subscription: Subscription, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _respond(subscription: Subscription, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return json_response(SubscriptionResponse.of(subscription), status, etag(subscription.version) | (headers or {}))

@@ -30,7 +30,7 @@ def user_routes(services: Services) -> Blueprint:
     @routes.get("/users/me")
     @route_spec("Get your user record, updated from your token", {200: UserResponse}, headers=ETAG)
     def me() -> Response:
-        return _answer(services.sign_in.record(caller(), request_id()))
+        return _respond(services.sign_in.record(caller(), request_id()))
 
     @routes.get("/users")
     @route_spec("List the users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
@@ -47,12 +47,12 @@ def user_routes(services: Services) -> Blueprint:
     )
     def create_user(body: CreateUserRequest) -> Response:
         user = users.create(body.to_value(), body.to_changes(), actor(services))
-        return _answer(user, 201, {"Location": f"/users/{user.id}"})
+        return _respond(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")
     @route_spec("Get a user", {200: UserResponse}, headers=ETAG)
     def get_user(user_id: str) -> Response:
-        return _answer(users.get(user_id, actor(services)))
+        return _respond(users.get(user_id, actor(services)))
 
     @routes.patch("/users/<id:user_id>")
     @route_spec(
@@ -63,7 +63,7 @@ def user_routes(services: Services) -> Blueprint:
         takes_version=True,
     )
     def change_user(user_id: str, body: UpdateUserRequest) -> Response:
-        return _answer(users.change(user_id, body.to_changes(), actor(services), expected_versions()))
+        return _respond(users.change(user_id, body.to_changes(), actor(services), expected_versions()))
 
     @routes.delete("/users/<id:user_id>")
     @route_spec(
@@ -78,7 +78,7 @@ def user_routes(services: Services) -> Blueprint:
     return routes
 
 
-def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _respond(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))
 
 

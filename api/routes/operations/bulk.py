@@ -26,19 +26,19 @@ def bulk_routes(services: Services) -> Blueprint:
     )
     def create_bulk_operation(body: BulkOperationRequest) -> Response:
         if body.start is not None:
-            return _answer(bulk.start(body.start, actor(services)), 202)
+            return _respond(bulk.start(body.start, actor(services)), 202)
         assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model has checked it
-        return _answer(bulk.dry_run(body.action, body.selector.to_value(), actor(services)), 201)
+        return _respond(bulk.dry_run(body.action, body.selector.to_value(), actor(services)), 201)
 
     @routes.get("/<id:bulk_id>")
     @route_spec("Get a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))
     def get_bulk_operation(bulk_id: str) -> Response:
-        return _answer(bulk.get(bulk_id, actor(services)), 200)
+        return _respond(bulk.get(bulk_id, actor(services)), 200)
 
     return routes
 
 
-def _answer(bulk: BulkOperation, status: int) -> Response:
+def _respond(bulk: BulkOperation, status: int) -> Response:
     headers = {"Location": f"/bulk-operations/{bulk.id}"} if status != 200 else {}
     if bulk.status is BulkStatus.RUNNING:
         headers["Retry-After"] = "2"

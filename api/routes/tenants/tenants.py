@@ -62,7 +62,7 @@ def tenant_routes(services: Services, default_plan: str) -> Blueprint:
     @routes.get("/<slug>")
     @route_spec("Get a tenant with its latest operation", {200: TenantResponse}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
-        return _answer(tenants.get_for(slug, caller()))
+        return _respond(tenants.get_for(slug, caller()))
 
     @routes.patch("/<slug>")
     @route_spec(
@@ -83,7 +83,7 @@ def tenant_routes(services: Services, default_plan: str) -> Blueprint:
         view = tenants.change(slug, body.to_value(), actor(services), expected_versions())
         if view.operation is not None:
             return started(services, view, query.wait, 202)
-        return _answer(tenants.get(slug, actor(services)))
+        return _respond(tenants.get(slug, actor(services)))
 
     @routes.post("/<slug>/reconcile")
     @route_spec(
@@ -105,7 +105,7 @@ def tenant_routes(services: Services, default_plan: str) -> Blueprint:
     return routes
 
 
-def _answer(view: TenantView) -> Response:
+def _respond(view: TenantView) -> Response:
     return json_text_response(written(view), headers=etag(view.tenant.version))
 
 

@@ -39,17 +39,17 @@ def webhook_routes(services: Services) -> Blueprint:
     )
     def create_webhook(body: CreateWebhookRequest) -> Response:
         webhook, secret = webhooks.create(body.to_value(), body.tenant_id, body.partner_id, actor(services))
-        return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
+        return _respond_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
 
     @routes.get("/<id:webhook_id>")
     @route_spec("Get a webhook", {200: WebhookResponse}, headers=ETAG)
     def get_webhook(webhook_id: str) -> Response:
-        return _answer(webhooks.get(webhook_id, actor(services)))
+        return _respond(webhooks.get(webhook_id, actor(services)))
 
     @routes.patch("/<id:webhook_id>")
     @route_spec("Change, enable or disable a webhook", {200: WebhookResponse}, headers=ETAG, takes_version=True)
     def change_webhook(webhook_id: str, body: UpdateWebhookRequest) -> Response:
-        return _answer(webhooks.change(webhook_id, body.to_value(), actor(services), expected_versions()))
+        return _respond(webhooks.change(webhook_id, body.to_value(), actor(services), expected_versions()))
 
     @routes.delete("/<id:webhook_id>")
     @route_spec("Delete a webhook and its deliveries", {204: None}, takes_version=True)
@@ -65,15 +65,15 @@ def webhook_routes(services: Services) -> Blueprint:
         headers=ETAG,
     )
     def rotate_secret(webhook_id: str, query: RotateQuery) -> Response:
-        return _answer_once(*webhooks.rotate(webhook_id, query.grace, actor(services)))
+        return _respond_once(*webhooks.rotate(webhook_id, query.grace, actor(services)))
 
     return routes
 
 
-def _answer(webhook: Webhook) -> Response:
+def _respond(webhook: Webhook) -> Response:
     return json_response(WebhookResponse.of(webhook), headers=etag(webhook.version))
 
 
-def _answer_once(webhook: Webhook, secret: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _respond_once(webhook: Webhook, secret: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     full = WebhookWithSecretResponse.of_secret(webhook, secret)
     return shown_once_response(full, WebhookResponse.of(webhook), status, etag(webhook.version) | (headers or {}))

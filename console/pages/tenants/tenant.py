@@ -81,9 +81,9 @@ def edit(slug: str) -> Response | tuple[str, int]:
 @pages.get("/export")
 def export(slug: str) -> Response:
     """Download everything that is stored about the tenant."""
-    answer = jsonify(api().get(f"/tenants/{slug}/export", extra_seconds=EXPORT_SECONDS).data)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{slug}.json"'
-    return answer
+    response = jsonify(api().get(f"/tenants/{slug}/export", extra_seconds=EXPORT_SECONDS).data)
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}.json"'
+    return response
 
 
 @pages.get("/receipt")

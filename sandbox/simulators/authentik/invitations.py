@@ -13,7 +13,7 @@ from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
 from sandbox.simulators.clock import Clock
 
 #: lifetime of recovery links and invitations, unless the installation's settings change it
-DEFAULT_LIFE = timedelta(minutes=30)
+DEFAULT_LIFETIME = timedelta(minutes=30)
 NO_FLOW = "No recovery flow set."
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 _PART = re.compile(rf"({'|'.join(_UNITS)})=(\d+)")
@@ -93,7 +93,7 @@ class Invitations:
         if not isinstance(data, dict):
             raise Invalid(fixed_data=["Value must be a dictionary, and not have any duplicate keys."])
         given = body.get("expires")
-        expires = self._clock.now() + DEFAULT_LIFE if given is None else _time(given)
+        expires = self._clock.now() + DEFAULT_LIFETIME if given is None else _time(given)
         invitation = Invitation(name, expires, created_by, data, bool(body.get("single_use", False)), flow)
         self.invitations[invitation.pk] = invitation
         return invitation
@@ -137,7 +137,7 @@ def seconds_of(text: str) -> float:
 
 def _duration(given: Any) -> timedelta:
     if given in (None, ""):
-        return DEFAULT_LIFE
+        return DEFAULT_LIFETIME
     parts = [_PART.fullmatch(part.strip()) for part in str(given).split(";") if part.strip()]
     if not all(parts):
         raise ServerFault

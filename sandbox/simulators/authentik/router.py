@@ -24,11 +24,11 @@ class Router:
         async def route(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path.startswith("/__sim/"):
                 return await handler(request)
-            return self._answer(request, len(await request.read())) or await handler(request)
+            return self._respond(request, len(await request.read())) or await handler(request)
 
         return route
 
-    def _answer(self, request: web.Request, size: int) -> web.Response | None:
+    def _respond(self, request: web.Request, size: int) -> web.Response | None:
         if size > MAX_BODY_BYTES:
             text = "failed to connect to authentik backend: http: request body too large"
             return web.Response(status=502, text=text)

@@ -11,7 +11,7 @@ from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
 from sandbox.simulators.clock import Clock
 
 #: lifetime of an expiring token, whatever was requested, unless the installation's settings change it
-DEFAULT_LIFE = timedelta(minutes=30)
+DEFAULT_LIFETIME = timedelta(minutes=30)
 NEVER_EXPIRES = "goauthentik.io/user/token-expires"
 
 
@@ -81,11 +81,11 @@ class Tokens:
                 self.remove(token)
             else:
                 self.set_key(token, secrets.token_urlsafe(45))
-                token.expires = self._clock.now() + DEFAULT_LIFE
+                token.expires = self._clock.now() + DEFAULT_LIFETIME
         return len(ended)
 
     def _end(self, intent: str, asked: Any) -> datetime:
-        latest = self._clock.now() + DEFAULT_LIFE
+        latest = self._clock.now() + DEFAULT_LIFETIME
         if intent == "api" or asked is None:
             return latest
         try:

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.ocis.answers import drive, grants_by_name, other_drives, permission, sent_object
 from sandbox.simulators.ocis.guard import BETA, V1, Outages, Route
 from sandbox.simulators.ocis.people import GraphError, Person
+from sandbox.simulators.ocis.responses import drive, grants_by_name, other_drives, permission, sent_object
 from sandbox.simulators.ocis.spaces import Space, Storage
 
 #: header values that count as true; every other value is ignored

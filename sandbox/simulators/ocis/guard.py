@@ -9,9 +9,9 @@ from functools import partial
 from aiohttp import web
 
 from sandbox.simulators.faults import FaultPlan
-from sandbox.simulators.ocis.answers import error_answer, no_such_page
 from sandbox.simulators.ocis.people import GraphError, Person
 from sandbox.simulators.ocis.proxy import Proxy
+from sandbox.simulators.ocis.responses import error_response, no_such_page
 
 View = Callable[[web.Request, Person], Awaitable[web.Response]]
 Route = tuple[str, str, View]
@@ -56,14 +56,14 @@ class Guard:
             if self._outages.has_fault("proxy_page", request):
                 return await no_such_page(request)
             try:
-                answer = await view(request, await self._caller(request))
+                response = await view(request, await self._caller(request))
             except GraphError as error:
-                answer = error_answer(error, request_id)
+                response = error_response(error, request_id)
                 if error.code is None:
-                    return answer
-            answer.headers["X-Request-Id"] = request_id
-            answer.headers["X-Graph-Version"] = "7.1.0"
-            return answer
+                    return response
+            response.headers["X-Request-Id"] = request_id
+            response.headers["X-Graph-Version"] = "7.1.0"
+            return response
 
         return guarded
 

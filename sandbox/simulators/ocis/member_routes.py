@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sandbox.simulators.ocis.answers import permission, sent_object
 from sandbox.simulators.ocis.guard import BETA, Outages, Route
 from sandbox.simulators.ocis.people import Person
+from sandbox.simulators.ocis.responses import permission, sent_object
 from sandbox.simulators.ocis.spaces import ROLE_NAMES, Space, Storage
 
 ROLES = [{"id": id_, "displayName": f"Can be {name}"} for id_, name in ROLE_NAMES.items()]

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.ocis.answers import sent_object
 from sandbox.simulators.ocis.guard import V1, Outages, Route
 from sandbox.simulators.ocis.people import ADMIN_ROLES, GraphError, People, Person
 from sandbox.simulators.ocis.proxy import Proxy
+from sandbox.simulators.ocis.responses import sent_object
 from sandbox.simulators.ocis.spaces import STORAGE, allow
 
 #: id of the application in role assignments
@@ -135,10 +135,10 @@ class AppTokenRoutes:
 
     async def create(self, request: web.Request, person: Person) -> web.Response:
         """Create a token of the caller; `expiry` (such as `72h`) is required."""
-        life = re.fullmatch(r"(\d+)([hms])", request.query.get("expiry", ""))
-        if life is None:
+        lifetime = re.fullmatch(r"(\d+)([hms])", request.query.get("expiry", ""))
+        if lifetime is None:
             raise GraphError(400, "invalidRequest", "invalid expiry")
-        token, ends_at = self._proxy.add_app_token(person, timedelta(seconds=int(life[1]) * UNITS[life[2]]))
+        token, ends_at = self._proxy.add_app_token(person, timedelta(seconds=int(lifetime[1]) * UNITS[lifetime[2]]))
         return web.json_response({"token": token, "expiration_date": ends_at.isoformat(), "label": "Generated"})
 
 

@@ -57,9 +57,9 @@ class Proxy:
         self._known.clear()
         self._app_tokens.clear()
 
-    def add_app_token(self, person: Person, life: timedelta) -> tuple[str, datetime]:
+    def add_app_token(self, person: Person, lifetime: timedelta) -> tuple[str, datetime]:
         """Create an app token, which its owner uses as the password of Basic credentials until it expires."""
-        token, ends_at = secrets.token_urlsafe(16), self._clock.now() + life
+        token, ends_at = secrets.token_urlsafe(16), self._clock.now() + lifetime
         self._app_tokens[token] = (person.username, ends_at)
         return token, ends_at
 
@@ -113,10 +113,10 @@ class Proxy:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), raise_for_status=True) as session:
             url = self._jwks_url
             if url is None:
-                async with session.get(f"{self._issuer}.well-known/openid-configuration") as answer:
-                    url = (await answer.json())["jwks_uri"]
-            async with session.get(url) as answer:
-                return KeySet.import_key_set(await answer.json())
+                async with session.get(f"{self._issuer}.well-known/openid-configuration") as response:
+                    url = (await response.json())["jwks_uri"]
+            async with session.get(url) as response:
+                return KeySet.import_key_set(await response.json())
 
     def _account(self, claims: dict[str, Any]) -> tuple[str, float]:
         """Apply a new token's claims: create the account, set its role, read its groups. Returns name and expiry."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.simulators.clock import Clock
-from sandbox.simulators.ocis.answers import no_such_page, ocis_status, opencloud_status, plain
 from sandbox.simulators.ocis.drive_routes import DriveRoutes
 from sandbox.simulators.ocis.file_routes import FileRoutes
 from sandbox.simulators.ocis.guard import Guard, Outages
@@ -14,6 +13,7 @@ from sandbox.simulators.ocis.member_routes import MemberRoutes
 from sandbox.simulators.ocis.people import People
 from sandbox.simulators.ocis.people_routes import AppTokenRoutes, PeopleRoutes
 from sandbox.simulators.ocis.proxy import Proxy
+from sandbox.simulators.ocis.responses import no_such_page, ocis_status, opencloud_status, plain
 from sandbox.simulators.ocis.spaces import Space, Storage
 from sandbox.simulators.server import Simulator
 from sandbox.simulators.state_faults import Container

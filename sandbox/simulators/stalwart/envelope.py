@@ -53,20 +53,20 @@ def problem(status: int, title: str, **facts: Any) -> web.Response:
 
 def concurrency_limit() -> web.Response:
     """Return the response for too many concurrent requests of one account; it has no Retry-After."""
-    answer = problem(400, "Bad Request", type=f"{ERROR}limit", limit="maxConcurrentRequests")
-    answer.headers["RateLimit-Policy"] = f'"concurrent-requests";q={MAX_CONCURRENT}'
-    answer.headers["RateLimit"] = '"concurrent-requests";r=0'
-    return answer
+    response = problem(400, "Bad Request", type=f"{ERROR}limit", limit="maxConcurrentRequests")
+    response.headers["RateLimit-Policy"] = f'"concurrent-requests";q={MAX_CONCURRENT}'
+    response.headers["RateLimit"] = '"concurrent-requests";r=0'
+    return response
 
 
 def too_many(seconds: int, quota: int) -> web.HTTPException:
     """Return the response for too many requests of one address in a minute."""
     text = _body(429, "Too Many Requests", detail="Your request has been rate limited. Please try again later.")
-    answer = web.HTTPTooManyRequests(text=text, content_type=PROBLEM)
-    answer.headers["Retry-After"] = str(seconds)
-    answer.headers["RateLimit-Policy"] = f'"requests";q={quota}'
-    answer.headers["RateLimit"] = f'"requests";r=0;t={seconds}'
-    return answer
+    response = web.HTTPTooManyRequests(text=text, content_type=PROBLEM)
+    response.headers["Retry-After"] = str(seconds)
+    response.headers["RateLimit-Policy"] = f'"requests";q={quota}'
+    response.headers["RateLimit"] = f'"requests";r=0;t={seconds}'
+    return response
 
 
 def unauthorized(status: int) -> web.HTTPException:
@@ -74,10 +74,10 @@ def unauthorized(status: int) -> web.HTTPException:
     if status == 403:
         return web.HTTPForbidden(text=_body(403, "Forbidden"), content_type=PROBLEM)
     text = _body(401, "Unauthorized", detail="You have to authenticate first.")
-    answer = web.HTTPUnauthorized(text=text, content_type=PROBLEM)
+    response = web.HTTPUnauthorized(text=text, content_type=PROBLEM)
     for scheme in ("Bearer", "Basic"):
-        answer.headers.add("WWW-Authenticate", f'{scheme} realm="Stalwart Server"')
-    return answer
+        response.headers.add("WWW-Authenticate", f'{scheme} realm="Stalwart Server"')
+    return response
 
 
 def _refusal(**facts: Any) -> web.HTTPException:

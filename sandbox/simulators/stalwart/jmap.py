@@ -30,15 +30,15 @@ class Jmap:
         self._run_tasks = run_tasks
         self.max_found = MAX_FOUND
 
-    def answer(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
+    def response(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
         """Return the method responses in order. New ids are added to `created`."""
         responses: list[list[Any]] = []
         scope = Scope(self._registry, caller)
         for name, arguments, call_id in calls:
             try:
                 resolved = with_results(arguments, responses)
-                answer = {"accountId": caller.account, **self._call(name, resolved, created, scope)}
-                responses.append([name, answer, call_id])
+                response = {"accountId": caller.account, **self._call(name, resolved, created, scope)}
+                responses.append([name, response, call_id])
             except MethodError as error:
                 responses.append(["error", error.body, call_id])
         return responses
@@ -52,7 +52,7 @@ class Jmap:
         if self._inject("server_unavailable", name):
             raise MethodError("serverUnavailable", UNAVAILABLE)
         if method == "set":
-            return Setting(scope, kind, created, self._inject, self._run_tasks).answer(name, arguments)
+            return Setting(scope, kind, created, self._inject, self._run_tasks).response(name, arguments)
         if not scope.may(kind, method.capitalize()):
             raise MethodError("forbidden", "You do not have enough permissions to perform this action.")
         if method == "get":

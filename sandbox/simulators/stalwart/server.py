@@ -180,17 +180,17 @@ class StalwartSimulator(Simulator):
 
     # -- HTTP
 
-    async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
         """Count the concurrent requests of a limited caller, including slow and hanging ones."""
         caller = self.callers.find(request.headers.get("Authorization", ""))
         if not request.path.startswith("/jmap") or caller is None or "unlimitedRequests" in caller.permissions:
-            return await super()._answer(request, handler, fault)
+            return await super()._respond(request, handler, fault)
         if self._in_flight[caller.account] >= envelope.MAX_CONCURRENT:
             return envelope.concurrency_limit()
         self._in_flight[caller.account] += 1
         try:
             await asyncio.sleep(MIN_SECONDS)
-            return await super()._answer(request, handler, fault)
+            return await super()._respond(request, handler, fault)
         finally:
             self._in_flight[caller.account] -= 1
 
@@ -202,7 +202,7 @@ class StalwartSimulator(Simulator):
         body = envelope.read(request, raw)
         self._body = raw.decode()
         created = dict(body.get("createdIds") or {})
-        responses = self._jmap.answer(body["methodCalls"], caller, created)
+        responses = self._jmap.response(body["methodCalls"], caller, created)
         made = {"createdIds": created} if "createdIds" in body else {}
         return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
 

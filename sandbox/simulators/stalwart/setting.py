@@ -34,7 +34,7 @@ class Setting:
         self._result: dict[str, Any] = {}
         self._account: str | None = None
 
-    def answer(self, name: str, arguments: Object) -> Object:
+    def response(self, name: str, arguments: Object) -> Object:
         """Return the response's lists that are not empty. Raises MethodError; earlier objects stay stored."""
         self._require(arguments)
         creates = arguments.get("create") or {}

@@ -44,8 +44,8 @@ class Keys:
         finally:
             self.running.discard(key)
 
-    def save(self, key: str, method: str, path: str, body: bytes, answer: Saved) -> None:
-        self.saved[key] = (_fingerprint(method, path, body), answer)
+    def save(self, key: str, method: str, path: str, body: bytes, response: Saved) -> None:
+        self.saved[key] = (_fingerprint(method, path, body), response)
 
 
 def _fingerprint(method: str, path: str, body: bytes) -> str:

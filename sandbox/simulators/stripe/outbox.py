@@ -105,8 +105,8 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> int | None:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SEND_SECONDS)) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
+            session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            return answer.status
+            return response.status
     except (aiohttp.ClientError, TimeoutError):
         return None

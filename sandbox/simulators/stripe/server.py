@@ -181,9 +181,9 @@ class StripeSimulator(Simulator):
         with self.keys.held(key):
             await self._delay(request)
             # a request with invalid parameters has not started, so its StripeError is not saved
-            answer = self._perform(request, view, body)
-        self.keys.save(*asked, answer)
-        return (*answer, False)
+            response = self._perform(request, view, body)
+        self.keys.save(*asked, response)
+        return (*response, False)
 
     def _perform(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
         params = dict(parsed(body.decode() if request.method == "POST" else request.query_string))

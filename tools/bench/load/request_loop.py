@@ -48,9 +48,9 @@ async def _drive(url: str, headers: Mapping[str, str], what: Request, seconds: f
 
     async def connection(session: aiohttp.ClientSession) -> None:
         while (began := time.perf_counter()) < end:
-            async with session.request(what.method, url + what.path, json=what.body(next(numbers))) as answer:
-                await answer.read()
-                answer.raise_for_status()
+            async with session.request(what.method, url + what.path, json=what.body(next(numbers))) as response:
+                await response.read()
+                response.raise_for_status()
             times.append(time.perf_counter() - began)
 
     connector = aiohttp.TCPConnector(limit=connections)

@@ -38,24 +38,24 @@ def _broker() -> redis.Redis:
 def create() -> Response:
     row = _insert()
     celery.send_task("bare.provision", [str(row["_id"])])
-    return _answer(row, 201)
+    return _respond(row, 201)
 
 
 @app.post("/pushed")
 def create_and_push() -> Response:
     row = _insert()
     _broker().lpush("bare", str(row["_id"]))
-    return _answer(row, 201)
+    return _respond(row, 201)
 
 
 @app.get("/tenants/<slug>")
 def get(slug: str) -> Response:
-    return _answer(_database("bench")["tenants"].find_one({"slug": slug}), 200)
+    return _respond(_database("bench")["tenants"].find_one({"slug": slug}), 200)
 
 
 @app.get("/tenants")
 def page() -> Response:
-    return _answer(list(_database("bench")["tenants"].find().sort("_id", -1).limit(50)), 200)
+    return _respond(list(_database("bench")["tenants"].find().sort("_id", -1).limit(50)), 200)
 
 
 @app.get("/health/ready")
@@ -69,5 +69,5 @@ def _insert() -> dict[str, Any]:
     return row
 
 
-def _answer(body: Any, status: int) -> Response:
+def _respond(body: Any, status: int) -> Response:
     return Response(dumps(body), status, content_type="application/json")

@@ -121,9 +121,9 @@ class RunningSystem:
 
     def create(self, slug: str) -> None:
         body = {"slug": slug, "name": "Bench", "domains": [f"{slug}.test"]}
-        answer = self._http.request("POST", f"{self.url}/tenants", json=body)
-        if answer.status >= 300:
-            raise RuntimeError(f"POST /tenants answered {answer.status}: {answer.data[:500]!r}")
+        response = self._http.request("POST", f"{self.url}/tenants", json=body)
+        if response.status >= 300:
+            raise RuntimeError(f"POST /tenants answered {response.status}: {response.data[:500]!r}")
 
     def meters(self) -> tuple[float, float, float]:
         """Return processor seconds, Redis commands and MongoDB operations since the processes started."""

@@ -38,13 +38,13 @@ class Browser:
             return None
         form = {"grant_type": "authorization_code", "client_id": client_id, "client_secret": "chaos", "code": code}
         form |= {"redirect_uri": CALLBACK, "code_verifier": VERIFIER}
-        answer = requests.post(f"{self._url}/application/o/token/", data=form, timeout=SECONDS)
-        return str(answer.json()["access_token"]) if answer.ok else None
+        response = requests.post(f"{self._url}/application/o/token/", data=form, timeout=SECONDS)
+        return str(response.json()["access_token"]) if response.ok else None
 
     def userinfo(self, token: str) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {token}"}
-        answer = requests.get(f"{self._url}/application/o/userinfo/", headers=headers, timeout=SECONDS)
-        return dict(answer.json()) if answer.ok else None
+        response = requests.get(f"{self._url}/application/o/userinfo/", headers=headers, timeout=SECONDS)
+        return dict(response.json()) if response.ok else None
 
     def _code(self, client_id: str) -> str | None:
         query = {
@@ -56,18 +56,18 @@ class Browser:
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }
-        answer = self._follow("GET", f"{self._url}/application/o/authorize/?{urlencode(query)}")
-        if "uid_field" in answer.text:
+        response = self._follow("GET", f"{self._url}/application/o/authorize/?{urlencode(query)}")
+        if "uid_field" in response.text:
             form = {"uid_field": self._username, "password": PASSWORD}
-            answer = self._follow("POST", answer.url, form)
-        return parse_qs(urlsplit(answer.headers.get("Location", "")).query).get("code", [None])[0]
+            response = self._follow("POST", response.url, form)
+        return parse_qs(urlsplit(response.headers.get("Location", "")).query).get("code", [None])[0]
 
     def _follow(self, method: str, url: str, form: dict[str, str] | None = None) -> requests.Response:
         """Follow redirects until a page, or the redirect to the application."""
-        answer = self._session.request(method, url, data=form, allow_redirects=False, timeout=SECONDS)
+        response = self._session.request(method, url, data=form, allow_redirects=False, timeout=SECONDS)
         for _ in range(MAX_REDIRECTS):
-            target = urljoin(answer.url, answer.headers.get("Location", ""))
-            if not answer.is_redirect or not target.startswith(self._url):
+            target = urljoin(response.url, response.headers.get("Location", ""))
+            if not response.is_redirect or not target.startswith(self._url):
                 break
-            answer = self._session.get(target, allow_redirects=False, timeout=SECONDS)
-        return answer
+            response = self._session.get(target, allow_redirects=False, timeout=SECONDS)
+        return response

@@ -72,19 +72,19 @@ class Caller:
         if method == "POST":
             headers["Idempotency-Key"] = request.request_id
         body = dict(request.body) or None
-        answer = self._request(method, path.format(slug=request.slug), headers=headers, json=body)
-        self._log.count_request(was_lost=answer is None)
-        if answer is None:
+        response = self._request(method, path.format(slug=request.slug), headers=headers, json=body)
+        self._log.count_request(was_lost=response is None)
+        if response is None:
             request.was_lost = True
             return None
-        return self._read(request, answer)
+        return self._read(request, response)
 
     def tenant(self, slug: str) -> TenantState | None:
         """Return a tenant's state, or None when the API does not say."""
-        answer = self._request("GET", f"/tenants/{slug}", headers={})
-        if answer is None or answer.status_code != 200:
+        response = self._request("GET", f"/tenants/{slug}", headers={})
+        if response is None or response.status_code != 200:
             return None
-        shown = answer.json()
+        shown = response.json()
         operation = shown.get("operation")
         is_busy = bool(operation and operation["status"] == "running")
         return TenantState(shown["status"], is_busy, tuple(shown["domains"]))
@@ -97,29 +97,29 @@ class Caller:
             session = self._local.session = requests.Session()
             session.trust_env = False
         try:
-            answer: requests.Response = session.request(
+            response: requests.Response = session.request(
                 method, url + path, headers=self._headers | headers, timeout=TIMEOUTS, **options
             )
         except requests.RequestException:
             return None
-        return answer
+        return response
 
-    def _read(self, request: ClientRequest, answer: requests.Response) -> LoggedRequest | None:
-        request.last_status = answer.status_code
-        said = _json(answer)
-        if answer.ok:
+    def _read(self, request: ClientRequest, response: requests.Response) -> LoggedRequest | None:
+        request.last_status = response.status_code
+        said = _json(response)
+        if response.ok:
             operation = said.get("operation") or {}
-            wants = request.kind not in ("rename", "change domains") or answer.status_code == 202
+            wants = request.kind not in ("rename", "change domains") or response.status_code == 202
             return _entry(request, "accepted", None, operation.get("_id") if wants else None)
         code = said.get("code")
         if code == ALREADY_DONE:
             return _entry(request, "accepted", code, None)
-        if answer.status_code >= 500:
+        if response.status_code >= 500:
             # it may have been carried out: the outcome of a commit can be unknown to the API too
             request.was_lost = True
-        if answer.status_code >= 500 and answer.status_code not in RETRYABLE_STATUSES:
-            self._log.note_server_error(f"{request.kind} of {request.slug} was answered {answer.status_code}: {said}")
-        if answer.status_code >= 500 or answer.status_code in RETRYABLE_STATUSES or code == KEY_IN_PROGRESS:
+        if response.status_code >= 500 and response.status_code not in RETRYABLE_STATUSES:
+            self._log.note_server_error(f"{request.kind} of {request.slug} was answered {response.status_code}: {said}")
+        if response.status_code >= 500 or response.status_code in RETRYABLE_STATUSES or code == KEY_IN_PROGRESS:
             return None
         return _entry(request, "unclear" if request.was_lost else "refused", code, None)
 
@@ -135,9 +135,9 @@ def _entry(request: ClientRequest, answered: Any, code: str | None, operation: s
     )
 
 
-def _json(answer: requests.Response) -> dict[str, Any]:
+def _json(response: requests.Response) -> dict[str, Any]:
     try:
-        said = answer.json()
+        said = response.json()
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}

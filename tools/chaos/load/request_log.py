@@ -34,7 +34,7 @@ class RequestLog:
         self._entries: list[LoggedRequest] = []
         #: a sentence for each answer that shows a bug, such as a 500
         self.server_errors: list[str] = []
-        self.lost_answers = 0
+        self.lost_responses = 0
         self.requests = 0
 
     def add(self, entry: LoggedRequest) -> None:
@@ -44,7 +44,7 @@ class RequestLog:
     def count_request(self, *, was_lost: bool) -> None:
         with self._lock:
             self.requests += 1
-            self.lost_answers += was_lost
+            self.lost_responses += was_lost
 
     def note_server_error(self, sentence: str) -> None:
         with self._lock:

@@ -96,9 +96,9 @@ class Environment:
 
     def control(self, product: str, name: str, **arguments: Any) -> Any:
         """Call the simulator's control interface. Raises requests.HTTPError when the simulator refuses."""
-        answer = requests.post(f"{self.products[product]}/__sim/call/{name}", json=arguments, timeout=10)
-        answer.raise_for_status()
-        return answer.json()
+        response = requests.post(f"{self.products[product]}/__sim/call/{name}", json=arguments, timeout=10)
+        response.raise_for_status()
+        return response.json()
 
     def state(self, product: str) -> dict[str, Any]:
         """Return a product's whole state."""

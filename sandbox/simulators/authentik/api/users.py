@@ -98,10 +98,10 @@ class UserRoutes:
             raise Invalid(name=REQUIRED)
         user = self._directory.add_user({"username": name, "name": name, "type": "service_account"})
         made = self._tokens.add(Token(f"service-account-{name}-password", user.pk, "app_password"))
-        answer: dict[str, Any] = {"username": name, "token": made.key, "user_uid": user.uid, "user_pk": user.pk}
+        response: dict[str, Any] = {"username": name, "token": made.key, "user_uid": user.uid, "user_pk": user.pk}
         if body.get("create_group"):
-            answer["group_pk"] = self._directory.add_group({"name": name, "users": [user.pk]}).pk
-        return web.json_response(answer)
+            response["group_pk"] = self._directory.add_group({"name": name, "users": [user.pk]}).pk
+        return web.json_response(response)
 
     async def get_user(self, request: web.Request, token: Token) -> web.Response:
         user = self._user(request)

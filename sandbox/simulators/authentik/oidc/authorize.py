@@ -110,14 +110,14 @@ class Authorization:
         session = self._sessions.of(request) or self._sessions.start()
         try:
             wanted = AuthorizationRequest.read(given, self._clients)
-            answer = self._next(session, wanted, origin(request))
+            response = self._next(session, wanted, origin(request))
         except BadClient as problem:
             return message("Bad Request", str(problem), 400)
         except AuthorizeError as problem:
             session.finish()
             errors = {"error": problem.error, "error_description": problem.text, "state": given.get("state", "")}
-            answer = _redirect(given["redirect_uri"], errors)
-        return self._sessions.keep(answer, session)
+            response = _redirect(given["redirect_uri"], errors)
+        return self._sessions.keep(response, session)
 
     def _next(self, session: Session, wanted: AuthorizationRequest, here: str) -> web.Response:
         """Redirect the browser to the next flow, or back to the client with a code."""
@@ -152,7 +152,7 @@ class Authorization:
                 wanted.client.client_id,
                 wanted.redirect_uri,
                 Grant(user, wanted.scopes, session.key, wanted.nonce),
-                self._clock.now() + timedelta(seconds=wanted.client.code_life),
+                self._clock.now() + timedelta(seconds=wanted.client.code_lifetime),
                 wanted.challenge,
                 wanted.challenge_method,
             )

@@ -42,7 +42,7 @@ class OidcClient:
 
     A client without a secret is public. `ends_session`: the provider's invalidation flow ends the session in Authentik
     (`default-invalidation-flow`) instead of only leaving the application. `asks_consent`: the authorization flow always
-    asks. Lifetimes are in seconds; `code_life` is that of authorization codes and device codes.
+    asks. Lifetimes are in seconds; `code_lifetime` is that of authorization codes and device codes.
 
     `signing_key` is the id of a key pair, empty for one that is made for the application, None for HS256.
     `mappings` None: all that Authentik ships.
@@ -56,9 +56,9 @@ class OidcClient:
     ends_session: bool = False
     grant_types: tuple[str, ...] = GRANT_TYPES
     include_claims_in_id_token: bool = True
-    code_life: float = 60
-    access_life: float = 3600
-    refresh_life: float = 30 * 86400
+    code_lifetime: float = 60
+    access_lifetime: float = 3600
+    refresh_lifetime: float = 30 * 86400
     asks_consent: bool = False
     signing_key: str | None = ""
     encryption_key: str | None = None

@@ -107,8 +107,8 @@ async def _post(uri: str, token: str) -> None:
     try:
         async with (
             aiohttp.ClientSession(timeout=NOTICE_SECONDS) as http,
-            http.post(uri, data={"logout_token": token}, allow_redirects=False) as answer,
+            http.post(uri, data={"logout_token": token}, allow_redirects=False) as response,
         ):
-            log.info("back-channel logout sent, status %s", answer.status)
+            log.info("back-channel logout sent, status %s", response.status)
     except (aiohttp.ClientError, TimeoutError) as problem:
         log.warning("back-channel logout failed: %s", type(problem).__name__)

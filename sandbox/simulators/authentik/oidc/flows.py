@@ -69,8 +69,8 @@ class Flows:
 
     async def challenge(self, request: web.Request) -> web.Response:
         session = self._sessions.of(request) or self._sessions.start()
-        answer = web.json_response(self._challenge(request.match_info["slug"], session))
-        return self._sessions.keep(answer, session)
+        response = web.json_response(self._challenge(request.match_info["slug"], session))
+        return self._sessions.keep(response, session)
 
     async def solve(self, request: web.Request) -> web.Response:
         slug, given = request.match_info["slug"], await request.json()

@@ -76,7 +76,7 @@ class RefreshToken:
 class Grants:
     """All grants, in memory. Deactivating a user ends them; the end of a browser session does not.
 
-    `device_life` replaces the client's lifetime of device codes, in seconds.
+    `device_lifetime` replaces the client's lifetime of device codes, in seconds.
     """
 
     def __init__(self, directory: Directory, sessions: Sessions, clock: Clock) -> None:
@@ -86,7 +86,7 @@ class Grants:
         self._codes: dict[str, AuthorizationCode] = {}
         self._devices: dict[str, DeviceCode] = {}
         self._refresh: dict[str, RefreshToken] = {}
-        self.device_life: float | None = None
+        self.device_lifetime: float | None = None
         directory.on_sign_out.append(self._end)
 
     def clear(self) -> None:
@@ -126,7 +126,7 @@ class Grants:
         return made
 
     def device_seconds(self, client: OidcClient) -> float:
-        return client.code_life if self.device_life is None else self.device_life
+        return client.code_lifetime if self.device_lifetime is None else self.device_lifetime
 
     def find_device(self, user_code: str) -> DeviceCode | None:
         waiting = (code for code in self._devices.values() if code.expires > self._clock.now())
@@ -167,7 +167,7 @@ class Grants:
     def new_refresh_token(self, client: OidcClient, grant: Grant) -> str:
         """Return an opaque token of 128 characters, as in Authentik."""
         token = secrets.token_hex(64)
-        expires = self._clock.now() + timedelta(seconds=client.refresh_life)
+        expires = self._clock.now() + timedelta(seconds=client.refresh_lifetime)
         self._refresh[token] = RefreshToken(client.client_id, replace(grant, nonce=None), expires)
         return token
 

@@ -177,10 +177,10 @@ class Oidc(Claims):
     def _issued_for(self, client: OidcClient, grant: Grant, origin: str, may_refresh: bool) -> dict[str, Any]:
         issuer = client.issuer(origin)
         session = self.sessions.by_key.get(grant.session or "")
-        answer = self.tokens(client, grant.user, grant.scopes, issuer, session=session, nonce=grant.nonce)
+        response = self.tokens(client, grant.user, grant.scopes, issuer, session=session, nonce=grant.nonce)
         if may_refresh and OFFLINE in grant.scopes:
-            answer["refresh_token"] = self.grants.new_refresh_token(client, grant)
-        return answer
+            response["refresh_token"] = self.grants.new_refresh_token(client, grant)
+        return response
 
     def _find_client(self, request: web.Request) -> OidcClient:
         client = self.client_of(request.match_info["slug"])

@@ -79,10 +79,10 @@ class Sessions:
     def of(self, request: web.Request) -> Session | None:
         return self.by_key.get(request.cookies.get(COOKIE, ""))
 
-    def keep(self, answer: web.Response, session: Session) -> web.Response:
+    def keep(self, response: web.Response, session: Session) -> web.Response:
         """Set the session's cookie in the response."""
-        answer.set_cookie(COOKIE, session.key, httponly=True, samesite="Lax", path="/")
-        return answer
+        response.set_cookie(COOKIE, session.key, httponly=True, samesite="Lax", path="/")
+        return response
 
     def start(self) -> Session:
         """Start an anonymous session."""

@@ -22,7 +22,7 @@ from sandbox.simulators.clock import Clock
 #: claims of access tokens only: without them the same claims are an id_token
 ACCESS_ONLY = ("azp", "uid", "scope")
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
-LOGOUT_LIFE = 120
+LOGOUT_LIFETIME = 120
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Claims:
             "access_token": self._signer.sign(client, claims),
             "id_token": self._signer.sign(client, identity),
             "token_type": "Bearer",
-            "expires_in": round(client.access_life),
+            "expires_in": round(client.access_lifetime),
             "scope": " ".join(scopes),
         }
 
@@ -110,14 +110,14 @@ class Claims:
     ) -> dict[str, Any]:
         """Return the claims of a new access token. Only a browser's session adds `sid` and `amr`."""
         now, token_id = int(time.time()), secrets.token_hex(16)
-        life = timedelta(seconds=client.access_life)
+        lifetime = timedelta(seconds=client.access_lifetime)
         key = session.key if session is not None else None
-        self._issued[token_id] = Issued(client.client_id, user.pk, self._clock.now() + life, key)
+        self._issued[token_id] = Issued(client.client_id, user.pk, self._clock.now() + lifetime, key)
         return {
             "iss": issuer,
             "sub": subject(client, user),
             "aud": client.client_id,
-            "exp": now + round(client.access_life),
+            "exp": now + round(client.access_lifetime),
             "iat": now,
             "auth_time": self._signed_in(session, now),
             "acr": "goauthentik.io/providers/oauth2/default",
@@ -137,7 +137,7 @@ class Claims:
             "sub": subject(client, user),
             "aud": client.client_id,
             "iat": now,
-            "exp": now + LOGOUT_LIFE,
+            "exp": now + LOGOUT_LIFETIME,
             "jti": secrets.token_hex(16),
             "events": {LOGOUT_EVENT: {}},
             "sid": session.sid,

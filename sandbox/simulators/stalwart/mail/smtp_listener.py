@@ -42,8 +42,8 @@ class SmtpListener:
                 line = await asyncio.wait_for(reader.readline(), _READ_SECONDS)
                 if not line:
                     break
-                answer = await session.answer(line.decode("utf-8", "replace").rstrip("\r\n"), writer)
-                writer.write(answer.encode() + b"\r\n")
+                response = await session.response(line.decode("utf-8", "replace").rstrip("\r\n"), writer)
+                writer.write(response.encode() + b"\r\n")
                 await writer.drain()
         writer.close()
 
@@ -57,7 +57,7 @@ class _Session:
         self._sender: str | None = None
         self._recipients: list[str] = []
 
-    async def answer(self, line: str, writer: asyncio.StreamWriter) -> str:
+    async def response(self, line: str, writer: asyncio.StreamWriter) -> str:
         verb, _, rest = line.partition(" ")
         if self._account is not None and self._account not in self._parts()[0].registry.objects["Account"]:
             self.is_over = True

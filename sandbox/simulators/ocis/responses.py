@@ -68,13 +68,13 @@ async def sent_object(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def error_answer(error: GraphError, request_id: str) -> web.Response:
+def error_response(error: GraphError, request_id: str) -> web.Response:
     """Return an error response; the proxy's own errors have no body."""
     if error.code is None:
-        answer = web.Response(status=error.status)
+        response = web.Response(status=error.status)
         for scheme in ("Bearer", "Basic") if error.status == 401 else ():
-            answer.headers.add("WWW-Authenticate", f'{scheme} realm="ocis"')
-        return answer
+            response.headers.add("WWW-Authenticate", f'{scheme} realm="ocis"')
+        return response
     inner = {"date": datetime.now(UTC).isoformat(), "request-id": request_id}
     body = {"error": {"code": error.code, "message": error.message, "innererror": inner}}
     return web.json_response(body, status=error.status)
