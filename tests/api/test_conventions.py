@@ -270,7 +270,7 @@ def claim_all(store: Repositories, operation_id: str, **outcomes: Any) -> None:
     open_settlement(store).settle(operation_id)
 
 
-def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_running_one(
+def test_a_dry_run_changes_nothing_on_the_tenant_and_a_second_request_returns_the_running_one(
     rights: RightsFixture, store: Repositories
 ) -> None:
     root = rights.people["admin"]
@@ -287,7 +287,7 @@ def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_r
     assert root("GET", "/tenants/acme").json() == before
 
 
-def test_a_scheduled_plan_is_cancelled_by_a_requested_reconcile(
+def test_a_scheduled_dry_run_is_cancelled_by_a_requested_reconcile(
     rights: RightsFixture, store: Repositories, settings: Settings
 ) -> None:
     root = rights.people["admin"]

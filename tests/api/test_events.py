@@ -53,7 +53,7 @@ def test_each_accepted_change_is_an_event_with_actor_action_before_and_after(
     assert outcome["after"]["operation"] == operation
 
 
-def test_the_action_that_stands_for_all_finds_all(rights: RightsFixture) -> None:
+def test_the_wildcard_action_finds_every_event(rights: RightsFixture) -> None:
     root = rights.people["admin"]
     every = root("GET", "/events").json()
     assert len(every) > 1

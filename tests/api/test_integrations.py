@@ -22,7 +22,7 @@ def events(admin: Client, *actions: str) -> list[dict[str, object]]:
     return [one for one in reversed(found) if one["action"] in actions]
 
 
-def test_every_integration_and_the_switch_of_all_is_listed_as_at_work(admin: Client) -> None:
+def test_every_integration_and_the_switch_of_all_are_listed_as_neither_paused_nor_failing(admin: Client) -> None:
     found = admin("GET", "/integrations").json()
     assert [one["name"] for one in found] == NAMES
     assert all(one["paused"] is False and one["breaker"] == {"state": "closed", "failures": 0} for one in found)
@@ -48,7 +48,7 @@ def test_a_pause_is_shown_with_its_reason_since_when_and_by_whom_until_it_is_res
     assert found[0]["after"] == {"integration": "ocis", "reason": "upgrade"}
 
 
-def test_paused_again_it_has_the_new_reason_and_is_paused_since_the_first_time(admin: Client) -> None:
+def test_a_second_pause_replaces_the_reason_and_keeps_the_first_start(admin: Client) -> None:
     first = admin("POST", "/integrations/all/pause", json={"reason": "upgrade"}).json()["pause"]
     again = admin("POST", "/integrations/all/pause", json={"reason": "longer upgrade"}).json()["pause"]
     assert again == first | {"reason": "longer upgrade"}
@@ -80,7 +80,7 @@ def test_a_paused_tenant_shows_it_and_is_found_by_it_until_it_is_unpaused(admin:
     assert admin("GET", "/tenants?paused=true").json() == []
 
 
-def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(admin: Client) -> None:
+def test_a_tenants_pause_is_an_event_of_the_tenant_and_pauses_no_integration(admin: Client) -> None:
     paused = admin("POST", "/tenants/acme/pause", json={"reason": "legal hold"}).json()
     assert (paused["tenant"], paused["pause"]["reason"]) == ("acme", "legal hold")
     assert [one["name"] for one in admin("GET", "/integrations").json()] == NAMES
@@ -89,7 +89,7 @@ def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(ad
     assert [(one["action"], one["tenant"]) for one in found] == [("tenant.paused", "acme"), ("tenant.unpaused", "acme")]
 
 
-def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(
+def test_an_open_breaker_is_shown_with_its_cause_and_a_resume_probes_it_at_once(
     admin: Client, store: Repositories
 ) -> None:
     store.switches.record_failure(

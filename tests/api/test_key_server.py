@@ -50,7 +50,7 @@ def test_a_rotated_key_is_fetched_once_the_cool_down_is_over(
     assert me(fresh_api_url, issuer.token("admin", jti="after rotation")).status_code == 200
 
 
-def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
+def test_a_token_whose_new_key_cannot_be_fetched_yet_gets_503_and_not_401(
     fresh_api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert me(fresh_api_url, issuer.token("admin")).status_code == 200
@@ -65,7 +65,7 @@ def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
     assert me(fresh_api_url, token).status_code == 200
 
 
-def test_without_keys_to_begin_with_the_answer_is_503_not_401(fresh_api_url: str, issuer: Issuer) -> None:
+def test_before_the_first_keys_are_fetched_the_response_is_503_and_not_401(fresh_api_url: str, issuer: Issuer) -> None:
     fault(issuer.simulator, kind="status", status=502, path="jwks", count=1)
     answer = me(fresh_api_url, issuer.token("admin"))
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "keys_unavailable", True)
@@ -91,7 +91,7 @@ def test_keys_that_were_fetched_stay_in_use_when_they_cannot_be_fetched_again(
     ],
 )
 @pytest.mark.parametrize("by_discovery", [False, True])
-def test_a_document_that_is_no_key_set_is_no_answer_and_so_costs_us_no_key(
+def test_a_document_that_is_no_key_set_is_refused_so_known_keys_stay(
     issuer: Issuer, document: str, by_discovery: bool
 ) -> None:
     place = "openid-configuration" if by_discovery else "jwks"
@@ -100,7 +100,7 @@ def test_a_document_that_is_no_key_set_is_no_answer_and_so_costs_us_no_key(
         fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", tls_context(None))
 
 
-def test_an_entry_that_makes_no_sense_costs_us_none_of_the_keys_beside_it(issuer: Issuer) -> None:
+def test_an_unreadable_entry_leaves_the_other_keys_of_its_set_usable(issuer: Issuer) -> None:
     good = issuer.simulator.oidc.key_of("operator").as_dict(private=False)
     document = json.dumps({"keys": [1, {"kid": "a", "kty": ["RSA"]}, {"kid": {}, "kty": "RSA"}, good]})
     fault(issuer.simulator, kind="status", status=200, body=document, path="jwks")

@@ -107,7 +107,7 @@ def test_a_key_that_may_not_sign_verifies_nothing(
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
-def test_keys_of_other_kinds_are_passed_over() -> None:
+def test_keys_of_other_kinds_are_ignored() -> None:
     entries = [entry(OKPKey.generate_key("Ed25519"), kid="e"), {"kty": "oct", "k": "AA", "kid": "o"}, 1, {"kid": "x"}]
     entries.append({"kty": "oct", "k": OctKey.generate_key(256).as_dict()["k"]})
     found = [key for key in map(SigningKey.of, entries) if key is not None]
@@ -125,7 +125,7 @@ def test_a_redirect_to_another_origin_is_not_followed(issuer: Issuer, status: in
     assert not [one for one in issuer.simulator.journal if "evil" in one["path"]]
 
 
-def test_a_discovery_document_of_another_issuer_is_no_answer(issuer: Issuer) -> None:
+def test_a_discovery_document_of_another_issuer_is_refused(issuer: Issuer) -> None:
     document = {"issuer": "https://elsewhere.test/", "jwks_uri": f"{issuer.url()}jwks/"}
     fault(issuer.simulator, kind="status", status=200, body=json.dumps(document), path="openid-configuration")
     with pytest.raises(KeysUnavailable):
@@ -141,7 +141,7 @@ def test_a_discovery_document_of_another_issuer_is_no_answer(issuer: Issuer) -> 
         {"status": 204, "body": ""},
     ],
 )
-def test_a_proxys_temporary_answer_costs_no_key(
+def test_a_proxys_temporary_error_removes_no_key(
     fresh_api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:
     assert me(fresh_api_url, issuer.token("admin")).status_code == 200

@@ -35,7 +35,7 @@ def test_readiness_shows_observe_only_mode_and_stays_ready(admin: Client) -> Non
     assert "notices" not in admin("GET", "/health/ready").json()
 
 
-def test_it_is_no_integration_and_cannot_be_resumed_as_one(admin: Client) -> None:
+def test_observe_only_mode_is_no_integration_and_cannot_be_resumed_as_one(admin: Client) -> None:
     admin("POST", "/observe-only", json={"reason": "x"})
     assert "observe-only" not in {one["name"] for one in admin("GET", "/integrations").json()}
     assert admin("POST", "/integrations/observe-only/resume").status_code == 404
@@ -43,13 +43,13 @@ def test_it_is_no_integration_and_cannot_be_resumed_as_one(admin: Client) -> Non
     assert admin("GET", "/observe-only").json()["observeOnly"] is True
 
 
-def test_while_it_lasts_no_orphan_is_removed(admin: Client, rights: RightsFixture) -> None:
+def test_in_observe_only_mode_no_orphan_is_removed(admin: Client, rights: RightsFixture) -> None:
     admin("POST", "/observe-only", json={"reason": "x"})
     answer = admin("DELETE", f"/orphans/{rights.ids['orphan']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "observe_only")
 
 
-def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> None:
+def test_the_purge_quota_is_shown_and_can_be_raised(admin: Client) -> None:
     assert admin("GET", "/purges").json() == {"perDay": 10, "begun": 0, "extra": 0, "waiting": 0}
     # in JSON that is the integer 3
     assert admin("POST", "/purges/allow", json={"count": 3.0}).json()["extra"] == 3

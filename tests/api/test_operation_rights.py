@@ -37,7 +37,7 @@ def end(store: Repositories, operation_id: str) -> None:
         (("delete",), "purge", MAY_PURGE),
     ],
 )
-def test_only_who_may_request_an_action_cancels_its_operation_or_retries_its_steps(
+def test_only_callers_who_may_request_an_action_cancel_its_operation_or_retry_its_steps(
     rights: RightsFixture, store: Repositories, before: tuple[str, ...], action: str, allowed: dict[str, bool]
 ) -> None:
     for earlier in before:

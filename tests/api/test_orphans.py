@@ -38,7 +38,7 @@ def test_the_list_is_filtered_and_an_unknown_filter_is_refused(admin: Client) ->
     assert admin("GET", "/orphans?status=lost").status_code == 400
 
 
-def test_in_quarantine_its_removal_is_a_conflict(admin: Client, rights: RightsFixture) -> None:
+def test_the_removal_of_an_orphan_in_quarantine_is_a_conflict(admin: Client, rights: RightsFixture) -> None:
     answer = admin("DELETE", f"/orphans/{rights.ids['orphan']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_removable")
     assert admin("DELETE", f"/orphans/{'0' * 24}").status_code == 404

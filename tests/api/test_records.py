@@ -47,13 +47,13 @@ def test_a_user_is_created_read_changed_and_erased(root: Client) -> None:
     assert root("GET", address).status_code == 404
 
 
-def test_one_subject_has_one_record_also_when_two_make_it_at_once(root: Client) -> None:
+def test_concurrent_creates_of_one_subject_make_one_record(root: Client) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: root("POST", "/users", json=new_user()).status_code, range(4)))
     assert sorted(answers) == [201, 409, 409, 409]
 
 
-def test_first_calls_at_once_make_one_record_and_change_nothing_of_it(root: Client, issuer: Issuer) -> None:
+def test_concurrent_first_calls_create_one_record_and_change_nothing_of_it(root: Client, issuer: Issuer) -> None:
     issuer.person("fresh", "dezky-platform-admins")
     clients = [Client(root.url, issuer.token("fresh", jti=str(number))) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:

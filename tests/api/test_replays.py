@@ -15,7 +15,7 @@ def post(rights: RightsFixture, caller: str, path: str, key: str = "key-1", **bo
     return rights.people[caller]("POST", path, headers={"Idempotency-Key": key}, **sent)
 
 
-def test_an_answer_is_shown_again_while_the_rights_are_the_same(rights: RightsFixture) -> None:
+def test_a_response_is_replayed_while_the_rights_are_the_same(rights: RightsFixture) -> None:
     first = post(rights, "reseller", "/tenants", slug="gamma", name="G")
     again = post(rights, "reseller", "/tenants", slug="gamma", name="G")
     assert (first.status_code, again.status_code) == (201, 201)

@@ -75,7 +75,9 @@ def test_a_role_in_a_tenant_that_the_person_does_not_belong_to_is_refused(rights
     assert rights.people["admin"]("PATCH", colleague, json={"roles": {"x": "admin"}}).status_code == 400
 
 
-def test_a_role_in_a_tenant_that_the_caller_does_not_see_gets_one_answer(rights: RightsFixture, both: str) -> None:
+def test_a_role_in_a_tenant_that_the_caller_does_not_see_gets_the_same_error_for_members_and_others(
+    rights: RightsFixture, both: str
+) -> None:
     change = {"roles": {rights.ids["beta"]: "admin"}}
     answers = []
     for address in (both, f"/users/{rights.ids['colleague']}"):

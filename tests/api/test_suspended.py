@@ -77,7 +77,7 @@ def test_an_owner_of_a_suspended_tenant_changes_nothing_and_still_reads(acme: Ac
     assert changed.tenant.billing_info is not None
 
 
-def test_a_suspension_is_no_reason_for_people_who_may_not_change_the_active_tenant_either(acme: Acme) -> None:
+def test_a_refusal_names_the_suspension_only_to_people_who_may_change_the_active_tenant(acme: Acme) -> None:
     acme.platform.finish(acme.plane.lifecycle.suspend("acme", "unpaid", acme.platform.admin))
     member = acme.actor("subject-member")
     for name, change in changes(acme).items():

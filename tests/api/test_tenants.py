@@ -265,7 +265,7 @@ def test_filters_narrow_a_list(root: Client) -> None:
     assert {flaw["pointer"] for flaw in refused.json()["errors"]} == {"?q", "?status", "?staus"}
 
 
-def test_records_are_read_by_their_ids_in_one_request_within_ones_scope(root: Client, as_: SignIn) -> None:
+def test_records_are_read_by_their_ids_in_one_request_within_the_callers_scope(root: Client, as_: SignIn) -> None:
     ids = [root("POST", "/tenants", json=new(slug)).json()["_id"] for slug in ("acme", "beta", "gamma")]
     chosen = f"{ids[0]},{ids[2]},{'0' * 24}"
     assert [one["slug"] for one in root("GET", f"/tenants?id={chosen}").json()] == ["gamma", "acme"]

@@ -94,7 +94,7 @@ def test_a_token_signed_by_hmac_with_the_public_key_is_refused(api_url: str, iss
 
 
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "x5c", "none"])
-def test_a_key_brought_along_in_the_header_is_not_believed(api_url: str, issuer: Issuer, header: str) -> None:
+def test_a_key_in_the_tokens_header_is_not_trusted(api_url: str, issuer: Issuer, header: str) -> None:
     own = RSAKey.generate_key(2048, private=True)
     kid = issuer.simulator.oidc.key_of("operator").kid
     brought: dict[str, Any] = {

@@ -65,7 +65,7 @@ def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
     assert tenancy.tenant("priceless").tenant.provisioning_status["billing"] == "skipped"
 
 
-def test_workers_that_still_lack_the_key_do_not_make_it_go_round(tenancy: Tenancy, dispatcher: Dispatcher) -> None:
+def test_workers_that_still_lack_the_key_do_not_repeat_the_backfill(tenancy: Tenancy, dispatcher: Dispatcher) -> None:
     ended(tenancy, tenancy.create())
     work = backfill(tenancy, dispatcher)
     assert work.run_once() == 1
@@ -93,7 +93,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
     assert backfill(tenancy, dispatcher).run_once() == 0
 
 
-def test_the_search_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
+def test_the_search_for_tenants_to_backfill_scans_no_collection(tenancy: Tenancy) -> None:
     rows = open_database(tenancy.store.connection.client, tenancy.settings.mongodb_database)["tenants"]
     for condition in candidate_conditions("billing"):
         plan: Document = rows.find(condition).limit(50).explain()

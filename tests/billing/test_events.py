@@ -111,7 +111,7 @@ def test_an_event_that_is_unsigned_or_old_is_not_read(headers: dict[str, str]) -
         read_event(about(), headers, [SECRET], NOW)
 
 
-def test_while_the_endpoints_secret_is_rolled_either_will_do() -> None:
+def test_while_the_endpoints_secret_is_rotated_both_verify() -> None:
     body = about(object="balance")
     assert read_event(body, signed(body), ["whsec_new", SECRET], NOW)
 
@@ -216,7 +216,7 @@ def test_events_can_be_doubled_or_lost_and_sent_again(
     until(lambda: len(receiver.seen) == arrive + 1)
 
 
-def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeSimulator, billing: StripeClient) -> None:
+def test_a_forged_event_is_refused(receiver: Receiver, server: StripeSimulator, billing: StripeClient) -> None:
     fault(server, kind="event_forged", count=1)
     billing.create_customer(TENANT_ID, key="one")
     until(lambda: bool(receiver.seen))

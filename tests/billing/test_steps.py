@@ -116,7 +116,7 @@ def test_a_plan_with_a_price_begins_a_subscription_when_the_former_has_ended_for
     assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
 
 
-def test_a_subscription_that_a_person_ended_stays_so_through_a_plan_without_a_price(tenancy: Tenancy) -> None:
+def test_a_subscription_that_a_person_ended_stays_ended_through_a_plan_without_a_price(tenancy: Tenancy) -> None:
     tenancy.set_up()
     tenancy.client.end_with_period(tenancy.upstream()[0]["id"], True)
     tenancy.billed(move(tenancy, "enterprise"))
@@ -212,7 +212,7 @@ def test_a_deleted_tenants_subscription_ends_with_its_period_unless_it_is_restor
     assert upstream["cancel_at_period_end"] is False
 
 
-def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
+def test_a_suspended_tenant_continues_to_pay(tenancy: Tenancy) -> None:
     tenancy.set_up()
     before = writes(tenancy.server)
     operation = tenancy.run(tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin))

@@ -99,7 +99,7 @@ def test_a_request_refused_for_its_values_leaves_its_key_free(
         ({"kind": "reset"}, TemporaryError, "unreachable"),
     ],
 )
-def test_every_fault_of_stripes_has_one_of_our_meanings(
+def test_every_fault_of_stripe_becomes_a_fault_of_ours(
     server: StripeSimulator, stripe: StripeClient, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
 ) -> None:
     fault(server, **rule)

@@ -50,7 +50,7 @@ def values(tenancy: Tenancy) -> list[str]:
     return sorted(one["value"] for one in tenancy.server.objects.tax_ids.values())
 
 
-def test_it_is_set_changed_and_removed_and_others_stay(tenancy: Tenancy) -> None:
+def test_the_tax_id_is_set_changed_and_removed_and_others_stay(tenancy: Tenancy) -> None:
     tenancy.set_up()
     (customer,) = tenancy.server.objects.customers
     theirs = {"customer": customer, "type": "gb_vat", "value": "GB999999999"}

@@ -13,7 +13,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/path/test_whole_path.py::test_a_step_that_is_published_repeatedly_without_workers_runs_once",
     ),
     "the broker is restarted empty, flushed, gone or hung with operations in every state": (
-        "tests/path/test_whole_path.py::test_an_emptied_broker_costs_one_scheduler_interval",
+        "tests/path/test_whole_path.py::test_an_emptied_broker_delays_steps_by_one_scheduler_interval",
         "tests/path/test_whole_path.py::test_workers_outlive_a_broker_that_dies_under_load",
         "tests/chaos/test_broker.py::test_an_emptied_hung_or_killed_broker_loses_no_operation_in_any_state",
     ),
@@ -110,7 +110,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     ),
     "malformed messages, unknown tasks, huge arguments": (
         "tests/path/test_whole_path.py::test_malformed_messages_do_not_stop_a_worker",
-        "tests/chaos/test_messages.py::test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation",
+        "tests/chaos/test_messages.py::test_malformed_messages_restart_a_supervised_worker_and_lose_no_operation",
     ),
     "a deployment: old and new workers together, stopped in the middle of a step": (
         "tests/path/test_machine.py::test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt",

@@ -130,7 +130,7 @@ def test_the_mail_of_an_active_and_of_a_suspended_tenant_breaks_no_invariant(act
     ],
     ids=["member-gets-mail", "postmaster-gets-mail", "member-signs-in", "another-domain"],
 )
-def test_mail_of_a_suspended_tenant_that_is_not_closed_is_seen(
+def test_mail_of_a_suspended_tenant_that_is_not_closed_is_reported(
     suspended: Server, damage: Callable[[Server], None], sentence: str
 ) -> None:
     damage(suspended)
@@ -157,7 +157,7 @@ def test_mail_of_a_suspended_tenant_that_is_not_closed_is_seen(
     ],
     ids=["refused", "postmaster-returned", "member-returned", "member-locked-out", "no-postmaster"],
 )
-def test_mail_of_an_active_tenant_that_is_not_open_is_seen(
+def test_mail_of_an_active_tenant_that_is_not_open_is_reported(
     active: Server, damage: Callable[[Server], None], sentence: str
 ) -> None:
     assert active.violations(is_active=True) == ""

@@ -99,7 +99,7 @@ def test_a_message_from_before_a_lost_lease_has_no_effect_on_a_newer_attempt(
     assert platform.has_one_of_each("acme")
 
 
-def test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation(
+def test_malformed_messages_restart_a_supervised_worker_and_lose_no_operation(
     platform: Platform, redis_url: str
 ) -> None:
     broker = redis.Redis.from_url(redis_url)

@@ -103,7 +103,7 @@ def test_an_error_has_code_faults_and_request_id(platform: Platform) -> None:
     assert "invalid_input, HTTP 400" in str(error)
 
 
-def test_the_operation_in_the_way_is_named(platform: Platform) -> None:
+def test_the_conflicting_operation_is_named(platform: Platform) -> None:
     created = platform.tenants.create({"slug": "acme", "name": "Acme"})
     with pytest.raises(ApiError) as refused:
         platform.tenants.reconcile("acme")

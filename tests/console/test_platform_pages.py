@@ -123,7 +123,7 @@ def test_a_partner_and_a_user_are_created_changed_and_removed(people: People, co
     expect(page.get_by_text("Removed.")).to_be_visible()
 
 
-def test_a_purge_wants_the_slug_and_leaves_a_receipt(people: People, console: ConsoleFixture) -> None:
+def test_a_purge_requires_the_slug_and_leaves_a_receipt(people: People, console: ConsoleFixture) -> None:
     paul = console.unused("paul")
     console.tenant(paul)
     console.call("DELETE", f"/tenants/{paul}", params={"wait": 20})
@@ -166,7 +166,7 @@ def test_tenants_are_filtered_by_the_state_of_their_billing(people: People, cons
     expect(page.get_by_label("Billing", exact=True)).to_have_value("error")
 
 
-def test_orphans_that_a_filter_hides_are_not_denied(people: People, console: ConsoleFixture) -> None:
+def test_a_filter_that_hides_all_orphans_is_not_shown_as_no_orphans(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/orphans/?status=gone")
     expect(page.get_by_text("No orphan fits")).to_be_visible()
 

@@ -55,7 +55,7 @@ def test_every_route_refuses_forms_from_other_sites(console: ConsoleFixture, adm
             assert (answer.status_code, "This form is not from this session" in answer.text) == (400, True), endpoint
 
 
-def test_every_page_wants_a_sign_in_but_for_those_that_are_named(console: ConsoleFixture) -> None:
+def test_every_page_requires_a_sign_in_except_the_listed_ones(console: ConsoleFixture) -> None:
     adapter = console.app.url_map.bind("console.test")
     open_to_all = set()
     for rule in console.app.url_map.iter_rules():

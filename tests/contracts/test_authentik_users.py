@@ -112,7 +112,7 @@ def test_a_search_finds_both_of_two_accounts_whatever_the_case(authentik_api: Se
 
 
 @pytest.mark.parametrize("email", ["\u00f6lga@people.test", "olga", "olga@", f"{'o' * 250}@people.test"])
-def test_an_address_that_is_none_is_a_400(authentik_api: Server, email: str) -> None:
+def test_an_invalid_address_is_a_400(authentik_api: Server, email: str) -> None:
     answer = authentik_api("POST", USERS, json={"username": unique("bad"), "name": "", "email": email})
     assert (answer.status_code, list(answer.json())) == (400, ["email"])
 

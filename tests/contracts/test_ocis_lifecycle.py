@@ -80,7 +80,7 @@ def test_a_restore_may_bring_changes_along(spaces: Spaces) -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", "Y", "on", ""])
-def test_a_header_that_is_no_go_truth_is_ignored(spaces: Spaces, value: str) -> None:
+def test_a_header_that_is_no_boolean_of_go_is_ignored(spaces: Spaces, value: str) -> None:
     space = spaces.create()
     spaces.disable(space)
     assert spaces("DELETE", f"{V1}/drives/{space}", headers={"Purge": value}).status_code == 204
@@ -90,7 +90,7 @@ def test_a_header_that_is_no_go_truth_is_ignored(spaces: Spaces, value: str) -> 
 
 
 @pytest.mark.parametrize("value", ["1", "t", "T", "TRUE", "true", "True"])
-def test_every_go_truth_purges(spaces: Spaces, value: str) -> None:
+def test_every_true_boolean_of_go_purges(spaces: Spaces, value: str) -> None:
     space = spaces.create()
     spaces.disable(space)
     assert spaces("DELETE", f"{V1}/drives/{space}", headers={"Purge": value}).status_code == 204

@@ -115,7 +115,7 @@ def test_the_step_that_another_one_waits_for_is_sent_first(
     assert sorted(places, key=places.__getitem__) == ["authentik", "stalwart", "ocis"]
 
 
-def test_sending_costs_three_commands_and_keeps_one_connection(
+def test_publishing_takes_three_commands_on_one_connection(
     create: Callable[..., TenantView], dispatcher: Dispatcher, broker: redis.Redis
 ) -> None:
     view = create("acme")

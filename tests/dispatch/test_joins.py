@@ -78,7 +78,7 @@ def test_a_part_that_failed_counts_like_any_other(app: Celery, broker: redis.Red
     assert broker.llen(CONTROL_QUEUE) == 1
 
 
-def test_a_broker_that_forgot_its_scripts_and_counters_costs_the_body_and_no_error(
+def test_a_broker_that_lost_its_scripts_and_counters_loses_the_body_without_an_error(
     app: Celery, broker: redis.Redis
 ) -> None:
     join = ChordCounterBackend(app)

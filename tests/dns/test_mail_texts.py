@@ -125,7 +125,7 @@ def test_a_record_that_has_the_wanted_effect_is_ok(record: Record, seen: str) ->
         (OTHER, '"v=UAAC1; a=sha256; d=3q2+7w"'),
     ],
 )
-def test_a_record_without_it_is_shown(record: Record, seen: str) -> None:
+def test_a_record_without_the_wanted_effect_is_shown(record: Record, seen: str) -> None:
     assert presence(record, seen) == ("different", (seen,))
 
 
@@ -215,12 +215,12 @@ def test_the_organisations_answer_is_needed_only_without_an_own_policy() -> None
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a=1;;b=2", "1a=2", "a=1;a=2", "a-b=1", "a=ü", "a=1;\xa0"])
-def test_a_text_that_is_no_list_of_tags_is_none(text: str) -> None:
+def test_a_text_that_is_no_list_of_tags_is_not_read(text: str) -> None:
     assert read_tags(text) is None
 
 
 @pytest.mark.parametrize("text", ["a", "a =1", "a= 1", "a=", "a=1;a=2", "a=1;;", "-a=1", "a" * 33 + "=1", "a=\n1"])
-def test_a_text_that_is_no_list_of_fields_is_none(text: str) -> None:
+def test_a_text_that_is_no_list_of_fields_is_not_read(text: str) -> None:
     assert read_tags(text, FIELD) is None
 
 

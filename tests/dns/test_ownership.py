@@ -31,7 +31,7 @@ def test_the_proof_is_a_text_beside_the_domain() -> None:
 
 
 @pytest.mark.parametrize(("tenant_id", "domain"), [(OTHER_ID, "acme.test"), (TENANT_ID, "acme.org")])
-def test_one_proof_is_none_for_another_tenant_or_domain(tenant_id: str, domain: str) -> None:
+def test_a_proof_proves_nothing_for_another_tenant_or_domain(tenant_id: str, domain: str) -> None:
     assert not MAKER.is_proven(tenant_id, domain, [MAKER.record(TENANT_ID, "acme.test").value])
 
 

@@ -135,7 +135,7 @@ def test_a_foreign_host_is_compared_with_the_preference_that_the_owner_gave_ours
         ("0 0 0 .", "different"),
     ],
 )
-def test_a_service_is_found_at_our_host_and_port_whatever_its_weight(answer: str, expected: str) -> None:
+def test_an_srv_record_is_compared_by_host_and_port_and_not_by_weight(answer: str, expected: str) -> None:
     record = Record("_imaps._tcp.acme.test", "SRV", "0 1 993 mail.platform.test.")
     assert presence(record, answer)[0] == expected
 
@@ -183,7 +183,7 @@ def test_two_keys_at_one_selector_are_reported() -> None:
 @pytest.mark.parametrize(
     "start", ["", "v=spf1 ", "v=spf1 a:", "v=spf1 redirect=x.", "v=DMARC1; ", "v=TLSRPTv1; rua=", "v"]
 )
-def test_the_longest_text_of_dns_is_judged_in_a_moment(start: str, unit: str) -> None:
+def test_the_longest_text_of_dns_is_compared_in_milliseconds(start: str, unit: str) -> None:
     text = start + unit * (65_000 // len(unit)) + "\x00"
     began = time.process_time()
     for record in (SPF, DKIM, MX, *(Record("a.test", "TXT", f"v={one}; p=none") for one in ("DMARC1", "TLSRPTv1"))):
@@ -192,7 +192,7 @@ def test_the_longest_text_of_dns_is_judged_in_a_moment(start: str, unit: str) ->
 
 
 @given(st.lists(st.text(max_size=60), max_size=3))
-def test_whatever_others_publish_is_judged_without_an_error(answers: list[str]) -> None:
+def test_any_published_value_is_compared_without_an_error(answers: list[str]) -> None:
     for record in (SPF, DKIM, MX, CNAME, Record("_dmarc.acme.test", "TXT", "v=DMARC1; p=reject")):
         state, seen = presence(record, *answers)
         assert state in ("missing", "different") or not seen

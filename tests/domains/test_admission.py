@@ -147,7 +147,7 @@ def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(fix
     assert set(needs_proof(fixture, "beta")) == {"notacme.test", "two.shared.test", "acme.test.example.org"}
 
 
-def test_a_domain_of_a_row_without_its_family_is_found_after_the_start(fixture: DomainFixture) -> None:
+def test_a_domain_of_a_document_without_its_family_is_found_after_the_start(fixture: DomainFixture) -> None:
     create(fixture, fixture.admin, "acme", "acme.test")
     fixture.rows.update_many({}, {"$unset": {"registrable": ""}})
     fixture.plane.readiness.prepare()
@@ -155,7 +155,7 @@ def test_a_domain_of_a_row_without_its_family_is_found_after_the_start(fixture: 
         create(fixture, reseller(fixture), "beta", "mail.acme.test")
 
 
-def test_of_two_that_add_a_domain_and_one_below_it_at_once_one_is_refused(fixture: DomainFixture) -> None:
+def test_of_two_tenants_that_add_a_domain_and_its_subdomain_at_once_one_is_refused(fixture: DomainFixture) -> None:
     one, other = reseller(fixture), reseller(fixture, "other")
     for attempt in range(8):
         jobs = [(one, f"acme{attempt}", f"acme{attempt}.test"), (other, f"beta{attempt}", f"mail.acme{attempt}.test")]

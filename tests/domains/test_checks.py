@@ -118,7 +118,7 @@ def test_a_record_that_dns_did_not_answer_for_stays_as_it_was_last_seen(fixture:
     assert set(presences(fixture.check())) == {"proof", "TXT", "CNAME"}
 
 
-def test_a_record_is_judged_by_our_other_records_though_dns_did_not_answer_for_these(fixture: DomainFixture) -> None:
+def test_a_record_is_compared_by_our_other_records_though_dns_did_not_answer_for_these(fixture: DomainFixture) -> None:
     fixture.create()
     fixture.save_mail_records()
     publish(fixture.dns, ("acme.test", "TXT", "v=spf1 a:mail.platform.test -all"))

@@ -45,7 +45,7 @@ def test_domain_records_follow_a_change_and_kept_domains_keep_their_state(fixtur
     assert names(fixture) == []
 
 
-def test_a_change_that_is_refused_leaves_the_rows_as_they_were(fixture: DomainFixture) -> None:
+def test_a_change_that_is_refused_leaves_the_domain_documents_unchanged(fixture: DomainFixture) -> None:
     fixture.create("acme")
     fixture.create("beta", "beta.test")
     fixture.finish("beta")
@@ -55,7 +55,7 @@ def test_a_change_that_is_refused_leaves_the_rows_as_they_were(fixture: DomainFi
     assert fixture.domain().tenant_slug == "acme"
 
 
-def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(fixture: DomainFixture) -> None:
+def test_the_domain_documents_refuse_a_second_owner_even_if_the_tenants_did_not(fixture: DomainFixture) -> None:
     fixture.create("acme")
     beta = replace(fixture.create("beta"), domains=("acme.test",))
     with pytest.raises(DomainTaken):

@@ -34,7 +34,7 @@ def test_a_verified_domain_starts_a_reconcile_of_its_tenant_by_the_service(fixtu
     assert after == {"operation": operation.id}
 
 
-def test_while_another_operation_is_open_it_waits_and_is_tried_again(fixture: DomainFixture) -> None:
+def test_while_another_operation_is_open_the_reconcile_waits_and_is_tried_again(fixture: DomainFixture) -> None:
     fixture.create()
     verify(fixture)
     fixture.monitor().start_reconciles()
@@ -94,7 +94,7 @@ def test_where_no_proof_is_required_a_proven_domain_starts_nothing(make_fixture:
     assert fixture.operations() == ["provision"]
 
 
-def test_a_tenant_whose_status_forbids_it_waits_until_it_does_not(fixture: DomainFixture) -> None:
+def test_the_reconcile_of_a_suspended_tenant_waits_until_the_tenant_is_active(fixture: DomainFixture) -> None:
     fixture.create()
     fixture.finish()
     tenants = fixture.store.connection.client[fixture.settings.mongodb_database]["tenants"]

@@ -54,7 +54,7 @@ def test_publishing_and_work_continue_at_the_new_master_after_a_crash_or_a_failo
     assert SENTINEL_PASSWORD not in platform.logs()
 
 
-def test_a_sentinel_that_is_down_costs_no_waiting(watched: WatchedValkey) -> None:
+def test_a_sentinel_that_is_down_delays_no_request(watched: WatchedValkey) -> None:
     dead, *others = (f"127.0.0.1:{port}" for port in (1, *watched.ports))
     text = ";".join(f"sentinel://:{'p%3Aw%40of%2Fservers'}@{one}/3" for one in (dead, *others))
     address = BrokerAddress.of(text, "dezky", Login(None, SENTINEL_PASSWORD))

@@ -74,7 +74,7 @@ def test_open_operations_are_ended_by_the_new_worker(upgraded: Platform) -> None
         assert view.tenant.status is Status.ACTIVE
 
 
-def test_tenants_can_be_worked_on(upgraded: Platform) -> None:
+def test_upgraded_tenants_are_reconciled_resumed_and_restored(upgraded: Platform) -> None:
     upgraded.plane.switches.resume("stalwart", upgraded.admin)
     upgraded.start_worker()
     upgraded.plane.tenants.reconcile("acme", upgraded.admin, Mode.APPLY)

@@ -102,7 +102,7 @@ def test_an_orphans_removal_is_refused_and_an_already_requested_one_waits(platfo
     assert platform.one("ocis").status == "removed"
 
 
-def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for_orphans(
+def test_after_observe_only_mode_drift_checks_of_all_active_tenants_and_orphan_scans_of_all_products_are_due(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
     platform.grown("acme")
@@ -151,7 +151,7 @@ def test_in_observe_only_mode_access_to_our_api_still_closes_and_opens(platform:
     assert platform.tenant("acme").purge_after is not None
 
 
-def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) -> None:
+def test_a_pause_of_all_integrations_defers_dry_runs_too(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.plane.observe_only.begin("an investigation", platform.admin)
     platform.plane.switches.pause("all", "power cut", platform.admin)
@@ -190,7 +190,7 @@ def test_a_step_that_is_open_in_a_backup_searches_before_it_creates(platform: Pl
     assert len(platform.spaces()) == 1
 
 
-def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
+def test_only_a_platform_administrator_may_use_observe_only_mode(platform: PlatformFixture) -> None:
     outside = Actor(platform.admin.user, frozenset({"portal"}))
     observing = platform.plane.observe_only
     for ask in (observing.state, observing.end, lambda actor: observing.begin("x", actor)):

@@ -91,7 +91,7 @@ def test_observe_only_mode_stays_through_further_checks_with_one_event(restores:
     assert restores.backup()[0]["number"] == backup[0]["number"]
 
 
-def test_an_operator_ends_it_for_good_and_a_further_restore_is_detected_again(restores: RestoreFixture) -> None:
+def test_after_an_operator_ends_the_mode_only_a_further_restore_begins_it_again(restores: RestoreFixture) -> None:
     restores.check(3)
     backup = restores.backup()
     restores.check(3)

@@ -83,7 +83,7 @@ def test_a_slow_identity_provider_makes_the_step_retry(ocis: OcisSimulator, file
     assert len(ocis.storage.spaces) == 1
 
 
-def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
+def test_a_dry_run_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     planned, run = work("ocis", is_dry_run=True), work("ocis")
@@ -93,7 +93,9 @@ def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_ma
     assert planned.changes == run.changes == ["create the space Acme GmbH", CREATE, INVITE]
 
 
-def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+def test_a_dry_run_shows_group_and_invitation_for_a_disabled_space(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
     ensure_files(work("ocis"), files)
     del only(ocis).grants[group_permission(only(ocis))]
     ocis.people.remove_group(next(iter(ocis.storage.groups)))
@@ -104,7 +106,7 @@ def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisSimulator, files: Ocis
     assert planned.changes == run.changes == ["enable the space Acme GmbH", CREATE, INVITE]
 
 
-def test_a_plan_shows_no_group_that_our_role_may_not_create(ocis: OcisSimulator, work: MakeWork) -> None:
+def test_a_dry_run_shows_no_group_that_our_role_may_not_create(ocis: OcisSimulator, work: MakeWork) -> None:
     planned = work("ocis", is_dry_run=True)
     assert ensure_files(planned, client(ocis, "spaces")).notes == {"members": "pending"}
     assert planned.changes == ["create the space Acme GmbH"]

@@ -152,7 +152,9 @@ def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_anoth
     assert ensure_files(work("ocis"), files).changes == ()
 
 
-def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+def test_a_dry_run_without_our_membership_changes_nothing(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
     other_space(ocis)
     fault(ocis, kind="create_then_500", count=1)
     fault(ocis, kind="status", status=500, method="GET", path="drives\\?", count=1)
@@ -164,7 +166,9 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, w
     assert [one.disabled for one in spaces(ocis)] == [False, False]
 
 
-def test_a_purge_removes_both(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+def test_a_purge_removes_the_given_up_space_and_its_replacement(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
     other = other_space(ocis)
     fail_halfway(ocis, files, work)
     ensure_files(work("ocis"), files)

@@ -26,12 +26,12 @@ def cause(found: list[MarkedObject], busy: bool = False, **fields: Any) -> dict[
     return {one.id: found_cause for one, found_cause in orphans_among(found, on_record).items()}
 
 
-def test_of_a_tenant_that_is_not_on_record_it_is_one() -> None:
+def test_an_object_of_a_tenant_that_is_not_on_record_is_an_orphan() -> None:
     assert cause([ONE]) == {"one": Cause.TENANT_UNKNOWN}
 
 
 @pytest.mark.parametrize("status", Status)
-def test_of_a_tenant_in_any_status_it_is_none(status: Status) -> None:
+def test_an_object_of_a_recorded_tenant_in_any_status_is_no_orphan(status: Status) -> None:
     assert cause([ONE], status=status, remote={"ocisSpaceId": "one"}) == {}
     assert cause([ONE], status=status) == {}
 
@@ -61,7 +61,7 @@ def test_a_second_object_is_an_orphan_only_beside_a_marked_one_on_record() -> No
     assert cause([MarkedObject(OrphanKind.GROUP, "one", "One", TENANT_ID), TWO], **known) == {}
 
 
-def test_a_mail_domain_of_a_living_tenant_is_none_whether_it_is_on_the_list_or_not() -> None:
+def test_a_mail_domain_of_a_living_tenant_is_no_orphan_whether_or_not_the_tenant_lists_it() -> None:
     domain = MarkedObject(OrphanKind.MAIL_DOMAIN, "d", "old.test", TENANT_ID)
     assert cause([domain], domains=("acme.test",), remote={"stalwartDomainId": "other"}) == {}
 

@@ -77,7 +77,9 @@ def test_the_request_and_the_removal_are_events_with_actor_and_object(platform: 
     assert done["after"]["removed"][-1] == "remove the space Acme GmbH with its data"
 
 
-def test_in_quarantine_it_is_refused_with_until_when(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_a_removal_in_quarantine_is_refused_with_the_end_of_the_quarantine(
+    make_platform: Callable[..., PlatformFixture],
+) -> None:
     platform = make_platform(orphan_quarantine_hours=1)
     forgotten(platform)
     with pytest.raises(NotRemovable, match="quarantine until 20"):
@@ -101,7 +103,7 @@ def test_a_second_request_is_refused_after_the_removal_and_answered_during_it(
         platform.plane.orphans.remove("0" * 24, platform.admin)
 
 
-def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
+def test_only_a_platform_administrator_may_remove_an_orphan(platform: PlatformFixture) -> None:
     forgotten(platform)
     outside = Actor(platform.admin.user, frozenset({"portal"}))
     with pytest.raises(Forbidden):
@@ -245,7 +247,7 @@ def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: 
     )
 
 
-def test_one_that_died_after_the_removal_is_ended_by_the_next(platform: PlatformFixture) -> None:
+def test_a_removal_whose_process_died_after_it_is_recorded_by_the_next(platform: PlatformFixture) -> None:
     forgotten(platform)
     orphan = platform.one("ocis")
     platform.plane.orphans.remove(orphan.id, platform.admin)
@@ -257,7 +259,7 @@ def test_one_that_died_after_the_removal_is_ended_by_the_next(platform: Platform
     assert platform.one("ocis").status == "removed"
 
 
-def test_several_schedulers_at_once_remove_it_once(platform: PlatformFixture) -> None:
+def test_several_schedulers_at_once_remove_an_orphan_once(platform: PlatformFixture) -> None:
     forgotten(platform)
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.ocis.journal.clear()

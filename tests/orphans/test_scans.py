@@ -75,7 +75,7 @@ def test_objects_that_a_purge_left_are_orphans_of_a_purged_tenant(platform: Plat
     assert platform.kinds() == [("space", "tenant_purged", "quarantined")]
 
 
-def test_a_second_object_of_a_living_tenant_is_one_and_the_one_on_record_is_not(platform: PlatformFixture) -> None:
+def test_a_second_object_of_a_living_tenant_is_an_orphan_and_the_recorded_one_is_not(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
     platform.scan()

@@ -109,7 +109,7 @@ def test_a_step_that_is_published_repeatedly_without_workers_runs_once(
     assert len(made) == len(creating) * len(slugs)
 
 
-def test_an_emptied_broker_costs_one_scheduler_interval(fragile: Platform, own_valkey: Valkey) -> None:
+def test_an_emptied_broker_delays_steps_by_one_scheduler_interval(fragile: Platform, own_valkey: Valkey) -> None:
     for number in range(5):
         fragile.create(f"acme{number}")
     own_valkey.kill()

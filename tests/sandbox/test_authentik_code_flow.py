@@ -90,7 +90,7 @@ def test_an_address_to_sign_in_is_shown_as_text_only(browser: Browser) -> None:
     ],
     ids=lambda changes: "-".join(changes),
 )
-def test_a_code_is_worth_nothing_without_its_verifier_redirect_uri_and_client(
+def test_a_code_is_refused_without_its_verifier_redirect_uri_and_client(
     browser: Browser, changes: dict[str, str]
 ) -> None:
     code = browser.code()

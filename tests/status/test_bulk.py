@@ -102,7 +102,7 @@ def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_
     assert actions == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
 
 
-def test_started_twice_it_runs_once(
+def test_a_bulk_operation_that_is_started_twice_runs_once(
     store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     end(store, begun(create), ocis=REFUSED)

@@ -163,7 +163,7 @@ def test_a_newer_operation_clears_the_problems_of_the_previous_one(
     assert services.status.status(admin).is_ok
 
 
-def test_a_failed_plan_is_no_problem_of_its_tenant(
+def test_a_failed_dry_run_is_no_problem_of_its_tenant(
     store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))

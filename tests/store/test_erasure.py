@@ -115,7 +115,7 @@ def test_a_purge_removes_the_document_of_the_new_tenant_that_a_settlement_by_an_
     assert rows.count_documents({"newTenant.slug": {"$exists": True}}) == 0
 
 
-def test_of_a_purged_tenant_no_address_is_left(platform: PlatformFixture) -> None:
+def test_a_purged_tenant_leaves_no_address(platform: PlatformFixture) -> None:
     plane, admin, store = platform.plane, platform.admin, platform.store
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(ADA, "Ada"))
     platform.finish(plane.tenants.create(new, admin))

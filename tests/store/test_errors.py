@@ -68,7 +68,7 @@ def test_a_refused_insert_reports_its_reason_and_ends_its_transaction(store: Rep
         rows.drop()
 
 
-def test_several_that_pause_the_same_at_once_all_do(services: Services, admin: Actor) -> None:
+def test_concurrent_pauses_of_one_integration_all_succeed(services: Services, admin: Actor) -> None:
     gate = threading.Barrier(8)
 
     def pause(number: int) -> Switch:

@@ -19,7 +19,7 @@ from shared.db.documents import translate_errors
         WTimeoutError("waiting for replication timed out", 64),
     ],
 )
-def test_answers_of_a_changing_replica_set_mean_not_now(answer: PyMongoError) -> None:
+def test_errors_of_a_changing_replica_set_are_temporary(answer: PyMongoError) -> None:
     with pytest.raises(StoreUnavailable), translate_errors():
         raise answer
 

@@ -89,7 +89,7 @@ def test_an_older_operation_does_not_overwrite_a_newer_change(
     assert tenant(store).remote == {}
 
 
-def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_the_row(
+def test_an_attempt_that_ends_after_its_operation_was_stopped_adds_no_values_to_operation_or_tenant(
     store: Repositories, settings: Settings, operation: Operation, services: Services, admin: Actor
 ) -> None:
     claim = store.operations.claim(operation.id, "stalwart", operation.dispatch, 60)

@@ -358,7 +358,7 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     assert store.operations.claim(suspension.id, "access", 1, 60) is not None
 
 
-def test_a_plan_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
+def test_a_dry_run_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
     services: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
     plan = services.tenants.reconcile("acme", admin, Mode.PLAN).operation

@@ -52,7 +52,7 @@ def test_a_raised_quota_lets_that_many_more_purges_begin(platform: PlatformFixtu
     assert [one["after"] for one in platform.events("purges.allow")] == [{"count": 2}]
 
 
-def test_the_next_day_the_next_begin(platform: PlatformFixture) -> None:
+def test_a_day_later_the_quota_allows_further_purges(platform: PlatformFixture) -> None:
     platform.plane.lifecycle.start_due(200)
     day = 24 * 3600 * 1000
     earlier = {"$map": {"input": "$taken", "in": {"$subtract": ["$$this", day]}}}
@@ -62,7 +62,7 @@ def test_the_next_day_the_next_begin(platform: PlatformFixture) -> None:
     assert platform.plane.purge_quota.state(platform.admin).waiting == 1
 
 
-def test_several_schedulers_at_once_begin_no_more(platform: PlatformFixture) -> None:
+def test_several_schedulers_at_once_begin_no_more_purges_than_the_quota(platform: PlatformFixture) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: platform.plane.lifecycle.start_due(200), range(6)))
     assert 1 <= begun(platform) <= 2

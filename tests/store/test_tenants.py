@@ -162,7 +162,7 @@ def test_a_right_that_left_the_tokens_groups_leaves_the_record(services: Service
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 
-def test_first_calls_of_one_person_at_once_make_one_record(services: Services) -> None:
+def test_concurrent_first_calls_of_one_person_create_one_record(services: Services) -> None:
     caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
     with ThreadPoolExecutor(8) as pool:
         users = list(pool.map(lambda _: services.sign_in.record(caller, "request-1"), range(8)))

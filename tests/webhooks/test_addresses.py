@@ -8,7 +8,7 @@ from shared.core.address_rules import AddressRule, Target, is_public, target_of
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::1"])
-def test_hosts_on_the_internet_are_public(address: str) -> None:
+def test_addresses_of_hosts_on_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -23,7 +23,7 @@ def test_hosts_on_the_internet_are_public(address: str) -> None:
     fec0::1 ff02::1 ff0e::1 4000::1
     """.split(),
 )
-def test_everything_else_is_not(address: str) -> None:
+def test_all_other_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
     assert not AddressRule().allows(address)
 
@@ -36,7 +36,7 @@ def test_an_operator_may_allow_networks_and_a_mapped_address_counts_as_its_ipv4_
 
 
 @pytest.mark.parametrize("network", ["127.0.0.1/8", "localhost", ""])
-def test_a_network_that_is_none_stops_the_start(network: str) -> None:
+def test_an_invalid_network_stops_the_start(network: str) -> None:
     with pytest.raises(ValueError):
         AddressRule.of([network])
 
@@ -93,12 +93,12 @@ def test_a_url_that_may_lead_to_the_internet_may_be_entered(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://hooks.acme.test/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/"]
 )
-def test_a_url_without_encryption_or_to_a_private_address_may_not(url: str) -> None:
+def test_a_url_without_encryption_or_to_a_private_address_may_not_be_entered(url: str) -> None:
     with pytest.raises(ValueError):
         AddressRule().validate_url(url)
 
 
-def test_in_networks_that_the_operator_allows_both_may() -> None:
+def test_in_allowed_networks_urls_without_encryption_or_to_private_addresses_may_be_entered() -> None:
     rule = AddressRule.of(["127.0.0.0/8"])
     for url in ("http://127.0.0.1:8000/", "https://127.0.0.1/", "http://hooks.acme.test/"):
         assert rule.validate_url(url) == url

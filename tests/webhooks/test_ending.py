@@ -58,7 +58,7 @@ def test_a_purged_tenants_webhook_still_gets_the_purge_event(post: Post, deliver
     assert sorted(actions) == ["delete", "purge"]
 
 
-def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
+def test_a_purged_tenants_webhook_is_deleted_after_a_day_with_its_deliveries_and_an_event(
     post: Post, delivery_loop: Run, settings: Settings
 ) -> None:
     ours, _ = post.subscribe("user.*", tenant_id=grown(post).tenant.id)
@@ -73,7 +73,7 @@ def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
     assert gone_tenants(post) == [ours.id]
 
 
-def test_two_delivery_loops_at_once_remove_it_once(post: Post, settings: Settings) -> None:
+def test_two_delivery_loops_at_once_delete_the_webhook_once(post: Post, settings: Settings) -> None:
     webhook, _ = post.subscribe(tenant_id=grown(post).tenant.id)
     purge(post)
     time_is_up(post, settings)

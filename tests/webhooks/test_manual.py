@@ -41,7 +41,7 @@ def test_the_documented_example_accepts_only_our_current_signatures(
     assert not is_from_dezky(old, header(old, ago=REPLAY_WINDOW + 5), BODY)
 
 
-def test_the_times_it_names_are_the_schedules() -> None:
+def test_the_documented_times_are_those_of_the_schedule() -> None:
     documented = re.search(r"tried ten times.*: after (.*?), a little later", TEXT, re.DOTALL)
     assert documented is not None
     units = {"s": 1.0, "min": MINUTE, "h": HOUR}

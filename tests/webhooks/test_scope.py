@@ -164,7 +164,7 @@ def test_only_callers_who_manage_the_owner_see_its_webhooks(
     assert [one.id for one in cases.page(post.admin, "acme", 50, None).items] == [made["acme"]]
 
 
-def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[..., Tenant]) -> None:
+def test_an_owner_has_at_most_the_allowed_number_of_webhooks(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
     for _ in range(MAX_PER_OWNER):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
@@ -173,7 +173,7 @@ def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[...,
     post.plane.webhooks.create(ANYWHERE, None, None, post.admin)
 
 
-def test_an_owner_has_no_more_of_them_by_asking_for_several_at_once(post: Post, tenant: Callable[..., Tenant]) -> None:
+def test_concurrent_creates_do_not_exceed_the_limit_of_webhooks(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
     for _ in range(MAX_PER_OWNER - 2):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)

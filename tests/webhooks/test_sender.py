@@ -113,7 +113,7 @@ def test_other_ways_to_write_loopback_are_names_that_dns_does_not_know(host: str
     assert names.asked == 1
 
 
-def test_a_name_that_changes_its_mind_gains_nothing(receiver: Receiver) -> None:
+def test_a_host_name_that_changes_to_a_forbidden_address_is_refused(receiver: Receiver) -> None:
     answers = iter([["127.0.0.1"], ["127.0.0.2"]])
     sender = SafeWebhookClient(lambda host: next(answers), allowed_networks=["127.0.0.1/32"], call_seconds=5.0)
     url = f"http://hooks.acme.test:{receiver.port}/"

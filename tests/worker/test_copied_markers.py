@@ -56,7 +56,9 @@ def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
     assert copied.orphans() == []
 
 
-def test_its_own_suspension_closes_the_objects_on_record_or_reports_a_failure(copied: PlatformFixture) -> None:
+def test_a_suspension_of_the_copied_tenant_closes_its_recorded_objects_or_reports_a_failure(
+    copied: PlatformFixture,
+) -> None:
     ended = copied.finish(copied.plane.lifecycle.suspend("beta", "unpaid", copied.admin))
     assert set(reasons(ended).values()) == {"taken", "marker_replaced"}
     assert state(copied, "beta")["files"] is False

@@ -57,7 +57,7 @@ def locked_out(platform: PlatformFixture) -> list[str]:
     )
 
 
-def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: PlatformFixture) -> None:
+def test_all_is_closed_and_removed_on_a_server_with_more_objects_than_one_query_returns(acme: PlatformFixture) -> None:
     acme.grown("beta")
     control(acme.stalwart, "set_most_found", most=1)
     assert acme.finish(acme.plane.lifecycle.suspend("acme", "unpaid", acme.admin)).status == "succeeded"

@@ -193,7 +193,7 @@ DEEP = '{"methodResponses": [["x:Domain/get", ' + '{"a":' * 100_000 + "1" + "}" 
 
 @pytest.mark.parametrize("path", ["^/jmap/session", "^/api/account", "^/jmap/$"])
 @pytest.mark.parametrize("body", [DEEP, '{"a": ', "[]", '"text"', "\ud800".encode("utf-8", "surrogatepass").hex()])
-def test_malformed_or_too_deep_json_is_an_answer_that_makes_no_sense(
+def test_malformed_or_too_deep_json_is_an_unexpected_answer(
     stalwart: StalwartSimulator, work: WorkFactory, path: str, body: str
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))

@@ -36,7 +36,7 @@ def test_no_response_may_be_cached_or_sniffed_as_another_type(root: Client, anon
         assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
-def test_browsers_of_a_named_origin_may_ask_and_read_and_those_of_others_may_not(
+def test_pages_of_a_configured_origin_may_call_the_api_and_pages_of_others_may_not(
     api_settings: Settings, serve: Serve, store: Repositories, issuer: Issuer
 ) -> None:
     url = serve(api_settings.model_copy(update={"cors_origins": (PORTAL,)}))
@@ -58,7 +58,7 @@ def test_browsers_of_a_named_origin_may_ask_and_read_and_those_of_others_may_not
         assert (refused.status_code, allowed(refused)) == (401, None)
 
 
-def test_without_named_origins_no_browser_elsewhere_may_ask(root: Client, anonymous: Client) -> None:
+def test_without_configured_origins_no_page_of_another_origin_may_call_the_api(root: Client, anonymous: Client) -> None:
     assert allowed(root("GET", "/tenants", headers={"Origin": PORTAL})) is None
     assert anonymous("OPTIONS", "/tenants", headers={"Origin": PORTAL, **PREFLIGHT}).status_code == 401
 
