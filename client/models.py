@@ -75,9 +75,17 @@ class Pause(TypedDict):
     by: NotRequired[str]
 
 
+class NotChecked(TypedDict):
+    """A step that the latest drift check left out. `lookedAt`: its last check, if any since the last change."""
+
+    step: str
+    lookedAt: NotRequired[Time]
+
+
 class Drift(TypedDict):
     lookedAt: Time
     changes: dict[str, list[str]]
+    notChecked: NotRequired[list[NotChecked]]
 
 
 class Tenant(TypedDict):

@@ -21,6 +21,8 @@ from platformctl.text import between, cell, columns, plain
 #: seconds that one request asks the API to wait while a person watches
 WATCHED_SECONDS = 2.0
 RUNNING, SUCCEEDED = "running", "succeeded"
+#: reason of a step that a dry run left out
+NOT_CHECKED = "not_checked"
 
 #: columns of a step; empty ones are omitted
 STEPS = (
@@ -54,9 +56,18 @@ def end_with(operation: Operation) -> NoReturn:
     if status != SUCCEEDED:
         ending = {"cancelled": "been cancelled"}.get(status, status)
         say(f"The {operation['action']} of {operation['tenant']} has {ending}.")
-    elif operation.get("mode") == "plan" and not any(step.get("changes") for step in operation["steps"]):
-        say("Nothing would change.")
+    elif operation.get("mode") == "plan":
+        _say_plan(operation)
     click.get_current_context().exit(ExitCode.OK if status == SUCCEEDED else ExitCode.OPERATION_FAILED)
+
+
+def _say_plan(operation: Operation) -> None:
+    """Say that nothing would change, and which steps the dry run did not look at."""
+    not_checked = [step["name"] for step in operation["steps"] if step.get("reason") == NOT_CHECKED]
+    if not_checked:
+        say(f"Not looked at: {', '.join(not_checked)}.")
+    if not any(step.get("changes") for step in operation["steps"]):
+        say("Nothing would change in the others." if not_checked else "Nothing would change.")
 
 
 def operation_lines(operation: Operation) -> list[str]:

@@ -212,6 +212,7 @@ FIELDS: dict[str, str] = {
     "BulkItemResponse.status": "the status of the tenant's part",
     "DomainRecordResponse.type": "the type of the DNS record",
     "DriftResponse.changes": "step to the changes that a reconcile would make; empty: no drift",
+    "NotCheckedResponse.step": "the step's name",
     "EventResponse.before": "the fields that changed, as they were",
     "EventResponse.after": "the fields that changed, as they are",
     "HealthResponse.version": "the service's version",

@@ -125,8 +125,7 @@ def describe_tenant(session: Session, slug: str, events: int, dns: bool) -> None
 
 def _summary(tenant: Tenant) -> dict[str, Any]:
     """Return the most important fields for operators, without absent ones."""
-    pause, drift = tenant.get("pause"), tenant.get("drift")
-    changes = [f"{step}: {text}" for step, texts in (drift or {"changes": {}})["changes"].items() for text in texts]
+    pause = tenant.get("pause")
     found = {
         "slug": tenant["slug"],
         "name": tenant["name"],
@@ -136,7 +135,7 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
         "reason": reason(tenant) or None,
         "suspended because": tenant.get("suspendReason"),
         "paused because": f"{pause['reason']}, since {line('since', pause['since'])}" if pause else None,
-        "drift": changes or None,
+        **_drift(tenant),
         "plan": tenant["plan"],
         "domains": tenant["domains"],
         "partnerId": tenant.get("partnerId"),
@@ -147,6 +146,19 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
         "purged": tenant.get("purgedAt"),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _drift(tenant: Tenant) -> dict[str, Any]:
+    drift = tenant.get("drift")
+    if drift is None:
+        return {}
+    changes = [f"{step}: {text}" for step, texts in drift["changes"].items() for text in texts]
+    # an API of the release before has no such field
+    left_out = [
+        f"{one['step']}, last checked {line('at', one['lookedAt']) if 'lookedAt' in one else 'before the last change'}"
+        for one in drift.get("notChecked", [])
+    ]
+    return {"drift": changes or None, "drift not checked": left_out or None}
 
 
 def _facts(session: Session, operation: Operation) -> None:

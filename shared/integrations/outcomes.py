@@ -44,6 +44,8 @@ class NotFound(Fault):
 #: opens the circuit breaker at the first occurrence: it concerns all tenants, and some products ban clients that
 #: repeat it. A missing permission may concern one object only, so it fails only that step.
 BREAKER_REASON = "bad_credentials"
+#: a dry run left the integration out
+NOT_CHECKED = "not_checked"
 
 
 class Result(StrEnum):
@@ -91,6 +93,14 @@ def ok(**notes: str) -> Outcome:
 def skipped(reason: str, **notes: str) -> Outcome:
     """Return the outcome of a step that had nothing to do, for a reason of the catalogue."""
     return Outcome(Result.SKIPPED, reason, reason_message(reason), notes=notes)
+
+
+def left_out(cause: str) -> Outcome:
+    """Return the outcome of a dry run's step whose integration is paused or has an open breaker.
+
+    Such a step does not wait: the dry run's other results would wait with it, and so would changes of the tenant.
+    """
+    return Outcome(Result.SKIPPED, NOT_CHECKED, reason_message(NOT_CHECKED, cause))
 
 
 def failed(fault: Fault) -> Outcome:

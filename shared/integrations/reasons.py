@@ -56,6 +56,11 @@ REASONS: Mapping[str, Reason] = {
         "To create a new one, delete the ended subscription's record here.",
         repeats=True,
     ),
+    "not_checked": Reason(
+        "This dry run did not look at the integration, so what is known of it stays as it was.",
+        "End the pause, or wait until the circuit breaker is closed.",
+        repeats=True,
+    ),
     # temporary: the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True

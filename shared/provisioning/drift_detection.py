@@ -5,11 +5,10 @@ from __future__ import annotations
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
-from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Mode
 from shared.operations.repository import OperationRepository
 from shared.provisioning.starter import Starter
-from shared.switches.model import is_paused, observed_until
+from shared.switches.model import ALL, observed_until
 from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -36,14 +35,15 @@ class DriftDetector:
         self._starter = starter
         self._interval = settings.drift_check_hours * HOUR
         self._at_a_time = settings.drift_checks_at_a_time
+        self._configured = settings.configured
 
     def run_once(self) -> int:
         """Start overdue drift checks, so that a limited number runs at once; return how many were started.
 
-        While an integration is paused, checks wait: each would end at its deadline, without the results of the others.
+        A check leaves out an integration that is paused or whose breaker is open (`worker.execution.runner`). While
+        that holds for all of them, checks wait.
         """
-        switches = self._switches.cached()
-        if not self._interval or any(is_paused(switches, name) for name in INTEGRATIONS):
+        if not self._interval or self._is_everything_unavailable():
             return 0
         running = self._operations.count_running(Mode.PLAN, self._at_a_time)
         started = 0
@@ -54,6 +54,10 @@ class DriftDetector:
                 break
             started += self._start(tenant)
         return started
+
+    def _is_everything_unavailable(self) -> bool:
+        unavailable = self._switches.unavailable()
+        return ALL in unavailable or (bool(self._configured) and self._configured <= unavailable)
 
     def _start(self, tenant: Tenant) -> bool:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from bson import ObjectId
@@ -18,6 +17,7 @@ from shared.integrations.catalog import INTEGRATIONS
 from shared.status.model import EXAMPLES, Example, Finding, Group
 from shared.status.problem_repository import TenantIds, in_scope
 from shared.webhooks.repository import FAILING, scope_filter
+from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: a purge is a problem when it has not started this many seconds after the end of the grace
 STUCK_SECONDS = 3600.0
@@ -77,10 +77,7 @@ class FindingRepository:
 
     def _drift_group(self, integration: str, scope: Document) -> Group | None:
         documents, count = _oldest(self._tenants, {"drifted": integration, **scope}, "drift.lookedAt")
-        examples = tuple(
-            Example(document["slug"], document["drift"]["lookedAt"], message=" ".join(_changes(document, integration)))
-            for document in documents
-        )
+        examples = tuple(_drift_example(one["slug"], one["drift"], integration) for one in documents)
         return _group(Finding.DRIFTED, integration, str(Finding.DRIFTED), count, examples)
 
 
@@ -104,9 +101,16 @@ def _keys(tenant_ids: TenantIds) -> Document:
     return {} if tenant_ids is None else {"_id": {"$in": [ObjectId(one) for one in tenant_ids]}}
 
 
-def _changes(document: Document, integration: str) -> list[str]:
-    changes: dict[str, Any] = document["drift"]["changes"]
-    return [str(sentence) for sentence in changes.get(integration) or next(iter(changes.values()), [])]
+def _drift_example(slug: str, drift: Document, integration: str) -> Example:
+    """Return the example, since the integration's own check: the tenant's latest one may have left it out."""
+    changes = {
+        step: sentences
+        for step, sentences in drift["changes"].items()
+        if INTEGRATION_OF_STEP.get(step, step) == integration
+    }
+    earlier = [one["lookedAt"] for one in drift.get("notChecked") or () if one["step"] in changes]
+    message = " ".join(str(sentence) for sentences in changes.values() for sentence in sentences)
+    return Example(slug, min([drift["lookedAt"], *filter(None, earlier)]), message=message)
 
 
 def _host(url: str) -> str:

@@ -18,6 +18,7 @@ OBSERVE_ONLY = "observe-only"
 #: names that an operator can pause
 SWITCHES = (*INTEGRATIONS, ALL)
 _TENANT = "tenant:"
+_UNKNOWN_CAUSE = "unreachable"
 
 #: a Retry-After longer than this opens the integration's breaker, in seconds
 LONG_RETRY_AFTER = 60.0
@@ -119,7 +120,8 @@ class Deferral:
     """The reason why a step waits without spending an attempt, and the time until which it waits.
 
     `until`: the database's time; None means `seconds` from now. A random part of `seconds` is added, so that deferred
-    steps do not all start together. `stops_deadline`: the operation's deadline does not run meanwhile.
+    steps do not all start together. `stops_deadline`: the operation's deadline does not run meanwhile. `cause`:
+    the sentence for a dry run's step, which is left out instead.
     """
 
     switch: str
@@ -128,6 +130,7 @@ class Deferral:
     seconds: float
     until: datetime | None = None
     stops_deadline: bool = False
+    cause: str = ""
 
 
 def tenant_switch(tenant_id: str) -> str:
@@ -140,8 +143,9 @@ def tenant_of_switch(name: str) -> str | None:
 
 
 def deferred_by_pause(switch: Switch, pause: Pause, seconds: float) -> Deferral:
-    message = reason_message("paused", f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}")
-    return Deferral(switch.name, "paused", message, seconds, stops_deadline=True)
+    cause = f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}"
+    message = reason_message("paused", cause)
+    return Deferral(switch.name, "paused", message, seconds, stops_deadline=True, cause=cause)
 
 
 def deferred_by_observe_only(pause: Pause, seconds: float) -> Deferral:
@@ -155,11 +159,18 @@ def deferred_by_observe_only(pause: Pause, seconds: float) -> Deferral:
 
 
 def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -> Deferral:
-    cause = switch.cause or "unreachable"
-    message = (
-        f"{reason_message(cause, switch.detail)} The circuit breaker is open; a probe decides when steps run again."
-    )
-    return Deferral(switch.name, cause, message, spread, until=until)
+    message = f"{_fault(switch)} The circuit breaker is open; a probe decides when steps run again."
+    reason = switch.cause or _UNKNOWN_CAUSE
+    return Deferral(switch.name, reason, message, spread, until=until, cause=open_breaker(switch))
+
+
+def open_breaker(switch: Switch) -> str:
+    """Return the sentence that says why the breaker is open."""
+    return f"Its circuit breaker is open: {_fault(switch)}"
+
+
+def _fault(switch: Switch) -> str:
+    return reason_message(switch.cause or _UNKNOWN_CAUSE, switch.detail)
 
 
 class HealthSignal(StrEnum):

@@ -50,6 +50,13 @@ class SwitchRepository:
         """Return the names of pauses and of breakers that are open or half-open."""
         return [name for name, one in self.all().items() if one.pause is not None or one.is_open]
 
+    def unavailable(self) -> frozenset[str]:
+        """Return the names of pauses, and of breakers that are open: a half-open one allows a probe."""
+        is_open = {"$gt": ["$openUntil", "$$NOW"]}
+        with translate_errors():
+            found = self._switches.find({"$or": [{"pause": {"$type": "object"}}, {"$expr": is_open}]}, {"_id": 1})
+            return frozenset(document["_id"] for document in found)
+
     # -- breakers
 
     def record_failure(

@@ -8,9 +8,9 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.documents import Document
-from shared.db.mapping import mapper, nested, plain
+from shared.db.mapping import each, mapper, nested, plain
 from shared.integrations.catalog import FORMER_FIELDS, INTEGRATIONS, STORED_FIELDS
-from shared.tenants.model import Drift, Tenant
+from shared.tenants.model import Drift, NotChecked, Tenant
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -58,8 +58,11 @@ def document_of(tenant: Tenant) -> Document:
     return {name: value for name, value in plain(impersonal).items() if value is not None} | {"_id": tenant.id}
 
 
+_not_checked = mapper(NotChecked, checked_at="lookedAt")
+_drift = mapper(Drift, checked_at="lookedAt", not_checked=each("notChecked", _not_checked))
+
 tenant_of = mapper(
     Tenant,
     remote=_remote,
-    drift=nested("drift", mapper(Drift, checked_at="lookedAt")),
+    drift=nested("drift", _drift),
 )

@@ -97,11 +97,27 @@ CLOSED = frozenset({Status.SUSPENDED, Status.DELETED})
 
 
 @dataclass(frozen=True)
+class NotChecked:
+    """A step that the latest drift check left out. `checked_at`: its last check since the last change, if any."""
+
+    step: str
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Drift:
-    """Result of the latest drift check: step name to the changes that a reconcile would make. Empty without drift."""
+    """Result of the latest drift check: step name to the changes that a reconcile would make. Empty without drift.
+
+    The changes of a step in `not_checked` are those that its last check found.
+    """
 
     checked_at: datetime
     changes: Mapping[str, tuple[str, ...]]
+    not_checked: tuple[NotChecked, ...] = ()
+
+    def checked(self, step: str) -> datetime | None:
+        """Return when the step was last checked."""
+        return next((one.checked_at for one in self.not_checked if one.step == step), self.checked_at)
 
 
 @dataclass(frozen=True)

@@ -180,11 +180,10 @@ class TenantRepository:
 
     def record_drift(self, operation: Operation, session: Transaction) -> None:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
-        found = {step.name: list(step.changes) for step in operation.steps if step.changes}
-        drift = {"lookedAt": "$$NOW", "changes": {"$literal": found}}
-        change = [{"$set": {"drift": drift, "drifted": updates.drifted_integrations(found)}}]
         condition = filters.generation_filter(operation.tenant_id, operation.generation)
-        self._tenants.update_one(condition, change, session=session)
+        document = self._tenants.find_one(condition, session=session)
+        if document is not None and (fields := updates.drift_fields(operation, tenant_of(document).drift)):
+            self._tenants.update_one(condition, [{"$set": fields}], session=session)
 
     def due(self, limit: int) -> list[DueTenant]:
         """Return tenants with a failed action to start again, then tenants to purge; at most `limit` of each."""

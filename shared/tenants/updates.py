@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ from bson import ObjectId
 
 from shared.db.documents import Document, literals, seconds_from_now
 from shared.integrations.catalog import FORMER_FIELDS, STORED_FIELDS
+from shared.integrations.outcomes import NOT_CHECKED
 from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import unconfigured_fields
-from shared.tenants.model import CLOSED, Status
+from shared.tenants.model import CLOSED, Drift, Status
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
@@ -140,9 +141,22 @@ def _success(operation: Operation) -> Document:
     return fields
 
 
-def drifted_integrations(steps: Collection[str]) -> list[str] | str:
-    """Return the value of `drifted`: the integrations of these steps. Remove the field when there are none."""
-    return sorted({INTEGRATION_OF_STEP.get(step, step) for step in steps}) or "$$REMOVE"
+def drift_fields(dry_run: Operation, known: Drift | None) -> Document:
+    """Return the fields to set when a dry run has succeeded; none if it left every step out.
+
+    What is known of the steps that it left out stays, with the time of their last check.
+    """
+    absent = [step.name for step in dry_run.steps if step.reason == NOT_CHECKED]
+    if len(absent) == len(dry_run.steps):
+        return {}
+    found = {step.name: step.changes for step in dry_run.steps if step.changes}
+    if known is not None:
+        found |= {step: changes for step, changes in known.changes.items() if step in absent}
+    not_checked = [{"step": step, "lookedAt": known.checked(step) if known else None} for step in absent]
+    # a pipeline adds the fields to those of the stored drift, so each must be written
+    drift = {"lookedAt": "$$NOW", "changes": {"$literal": found}, "notChecked": not_checked or "$$REMOVE"}
+    drifted = sorted({INTEGRATION_OF_STEP.get(step, step) for step in found})
+    return {"drift": drift, "drifted": drifted or "$$REMOVE"}
 
 
 def _projection_version(operation: Operation) -> list[int]:

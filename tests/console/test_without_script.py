@@ -85,6 +85,26 @@ def test_a_reconcile_shows_its_dry_run_first(plain: Page, console: ConsoleFixtur
     expect(plain).to_have_url(re.compile(f"/tenants/{sonja}$"))
 
 
+def test_what_a_dry_run_left_out_is_not_shown_as_being_as_it_should_be(plain: Page, console: ConsoleFixture) -> None:
+    selma = console.unused("selma")
+    console.tenant(selma)
+    plan = {"params": {"mode": "plan", "wait": 20}}
+    console.call("POST", f"/tenants/{selma}/reconcile", **plan)
+    console.call("POST", "/integrations/ocis/pause", json={"reason": "maintenance"})
+    time.sleep(1.1)  # a worker knows it within a second
+    try:
+        plain.goto(f"/tenants/{selma}")
+        plain.get_by_role("button", name="Reconcile …").click()
+        reload_until(plain, "Some steps were not looked at. The others are as they should be.")
+    finally:
+        console.call("POST", "/integrations/ocis/resume")
+    drift = console.call("GET", f"/tenants/{selma}")["drift"]
+    assert [one["step"] for one in drift["notChecked"]] == ["ocis"]
+    assert drift["notChecked"][0]["lookedAt"] < drift["lookedAt"]
+    plain.goto(f"/tenants/{selma}")
+    expect(plain.locator("#state")).to_contain_text(re.compile("left out what was paused.*OCIS, last checked", re.S))
+
+
 def test_an_integration_is_paused_and_resumed(plain: Page, console: ConsoleFixture) -> None:
     plain.goto("/integrations/")
     row = plain.locator("#integrations tr", has_text="OCIS")

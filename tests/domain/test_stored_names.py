@@ -55,7 +55,8 @@ STORED: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any]]] = {
             **{"provisioningStatus": {"a": "ok"}, "provisioningErrors": {"a": "b"}, "authentikGroupId": "g"},
             **{"operationId": ObjectId(), "generation": 2, "version": 3, "suspendReason": "r", "purgeAfter": AT},
             **{"purgedAt": AT, "owner": {"email": "e", "name": "n", "invitations": 2}, "pause": PAUSE, **MADE},
-            **{"drift": {"lookedAt": AT, "changes": {"ocis": ["c"]}}, "activationId": ObjectId()},
+            "drift": {"lookedAt": AT, "changes": {"ocis": ["c"]}, "notChecked": [{"step": "ocis", "lookedAt": AT}]},
+            "activationId": ObjectId(),
         },
     ),
     "a domain": (

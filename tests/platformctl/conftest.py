@@ -23,7 +23,7 @@ from platformctl.commands.service import PROGRAM
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.parts import open_settlement
 from shared.application.store import Repositories
-from shared.integrations.outcomes import PermanentError, failed, ok
+from shared.integrations.outcomes import PermanentError, failed, left_out, ok
 from tests.api.conftest import (  # noqa: F401
     Issuer,
     api_settings,
@@ -175,16 +175,17 @@ class Workers:
         operation_id: str,
         *,
         failing: str | None = None,
+        absent: str | None = None,
         steps: Sequence[str] | None = None,
         changes: Sequence[str] = (),
     ) -> None:
-        outcome = failed(PermanentError("unexpected_answer"))
+        outcomes = {failing: failed(PermanentError("unexpected_answer")), absent: left_out("Paused: this.")}
         operation = self._store.operations.find(operation_id)
         assert operation is not None
         for step in steps or [step.name for step in operation.steps]:
             claim = self._store.operations.claim(operation_id, step, 99, 60)
             assert claim is not None
-            self._store.operations.record(claim, outcome if step == failing else replace(ok(), changes=tuple(changes)))
+            self._store.operations.record(claim, outcomes.get(step, replace(ok(), changes=tuple(changes))))
         open_settlement(self._store).settle(operation_id)
 
     def soon(self, slug: str, **options: Any) -> None:

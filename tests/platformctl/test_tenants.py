@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pymongo
@@ -187,6 +188,24 @@ def test_a_dry_run_without_changes_is_shown_as_such(cli: Cli, workers: Workers) 
     done = cli("tenants", "reconcile", "acme", "--plan", "-o", "json")
     assert (done.exit_code, json.loads(done.stdout)["mode"]) == (0, "plan")
     assert "Nothing would change." in done.stderr
+
+
+def test_a_dry_run_names_what_it_left_out_and_the_tenants_known_drift_stays(cli: Cli, workers: Workers) -> None:
+    workers.soon("acme")
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
+    workers.join()
+    workers.soon("acme", changes=("set the name",))
+    cli("tenants", "reconcile", "acme", "--plan")
+    workers.join()
+    workers.soon("acme", absent="ocis")
+    done = cli("tenants", "reconcile", "acme", "--plan")
+    assert (done.exit_code, "ocis: This dry run did not look at" in done.stdout) == (0, True)
+    assert done.stderr.endswith("Not looked at: ocis.\nNothing would change in the others.\n")
+    shown = cli("tenants", "describe", "acme").stdout
+    assert re.search(r"^drift +ocis: set the name$", shown, re.MULTILINE)
+    assert re.search(r"^drift not checked +ocis, last checked 20.* ago\)$", shown, re.MULTILINE)
+    assert "drift" in cli("tenants", "list", "-l", "drift=ocis").stdout
+    assert cli("tenants", "list", "-l", "drift=authentik", "-o", "name").stdout == ""
 
 
 def test_a_conflicting_operation_is_named(cli: Cli) -> None:

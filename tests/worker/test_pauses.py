@@ -16,6 +16,7 @@ from shared.integrations.outcomes import PermanentError
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.rights.policy import Actor
+from shared.switches.model import Deferral
 from shared.tenants.model import NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
@@ -140,12 +141,12 @@ def test_a_resumed_step_that_never_runs_ends_by_its_deadline(hurried: Hurried) -
     assert hurried.now().step("ocis").reason == "deadline"
 
 
-def test_a_pause_does_not_extend_the_deadline_of_a_dry_run(hurried: Hurried) -> None:
+def test_a_pause_does_not_extend_the_deadline_of_a_dry_run_that_an_older_worker_deferred(hurried: Hurried) -> None:
     hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
     assert plan is not None
-    run_all(hurried.runners.runner(), plan)
-    assert hurried.runners.seen(plan).step("ocis").reason == "paused"
+    deferral = Deferral("ocis", "paused", "Paused: ocis. Reason: upgrade", 60, stops_deadline=True)
+    assert hurried.store.deferrals.defer(plan.id, "ocis", plan.dispatch, deferral) is not None
     time.sleep(1)
     hurried.scheduler.run_once()
     ended = hurried.runners.seen(plan)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Fault, Outcome, TemporaryError, failed, ok, reason_message
+from shared.integrations.outcomes import Fault, Outcome, TemporaryError, failed, left_out, ok, reason_message
 from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.switches.model import (
@@ -46,9 +46,14 @@ FAILED_TENANT_DELAY = 5.0
 
 @dataclass(frozen=True)
 class Permit:
-    """`deferral`: why the step must wait; without one it may run. `is_probe`: its outcome decides about the breaker."""
+    """The decision whether a step may call its integration.
+
+    `deferral`: why it must wait. `instead`: its outcome without a call: a dry run does not wait. Without both it may
+    call. `is_probe`: its outcome decides about the breaker.
+    """
 
     deferral: Deferral | None = None
+    instead: Outcome | None = None
     is_probe: bool = False
 
 
@@ -92,7 +97,10 @@ class Breaker:
         if observing is not None:
             return Permit(observing)
         tenant_id = self._tenant_if_needed(switches, operation_id, integration)
-        return self._permit(switches, integration, tenant_id)
+        permit = self._permit(switches, integration, tenant_id)
+        if permit.deferral is not None and self._is_dry_run(operation_id):
+            return Permit(instead=left_out(permit.deferral.cause))
+        return permit
 
     @contextmanager
     def job_call(self, integration: str) -> Iterator[None]:
@@ -123,8 +131,13 @@ class Breaker:
         if permit.is_probe:
             self._switches.release_probe(integration)
 
-    def report(self, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None = None) -> None:
-        """Record the meaning of an attempt's outcome for the integration's health. `tenant`: None for a job."""
+    def report(
+        self, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None = None
+    ) -> Switch | None:
+        """Record the meaning of an attempt's outcome for the integration's health. `tenant`: None for a job.
+
+        Return the breaker if the attempt failed and the breaker is open now.
+        """
         signal = health_signal(outcome)
         if signal is HealthSignal.HEALTHY:
             self._on_success(integration, permit, tenant)
@@ -140,6 +153,8 @@ class Breaker:
                     reason=outcome.reason,
                     tenants=[one.tenant.slug for one in switch.failing if not one.is_isolated],
                 )
+                return switch
+        return None
 
     def _permit(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Permit:
         paused = self._find_pause(switches, integration, tenant_id)
@@ -161,10 +176,11 @@ class Breaker:
         switch = switches.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
+        return None if self._is_dry_run(operation_id) else deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
+
+    def _is_dry_run(self, operation_id: str) -> bool:
         operation = self._operations.find(operation_id)
-        if operation is None or operation.is_dry_run:
-            return None
-        return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
+        return operation is not None and operation.is_dry_run
 
     def _find_pause(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
         for name in (ALL, integration, tenant_switch(tenant_id) if tenant_id else None):

@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.integrations.outcomes import Fault, Outcome, Result, failed, reason_message, skipped
+from shared.integrations.outcomes import Fault, Outcome, Result, failed, left_out, reason_message, skipped
 from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
@@ -21,7 +21,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Claim, Operation
 from shared.operations.repository import OperationRepository
 from shared.provisioning.settlement import Settlement
-from shared.switches.model import Deferral, TenantRef
+from shared.switches.model import Deferral, TenantRef, open_breaker
 from shared.tenants.repository import TenantRepository
 from shared.workflows.model import INTEGRATION_OF_STEP, Action, integration_of
 from worker.execution.breaker import Breaker, Permit
@@ -208,9 +208,13 @@ class Runner:
             outcome = Outcome(Result.RETRY, "old_workers", reason_message("old_workers"))
         elif client is None:
             outcome = skipped("not_configured")
+        elif permit.instead is not None:
+            outcome = permit.instead
         else:
             outcome = self._call_step(claim, function, client, integration)
-            self._breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
+            opened = self._breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
+            if opened is not None and claim.operation.is_dry_run and outcome.result is Result.RETRY:
+                return left_out(open_breaker(opened))
             return outcome
         if integration is not None:
             self._breaker.return_unused(integration, permit)

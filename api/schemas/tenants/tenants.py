@@ -162,11 +162,21 @@ class OwnerResponse(ResponseModel):
     name: str
 
 
+class NotCheckedResponse(ResponseModel):
+    """A step that the latest drift check left out, because its integration was paused or its breaker was open."""
+
+    step: str
+    looked_at: datetime | None = Field(
+        None, validation_alias="checked_at", description="its last check; absent: none since the last change"
+    )
+
+
 class DriftResponse(ResponseModel):
-    """The latest drift check: step to the changes that a reconcile would make; empty: no drift."""
+    """The latest drift check. A step that it left out keeps the changes that its last check found."""
 
     looked_at: datetime = Field(validation_alias="checked_at")
     changes: dict[str, list[str]]
+    not_checked: list[NotCheckedResponse] = Field([], description="steps that the latest check left out")
 
 
 class _TenantFields(ResponseModel):
