@@ -127,6 +127,24 @@ def test_an_ended_subscription_is_not_listed_and_accepts_only_metadata(server: S
     assert ask(server, "POST", f"subscriptions/{id_}", data={"metadata[a]": "1"})[0] == 200
 
 
+def test_a_subscription_ends_with_its_period_or_at_a_date_and_only_one_can_be_given(server: StripeSimulator) -> None:
+    data = {"customer": made(server), "items[0][price]": "price_starter", "trial_period_days": "7"}
+    made_one = ask(server, "POST", "subscriptions", data=data)[1]
+    path, later = f"subscriptions/{made_one['id']}", made_one["trial_end"] + 9
+
+    def change(**fields: object) -> tuple[bool, int | None]:
+        status, body = ask(server, "POST", path, data=fields)
+        assert status == 200, body
+        return body["cancel_at_period_end"], body["cancel_at"]
+
+    assert change(cancel_at_period_end="true") == (True, made_one["trial_end"])
+    assert change(cancel_at=later) == (False, later)
+    assert change(cancel_at_period_end="false") == (False, later), "this undoes only an end with the period"
+    assert change(cancel_at="") == (False, None)
+    for refused in ({"cancel_at": later, "cancel_at_period_end": "false"}, {"cancel_at": 5}, {"cancel_at": "x"}):
+        assert ask(server, "POST", path, data=refused)[0] == 400
+
+
 def test_a_deleted_customer_is_shown_as_deleted_and_has_no_subscription(server: StripeSimulator) -> None:
     customer = made(server)
     data = {"customer": customer, "items[0][price]": "price_starter", "trial_period_days": "7"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_workers_without_the_key_skip_the_step_with_its_reason(tenancy: Tenancy)
     assert (step.status, step.reason) == ("skipped", "not_configured")
 
 
+def end_on(tenancy: Tenancy, *, days: int) -> datetime:
+    """Set a date for the end of the only subscription, as a person does; `days` from the start of its period."""
+    (upstream,) = tenancy.upstream()
+    begin = datetime.fromtimestamp(upstream["items"]["data"][0]["current_period_start"], UTC)
+    date = begin + timedelta(days=days)
+    tenancy.server.objects.update_subscription(upstream["id"], {"cancel_at": str(int(date.timestamp()))})
+    return date
+
+
 def move(tenancy: Tenancy, plan: str) -> TenantView:
     return tenancy.plane.tenants.change("acme", {"plan": plan}, tenancy.admin, None)
 
@@ -118,16 +128,43 @@ def test_a_plan_with_a_price_begins_a_subscription_when_the_former_has_ended_for
 
 def test_a_subscription_that_a_person_ended_stays_ended_through_a_plan_without_a_price(tenancy: Tenancy) -> None:
     tenancy.set_up()
-    tenancy.client.end_with_period(tenancy.upstream()[0]["id"], True)
+    tenancy.client.end_with_period(tenancy.upstream()[0]["id"])
     tenancy.billed(move(tenancy, "enterprise"))
     assert tenancy.billed(move(tenancy, "starter")).notes["ends"] == "with its period"
+
+
+def test_a_date_that_a_person_set_for_the_end_is_noted_and_stays(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    date = end_on(tenancy, days=400)
+    step = tenancy.billed(tenancy.reconcile())
+    assert (step.notes["ends"], step.changes) == (f"on {date:%Y-%m-%d}", ())
+    assert tenancy.upstream()[0]["cancel_at"] == date.timestamp()
+
+
+def test_a_date_at_the_end_of_the_period_is_an_end_with_the_period(tenancy: Tenancy) -> None:
+    """So Stripe's customer portal writes it."""
+    tenancy.set_up()
+    end_on(tenancy, days=30)
+    assert tenancy.billed(tenancy.reconcile()).notes["ends"] == "with its period"
+    before = writes(tenancy.server)
+    assert tenancy.billed(move(tenancy, "enterprise")).notes == {"subscription": "ends with its period"}
+    assert tenancy.billed(move(tenancy, "starter")).notes["ends"] == "with its period"
+    assert writes(tenancy.server) == before, "a person ended it, so it stays so"
+
+
+def test_a_later_date_gives_way_to_the_end_of_the_period_when_the_new_plan_has_no_price(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    end_on(tenancy, days=400)
+    assert tenancy.billed(move(tenancy, "enterprise")).notes == {"subscription": "ends with its period"}
+    (upstream,) = tenancy.upstream()
+    assert upstream["cancel_at"] == upstream["items"]["data"][0]["current_period_end"]
 
 
 def test_a_price_that_no_plan_has_stays_and_is_noted_when_the_plan_has_none(tenancy: Tenancy) -> None:
     tenancy.set_up()
     tenancy.billed(move(tenancy, "enterprise"))
     (upstream,) = tenancy.upstream()
-    upstream |= {"cancel_at_period_end": False}
+    upstream |= {"cancel_at_period_end": False, "cancel_at": None}
     upstream["items"]["data"][0]["price"]["id"] = "price_agreed"
     step = tenancy.billed(tenancy.reconcile())
     assert (step.reason, step.changes) == ("no_price", ())
@@ -210,6 +247,22 @@ def test_a_deleted_tenants_subscription_ends_with_its_period_unless_it_is_restor
     assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     (upstream,) = tenancy.upstream()
     assert upstream["cancel_at_period_end"] is False
+
+
+@pytest.mark.parametrize(("days", "changes"), [(10, 0), (30, 0), (400, 1)])
+def test_a_deleted_tenants_subscription_ends_with_its_period_at_the_latest_and_goes_on_when_it_is_restored(
+    tenancy: Tenancy, days: int, changes: int
+) -> None:
+    tenancy.set_up()
+    date = end_on(tenancy, days=days)
+    (upstream,) = tenancy.upstream()
+    period_ends_at = datetime.fromtimestamp(upstream["items"]["data"][0]["current_period_end"], UTC)
+    closed = tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    assert closed.notes == {"ends": min(date, period_ends_at).isoformat()}
+    assert (len(closed.changes), upstream["cancel_at"]) == (changes, min(date, period_ends_at).timestamp())
+    restored = tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin))
+    assert "ends" not in restored.notes
+    assert (upstream["cancel_at_period_end"], upstream["cancel_at"]) == (False, None)
 
 
 def test_a_suspended_tenant_continues_to_pay(tenancy: Tenancy) -> None:

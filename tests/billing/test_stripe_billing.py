@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -98,8 +99,23 @@ def test_another_plan_changes_the_price_of_the_same_subscription(stripe: StripeC
 
 def test_a_cancellation_at_the_periods_end_can_be_undone(stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
-    assert stripe.end_with_period(made.id, True).ends_with_period
-    assert not stripe.end_with_period(made.id, False).ends_with_period
+    ending = stripe.end_with_period(made.id)
+    assert (ending.ends_with_period, ending.ends_at) == (True, made.period_ends_at)
+    assert not stripe.let_go_on(ending).will_end
+
+
+def test_a_date_for_the_end_is_read_and_can_be_undone(
+    server: StripeSimulator, stripe: StripeClient, customer: str
+) -> None:
+    made = subscribe(stripe, customer)
+    assert made.period_ends_at is not None
+    for days, is_by_period in ((-1, True), (0, True), (1, False)):
+        date = made.period_ends_at + timedelta(days=days)
+        server.objects.update_subscription(made.id, {"cancel_at": str(int(date.timestamp()))})
+        ending = stripe.get_subscription(made.id)
+        assert (ending.will_end, ending.ends_by_period) == (True, is_by_period)
+        assert (ending.ends_with_period, ending.ends_at) == (False, date)
+    assert not stripe.let_go_on(ending).will_end
 
 
 def test_cancelling_ends_it_and_may_be_repeated(stripe: StripeClient, customer: str) -> None:

@@ -20,7 +20,7 @@ CUSTOMER_FIELDS = ("name", "email", "description", "phone")
 CUSTOMER_PARAMS = {*CUSTOMER_FIELDS, "metadata", "address"}
 COLLECTION_PARAMS = {"collection_method", "days_until_due", "payment_behavior"}
 CREATE_PARAMS = {*COLLECTION_PARAMS, "customer", "items", "metadata", "trial_period_days"}
-UPDATE_PARAMS = {"items", "metadata", "cancel_at_period_end", "proration_behavior"}
+UPDATE_PARAMS = {"items", "metadata", "cancel_at_period_end", "cancel_at", "proration_behavior"}
 #: type of a tax id to the form of its values; only the types that tests need
 TAX_IDS = {
     "eu_vat": re.compile(r"DE\d{9}|ATU\d{8}|EL\d{9}|(?!DE|AT|EL)[A-Z]{2}[A-Z0-9]{7,12}"),
@@ -29,6 +29,8 @@ TAX_IDS = {
     "no_vat": re.compile(r"\d{9}MVA"),
 }
 ENDED = ("canceled", "incomplete_expired")
+BOTH_ENDS = "Received both cancel_at_period_end and cancel_at parameters. Please pass in only one."
+PAST_END = "Invalid timestamp: must be an integer Unix timestamp in the future."
 NO_CARD = "This customer has no attached payment source or default payment method."
 
 
@@ -155,13 +157,11 @@ class Objects:
         found = self.subscription(id_)
         if found["status"] in ENDED and set(params) - {"metadata"}:
             raise StripeError(400, "A canceled subscription can only update its cancellation_details and metadata.")
+        ending = _ending(found, params)
         self._change_items(found, params.get("items", []))
         if "metadata" in params:
             found["metadata"] = merged(found["metadata"], params["metadata"])
-        if "cancel_at_period_end" in params:
-            ends = params["cancel_at_period_end"] == "true"
-            found["cancel_at_period_end"] = ends
-            found["cancel_at"] = found["items"]["data"][0]["current_period_end"] if ends else None
+        found |= ending
         self.changed[id_] = time.time()
         return found
 
@@ -207,6 +207,23 @@ class Objects:
             if change.get("price") not in self.prices:
                 raise no_such("price", str(change.get("price")), f"items[{number}][price]", 400)
             held[change["id"]]["price"] = price_object(change["price"])
+
+
+def _ending(subscription: Object, params: Mapping[str, Any]) -> Object:
+    """Return the fields for a changed end: with the period, or at a date."""
+    if {"cancel_at_period_end", "cancel_at"} <= set(params):
+        raise StripeError(400, BOTH_ENDS)
+    if params.get("cancel_at_period_end") == "true":
+        return {"cancel_at_period_end": True, "cancel_at": subscription["items"]["data"][0]["current_period_end"]}
+    if "cancel_at_period_end" in params:
+        # a date that was set stays
+        return {"cancel_at_period_end": False, "cancel_at": None} if subscription["cancel_at_period_end"] else {}
+    if "cancel_at" not in params:
+        return {}
+    ends_at = integer(params, "cancel_at") if params["cancel_at"] != "" else None
+    if ends_at is not None and ends_at <= time.time():
+        raise StripeError(400, PAST_END, "timestamp_in_past", "cancel_at")
+    return {"cancel_at_period_end": False, "cancel_at": ends_at}
 
 
 _numbers = itertools.count(1)

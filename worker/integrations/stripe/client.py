@@ -148,15 +148,24 @@ class StripeClient:
             )
             return subscription_of(changed)
 
-    def end_with_period(self, subscription_id: str, ends: bool, *, for_plan: bool = False) -> BilledSubscription:
-        """End it with the paid period, or undo that. May be repeated. Raises NotFound.
+    def end_with_period(self, subscription_id: str, *, for_plan: bool = False) -> BilledSubscription:
+        """End it with the paid period, instead of at a date that was set. May be repeated. Raises NotFound.
 
         `for_plan`: note on it that it ends because the tenant's plan has no price.
         """
-        note = {ENDED_KEY: "no_price" if ends and for_plan else ""}
+        note = {ENDED_KEY: "no_price" if for_plan else ""}
         with our_faults():
-            changed = self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends, "metadata": note})
+            changed = self._subscriptions.update(subscription_id, {"cancel_at_period_end": True, "metadata": note})
             return subscription_of(changed)
+
+    def let_go_on(self, subscription: BilledSubscription) -> BilledSubscription:
+        """Undo that it will end. May be repeated. Raises NotFound."""
+        # Stripe accepts one of the two parameters only
+        is_date = subscription.ends_at is not None and not subscription.ends_with_period
+        undone: dict[str, Any] = {"cancel_at": ""} if is_date else {"cancel_at_period_end": False}
+        with our_faults():
+            wanted = cast("Any", {**undone, "metadata": {ENDED_KEY: ""}})
+            return subscription_of(self._subscriptions.update(subscription.id, wanted))
 
     def cancel(self, subscription_id: str) -> BilledSubscription:
         """End it at once. May be repeated: one that has ended already is returned as it is. Raises NotFound."""

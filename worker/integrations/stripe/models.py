@@ -42,7 +42,8 @@ def ascii_address(email: str) -> str:
 class BilledSubscription:
     """A subscription as Stripe has it.
 
-    `item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known.
+    `item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known. `ends_at`: a
+    date that was set for its end. Stripe's customer portal sets such a date, even for the end of the period.
     `ended_for_plan`: the platform let it end, because the tenant's plan has no price. `never_began`: Stripe ended it,
     because its first invoice was not paid in time.
     """
@@ -55,5 +56,17 @@ class BilledSubscription:
     price_id: str
     period_ends_at: datetime | None
     ends_with_period: bool
+    ends_at: datetime | None = None
     ended_for_plan: bool = False
     never_began: bool = False
+
+    @property
+    def will_end(self) -> bool:
+        return self.ends_with_period or self.ends_at is not None
+
+    @property
+    def ends_by_period(self) -> bool:
+        """Return whether it will end with the paid period or before."""
+        if self.ends_with_period or self.ends_at is None:
+            return self.ends_with_period
+        return self.period_ends_at is not None and self.ends_at <= self.period_ends_at

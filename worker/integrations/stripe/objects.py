@@ -47,7 +47,6 @@ def subscription_of(found: stripe.Subscription) -> BilledSubscription:
     body = found.to_dict()
     try:
         item = body["items"]["data"][0]
-        ends_at = item.get("current_period_end")
         return BilledSubscription(
             id=body["id"],
             tenant_id=_tenant_id(body),
@@ -55,13 +54,18 @@ def subscription_of(found: stripe.Subscription) -> BilledSubscription:
             status=our_status(body["status"]),
             item_id=item["id"],
             price_id=item["price"]["id"],
-            period_ends_at=datetime.fromtimestamp(ends_at, UTC) if ends_at else None,
+            period_ends_at=_time(item.get("current_period_end")),
             ends_with_period=bool(body.get("cancel_at_period_end")),
+            ends_at=_time(body.get("cancel_at")),
             never_began=body["status"] == "incomplete_expired",
             ended_for_plan=bool((body.get("metadata") or {}).get(ENDED_KEY)),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         raise TemporaryError("unexpected_answer", "The answer is not a subscription that we know.") from None
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _tenant_id(body: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ an idempotency key.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from worker.integrations.stripe.record import account_of_step, create_once, save
 
 if TYPE_CHECKING:
     from worker.integrations.stripe.client import StripeClient
+
+WITH_PERIOD = "with its period"
 
 
 def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
@@ -38,20 +41,21 @@ def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
 def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
     """Ensure the same for a restored tenant: continue a subscription that was to end, or replace an ended one."""
     live = _live(step, billing)
-    if live is not None and live.ends_with_period and not _is_of_another_plan(step, live):
+    if live is not None and live.will_end and not _is_of_another_plan(step, live):
         live = _continued(step, billing, live)
     return _ensure(step, billing, live)
 
 
 def close_billing(step: StepContext, billing: StripeClient) -> Outcome:
-    """End the subscription with the paid period."""
+    """End the subscription with the paid period. One that is to end earlier stays so."""
     live = _live(step, billing)
     if live is None:
         return skipped("nothing_there")
-    if not live.ends_with_period:
+    if not live.ends_by_period:
         live = _ending(step, billing, live, for_plan=False)
     save(step, live)
-    return ok(ends=live.period_ends_at.isoformat() if live.period_ends_at else "with its period")
+    ends_at = live.period_ends_at if live.ends_with_period else live.ends_at
+    return ok(ends=ends_at.isoformat() if ends_at else WITH_PERIOD)
 
 
 def remove_billing(step: StepContext, billing: StripeClient) -> Outcome:
@@ -79,7 +83,7 @@ def _ensure(step: StepContext, billing: StripeClient, live: BilledSubscription |
         live = _continued(step, billing, live)
     live = _at_price(step, billing, live, price)
     save(step, live)
-    notes = ensure_tax_id(step, billing, customer) | ({"ends": "with its period"} if live.ends_with_period else {})
+    notes = ensure_tax_id(step, billing, customer) | ({"ends": _end_of(live)} if live.will_end else {})
     return ok(subscription=live.status.value, **notes)
 
 
@@ -92,12 +96,11 @@ def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscrip
     live = live or _by_marker(step, billing)
     note = {}
     if live is not None:
-        if _is_of_another_plan(step, live) and not live.ends_with_period:
+        if _is_of_another_plan(step, live) and not live.ends_by_period:
             live = _ending(step, billing, live, for_plan=True)
         save(step, live)
         goes_on = f"goes on at the price {live.price_id}, which no plan has here"
-        is_ending = live.ends_with_period or _is_of_another_plan(step, live)
-        note = {"subscription": "ends with its period" if is_ending else goes_on}
+        note = {"subscription": f"ends {_end_of(live)}" if live.will_end else goes_on}
     account_of_step(step).save_plan(step.tenant.plan)
     return skipped("no_price", **note)
 
@@ -114,13 +117,20 @@ def _is_of_another_plan(step: StepContext, live: BilledSubscription) -> bool:
 def _ending(
     step: StepContext, billing: StripeClient, live: BilledSubscription, *, for_plan: bool
 ) -> BilledSubscription:
-    act = partial(billing.end_with_period, live.id, True, for_plan=for_plan)
-    return step.change(f"let the subscription {live.id} end with its period", act, live)
+    act = partial(billing.end_with_period, live.id, for_plan=for_plan)
+    return step.change(f"let the subscription {live.id} end with its period", act, replace(live, ends_with_period=True))
 
 
 def _continued(step: StepContext, billing: StripeClient, live: BilledSubscription) -> BilledSubscription:
-    act = partial(billing.end_with_period, live.id, False)
-    return step.change(f"let the subscription {live.id} go on", act, live)
+    act, planned = partial(billing.let_go_on, live), replace(live, ends_with_period=False, ends_at=None)
+    return step.change(f"let the subscription {live.id} go on", act, planned)
+
+
+def _end_of(live: BilledSubscription) -> str:
+    """Return when a subscription ends that will end, for a note."""
+    if live.ends_with_period or live.ends_at is None or live.ends_at == live.period_ends_at:
+        return WITH_PERIOD
+    return f"on {live.ends_at.date().isoformat()}"
 
 
 def _live(step: StepContext, billing: StripeClient) -> BilledSubscription | None:
