@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import io
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.prepare import DOMAIN
+from deploy.prepare import DOMAIN, main
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy/compose"
@@ -40,18 +41,32 @@ def services() -> dict[str, Any]:
     return read_services()
 
 
-def run(root: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the preparation of containers in a clone."""
+def run_program(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the preparation of containers in a clone, as `make secrets` does."""
     command = [sys.executable, "-m", "deploy.prepare", *options]
-    environment = {**os.environ, **variables}
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
 
 
 def prepare(folder: Path, *options: str, **variables: str) -> str:
-    """Make secrets and certificates in a folder; return what the preparation prints."""
-    done = run(ROOT, "--folder", str(folder), *options, **variables)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Make secrets and certificates in a folder, in this process; return what the preparation prints.
+
+    Raises SystemExit with the sentence that the program ends with.
+    """
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
+        patch.setattr(sys, "argv", ["prepare", "--folder", str(folder), *options])
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        main()
+    return output.getvalue()
+
+
+def refusal(folder: Path, *options: str, **variables: str) -> str:
+    """Return the sentence with which the preparation refuses."""
+    with pytest.raises(SystemExit) as refused:
+        prepare(folder, *options, **variables)
+    assert isinstance(refused.value.code, str)
+    return refused.value.code
 
 
 @pytest.fixture(scope="session")

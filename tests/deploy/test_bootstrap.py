@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
 
 from deploy import prepare
 from sandbox.simulators.authentik.server import AuthentikSimulator
@@ -22,6 +23,7 @@ from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import TemporaryError
 from tests.simulators import API_TOKEN, fault
+from worker.bootstrap.__main__ import main
 from worker.bootstrap.authentik import prepare_authentik
 from worker.bootstrap.secret_files import SecretFiles
 
@@ -57,33 +59,42 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bootstrap(
-    folder: Path, fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(
-        *more: str, timeout: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "AUTHENTIK_API_URL": authentik.url,
-            "STALWART_API_URL": fresh_stalwart.url,
-            "OCIS_API_URL": ocis.url,
-            "OCIS_USERNAME": "provisioner",
-            "SERVICE_DOMAIN": "service.platform.test",
-            "MAIL_HOST": "mail.platform.test",
-            **variables,
-        }
-        options = ["--secrets", variables.get("FOLDER", str(folder)), "--timeout", str(timeout), *more]
-        command = [sys.executable, *program, *options]
-        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+def environment(
+    fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
+) -> dict[str, str]:
+    return {
+        "AUTHENTIK_API_URL": authentik.url,
+        "STALWART_API_URL": fresh_stalwart.url,
+        "OCIS_API_URL": ocis.url,
+        "OCIS_USERNAME": "provisioner",
+        "SERVICE_DOMAIN": "service.platform.test",
+        "MAIL_HOST": "mail.platform.test",
+    }
+
+
+@pytest.fixture
+def bootstrap(folder: Path, environment: dict[str, str]) -> Callable[..., Result]:
+    """Return a function that runs the job in this process."""
+
+    def run(*more: str, timeout: float = 20.0, **variables: str) -> Result:
+        options = ["--secrets", str(folder), "--timeout", str(timeout), *more]
+        return CliRunner().invoke(main, options, env=environment | variables, catch_exceptions=False)
 
     return run
 
 
+def run_program(*program: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the job as its container does."""
+    command = [sys.executable, *program, "--secrets", str(folder), "--timeout", "20"]
+    return subprocess.run(
+        command, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 def test_new_products_are_set_up_once(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, fresh_stalwart: StalwartSimulator
+    folder: Path, fresh_stalwart: StalwartSimulator, environment: dict[str, str], bootstrap: Callable[..., Result]
 ) -> None:
-    first = bootstrap()
+    first = run_program("-m", "worker.bootstrap", folder=folder, environment=environment)
     assert first.returncode == 0, first.stdout + first.stderr
     assert re.search(r"ready +Stalwart +Made the account provisioner@service.platform.test", first.stdout)
     assert re.search(r"ready +OCIS", first.stdout)
@@ -93,7 +104,7 @@ def test_new_products_are_set_up_once(
     assert session.status_code == 200
     assert "provisioner" in session.json()["username"]
     second = bootstrap()
-    assert second.returncode == 0
+    assert second.exit_code == 0
     assert "The platform's API key works." in second.stdout
     assert (folder / "stalwart_api_token").read_text() == key
     assert all(secret not in first.stdout + first.stderr for secret in (PASSWORD, API_TOKEN, key))
@@ -101,7 +112,7 @@ def test_new_products_are_set_up_once(
 
 @pytest.mark.parametrize("runs", [1, 2])
 def test_failed_sign_ins_through_the_proxy_do_not_ban_the_platform(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]],
+    bootstrap: Callable[..., Result],
     folder: Path,
     fresh_stalwart: StalwartSimulator,
     runs: int,
@@ -109,7 +120,7 @@ def test_failed_sign_ins_through_the_proxy_do_not_ban_the_platform(
     """Seen: the 101st failed sign-in bans the address, without end."""
     if runs == 2:
         bootstrap()  # a server of an earlier release: the key works already
-    assert bootstrap("--stalwart-behind-proxy").returncode == 0
+    assert bootstrap("--stalwart-behind-proxy").exit_code == 0
     fresh_stalwart.admission.exempts_loopback = False
     session = f"{fresh_stalwart.url}/jmap/session"
     wrong = base64.b64encode(b"anna@acme.test:wrong").decode()
@@ -122,16 +133,16 @@ def test_failed_sign_ins_through_the_proxy_do_not_ban_the_platform(
 
 
 def test_settings_of_stalwart_that_cannot_be_reloaded_are_a_task(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], fresh_stalwart: StalwartSimulator
+    bootstrap: Callable[..., Result], fresh_stalwart: StalwartSimulator
 ) -> None:
     fresh_stalwart.set_broken_setting("SpamPyzor")
     done = bootstrap("--stalwart-behind-proxy")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert re.search(r"to do +Stalwart .*Restart it once", done.stdout)
 
 
 def test_the_stage_of_invitations_is_recognised_by_its_name(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], authentik: AuthentikSimulator, folder: Path
+    bootstrap: Callable[..., Result], authentik: AuthentikSimulator, folder: Path
 ) -> None:
     other = authentik.controls()["add_email_stage"]("another")
     stages = {"results": [{"pk": other, "name": "another"}], "pagination": {}}
@@ -142,21 +153,19 @@ def test_the_stage_of_invitations_is_recognised_by_its_name(
     assert not (folder / "authentik_email_stage").exists()
 
 
-def test_a_lost_key_is_created_again_for_the_same_account(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
-) -> None:
+def test_a_lost_key_is_created_again_for_the_same_account(bootstrap: Callable[..., Result], folder: Path) -> None:
     bootstrap()
     key = (folder / "stalwart_api_token").read_text()
     (folder / "stalwart_api_token").write_text("")
-    assert bootstrap().returncode == 0
+    assert bootstrap().exit_code == 0
     assert (folder / "stalwart_api_token").read_text() not in ("", key)
 
 
 def test_a_product_that_does_not_start_is_named_and_the_others_are_set_up(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+    bootstrap: Callable[..., Result], folder: Path
 ) -> None:
     done = bootstrap(timeout=1.0, OCIS_API_URL="http://127.0.0.1:9")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert re.search(r"failed +OCIS +The integration could not be reached", done.stdout)
     assert re.search(r"ready +Stalwart", done.stdout)
     assert done.stdout.startswith("failed")
@@ -173,39 +182,37 @@ def test_a_list_of_stages_of_another_shape_is_an_unexpected_answer(
 
 
 def test_a_wrong_authentik_token_is_reported_with_the_blueprint_that_creates_it(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+    bootstrap: Callable[..., Result], folder: Path
 ) -> None:
     (folder / "authentik_api_token").write_text("another")
     done = bootstrap(timeout=1.0)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "deploy/authentik/platform.yaml" in done.stdout
 
 
 def test_the_stage_of_invitations_is_waited_for_where_our_blueprint_creates_it(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, authentik: AuthentikSimulator
+    bootstrap: Callable[..., Result], folder: Path, authentik: AuthentikSimulator
 ) -> None:
     applied_late = threading.Timer(3.0, authentik.controls()["add_email_stage"], ["dezky-invitation"])
     applied_late.start()
     done = bootstrap("--require-invitations")
     applied_late.join()
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.stdout + done.stderr
     assert (folder / "authentik_email_stage").read_text() in authentik.state.invitations.email_stages
 
 
 def test_a_missing_stage_of_invitations_fails_only_where_it_is_required(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]],
+    bootstrap: Callable[..., Result],
 ) -> None:
     required = bootstrap("--require-invitations", timeout=1.0)
-    assert (required.returncode, "invitations.yaml" in required.stdout) == (1, True)
+    assert (required.exit_code, "invitations.yaml" in required.stdout) == (1, True)
     optional = bootstrap(timeout=1.0)
-    assert optional.returncode == 0
+    assert optional.exit_code == 0
     assert re.search(r"to do +Authentik .*invitations.yaml", optional.stdout)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to the containers' users")
-def test_the_job_reads_and_writes_its_files_as_its_containers_user(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
-) -> None:
+def test_the_job_reads_and_writes_its_files_as_its_containers_user(folder: Path, environment: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         mounted = Path(name)
         prepare.make_secrets(mounted)
@@ -216,7 +223,7 @@ def test_the_job_reads_and_writes_its_files_as_its_containers_user(
         mounted.chmod(0o755)
         # modules are imported before, as this machine may keep them where that user cannot read
         program = f"import os, worker.bootstrap.__main__ as job; os.setgid({USER}); os.setuid({USER}); job.main()"
-        done = bootstrap(program=("-c", program), FOLDER=str(mounted))
+        done = run_program("-c", program, folder=mounted, environment=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert (mounted / "stalwart_api_token").read_text()
 

@@ -14,7 +14,7 @@ from pymongo.uri_parser import parse_uri
 
 from deploy.certificates import NAMES, PROXY
 from deploy.prepare import AUTHENTIK, DOMAIN, PLATFORM, WRITTEN, addresses
-from tests.deploy.conftest import ROOT, prepare, run
+from tests.deploy.conftest import ROOT, prepare, refusal, run_program
 
 FULL = addresses(DOMAIN)
 
@@ -106,9 +106,14 @@ def test_a_certificate_without_its_key_or_root_is_named(tmp_path: Path, removed:
     prepare(tmp_path)
     for name in removed:
         (tmp_path / "certificates" / name).unlink()
-    done = run(ROOT, "--folder", str(tmp_path))
-    assert done.returncode == 1
-    assert named in done.stderr
+    assert named in refusal(tmp_path)
+
+
+def test_a_refusal_is_one_sentence_and_the_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BASE_DOMAIN=https://example.com\n")
+    done = run_program(ROOT, "--folder", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("BASE_DOMAIN is 'https://example.com'")
     assert "Traceback" not in done.stderr
 
 
@@ -149,7 +154,7 @@ def test_containers_can_read_the_configuration_of_a_clone_made_with_a_strict_uma
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets", "certificates"))
     for path in (tmp_path / "deploy").rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
-    assert run(tmp_path).returncode == 0
+    assert run_program(tmp_path).returncode == 0
     compose = tmp_path / "deploy/compose"
     assert mode(compose / "mongo") & 0o005 == 0o005
     assert mode(compose / "mongo/start.sh") & 0o004

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import certifi
 import pytest
 
+from console.settings import read_settings as read_console_settings
 from deploy import prepare
-from tests.deploy.conftest import ROOT, read_services
+from shared.config.settings import read_api_settings, read_settings
+from tests.deploy.conftest import read_services
+from worker.bootstrap.__main__ import _settings
+from worker.bootstrap.secret_files import SecretFiles
 
 FULL = prepare.addresses(prepare.DOMAIN)
-READ = "from shared.config.settings import read_settings; read = read_settings()"
-READ_API = "from shared.config.settings import read_api_settings; read = read_api_settings()"
-READ_CONSOLE = "from console.settings import read_settings; read = read_settings()"
-READ_BOOTSTRAP = (
-    "import os; from pathlib import Path; from worker.bootstrap.__main__ import _settings;"
-    "from worker.bootstrap.secret_files import SecretFiles; read = _settings(SecretFiles(Path(os.environ['SECRETS'])))"
-)
 ROOT_FILE = "/etc/dezky/root.pem"
 #: paths in containers that the image does not bring
 MOUNTED = re.compile(r"/(?:etc/dezky|certificates|run/secrets|var/lib)(?:/[\w.-]+)*")
@@ -44,43 +39,49 @@ def mounts(service: str) -> set[str]:
     return secrets | {volume.split(":")[1] for volume in one.get("volumes", [])}
 
 
-def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[str]:
-    """Run a program with the environment of a service; return the words that it prints."""
-    prepare.make_secrets(folder)
-    for name in prepare.WRITTEN:
-        (folder / name).write_text("written-by-the-bootstrap-job")
-    given = FULL if is_full else {}
-    root = folder / "root.pem"
-    root.write_text(Path(certifi.where()).read_text())
-    environment = {"PATH": os.environ["PATH"], "SECRETS": str(folder)}
-    for variable, text in given_variables(service, given).items():
-        value = text.replace("/run/secrets", str(folder))
-        environment[variable] = value.replace(ROOT_FILE, str(root)) if ROOT_FILE in mounts(service) else value
-    done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that gives this process the environment of a service, and returns its folder of secrets."""
+
+    def give(service: str, *, is_full: bool) -> Path:
+        folder = tmp_path / "secrets"
+        prepare.make_secrets(folder)
+        for name in prepare.WRITTEN:
+            (folder / name).write_text("written-by-the-bootstrap-job")
+        root = folder / "root.pem"
+        root.write_text(Path(certifi.where()).read_text())
+        for name in os.environ.keys() - {"PATH"}:
+            monkeypatch.delenv(name)
+        for variable, text in given_variables(service, FULL if is_full else {}).items():
+            value = text.replace("/run/secrets", str(folder))
+            monkeypatch.setenv(variable, value.replace(ROOT_FILE, str(root)) if ROOT_FILE in mounts(service) else value)
+        return folder
+
+    return give
 
 
 @pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize("service", ["api", "worker", "scheduler", "flower"])
 def test_settings_are_valid_and_only_services_that_call_products_get_their_secrets(
-    service: str, is_full: bool, tmp_path: Path
+    service: str, is_full: bool, given: Callable[..., Path]
 ) -> None:
-    read = READ_API if service == "api" else READ
-    program = f"{read}; print(bool(read.oidc_issuers), all([read.authentik_api_token, read.ocis_password]))"
+    given(service, is_full=is_full)
+    settings = read_api_settings() if service == "api" else read_settings()
     calls_products = service in ("worker", "scheduler")
-    assert printed(program, service, tmp_path / "secrets", is_full=is_full) == [str(is_full), str(calls_products)]
+    assert bool(settings.oidc_issuers) == is_full
+    assert all([settings.authentik_api_token, settings.ocis_password]) == calls_products
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-def test_the_consoles_settings_are_valid(is_full: bool, tmp_path: Path) -> None:
-    url = printed(f"{READ_CONSOLE}; print(read.url)", "console", tmp_path / "secrets", is_full=is_full)
-    assert url == ["https://console.dezky.local" if is_full else "http://127.0.0.1:3002"]
+def test_the_consoles_settings_are_valid(is_full: bool, given: Callable[..., Path]) -> None:
+    given("console", is_full=is_full)
+    expected = "https://console.dezky.local" if is_full else "http://127.0.0.1:3002"
+    assert read_console_settings().url == expected
 
 
-def test_the_bootstrap_jobs_settings_are_valid_and_name_the_three_products(tmp_path: Path) -> None:
-    program = f"{READ_BOOTSTRAP}; print(read.authentik_api_url, read.stalwart_api_url, read.ocis_token_url)"
-    assert printed(program, "bootstrap", tmp_path / "secrets", is_full=True) == [
+def test_the_bootstrap_jobs_settings_are_valid_and_name_the_three_products(given: Callable[..., Path]) -> None:
+    settings = _settings(SecretFiles(given("bootstrap", is_full=True)))
+    assert [str(settings.authentik_api_url), str(settings.stalwart_api_url), str(settings.ocis_token_url)] == [
         "https://auth.dezky.local/",
         "https://mail.dezky.local/",
         "https://auth.dezky.local/application/o/token/",

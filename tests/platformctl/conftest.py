@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platformctl.__main__ import cli as program
-from platformctl.commands.service import PROGRAM
+from platformctl.commands.service import PROGRAM, VARIABLE
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.parts import open_settlement
 from shared.application.store import Repositories
@@ -62,9 +62,11 @@ class Cli:
             **environment,
         }
 
-    def __call__(self, *arguments: str, **options: Any) -> Result:
-        environment = {**self.environment, **options.pop("env", {})}
-        return CliRunner().invoke(program, list(arguments), env=environment, prog_name=PROGRAM, **options)
+    def __call__(self, *arguments: str, encoding: str = "utf-8", **options: Any) -> Result:
+        """Run a command in this process, whose output has the encoding."""
+        given = {"prog_name": PROGRAM, "complete_var": VARIABLE, **options}
+        given["env"] = {**self.environment, **given.get("env", {})}
+        return CliRunner(charset=encoding).invoke(program, list(arguments), **given)
 
     def json(self, *arguments: str, **options: Any) -> Any:
         """Return the parsed output of a command that must succeed."""

@@ -120,10 +120,10 @@ def test_at_80_columns_nothing_is_wrapped_or_cut(cli: Cli) -> None:
     long = "a" * 60 + ".test"
     operation = create(cli, "acme", "--domain", long)
     for line in (("tenants", "list", "-o", "wide"), ("tenants", "describe", "acme"), ("domains", "show", "acme")):
-        shown = run(cli, *line, COLUMNS="80", TERM="xterm").stdout.decode()
+        shown = cli(*line, env={"COLUMNS": "80", "TERM": "xterm"}).stdout
         assert long in shown, line
         assert not any(text.endswith(" ") for text in shown.splitlines()), line
-    assert operation in run(cli, "operations", "list", "acme", COLUMNS="40").stdout.decode()
+    assert operation in cli("operations", "list", "acme", env={"COLUMNS": "40"}).stdout
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
@@ -137,11 +137,18 @@ def test_output_in_any_encoding_is_no_traceback(cli: Cli, encoding: str) -> None
         ("tenants", "show", "acme", "-o", "json"),
         ("tenants", "show", "\u7530"),
     ):
-        done = run(cli, *line, PYTHONIOENCODING=encoding)
-        assert done.returncode == (2 if line[-1] == "\u7530" else 0), done.stderr
-        assert b"Traceback" not in done.stderr
+        done = cli(*line, encoding=encoding)
+        assert done.exit_code == (2 if line[-1] == "\u7530" else 0), done.stderr
+        assert isinstance(done.exception, SystemExit | None), done.exception
         if line[-1] == "json":
             assert json.loads(done.stdout)["name"].startswith("Köln \u2713")
+
+
+def test_a_process_whose_terminal_lacks_characters_writes_them_escaped(cli: Cli) -> None:
+    assert cli("tenants", "create", "acme", "--name", "Köln \u2713 \u7530").exit_code == 0
+    done = run(cli, "tenants", "show", "acme", PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Köln \\u2713 \\u7530" in done.stdout.decode("cp1252")
 
 
 def test_an_argument_that_is_no_text_is_a_usage_error(cli: Cli) -> None:
@@ -151,16 +158,23 @@ def test_an_argument_that_is_no_text_is_a_usage_error(cli: Cli) -> None:
     assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
 
 
+def completion(line: str) -> dict[str, str]:
+    """Return the variables with which a shell asks to complete a line."""
+    last = str(len(line.split(" ")) - 1)
+    return {"_PLATFORMCTL_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": last}
+
+
 def completed(cli: Cli, line: str) -> list[str]:
-    words = {"_PLATFORMCTL_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
-    done = run(cli, **words)
-    assert done.stderr == b""
-    return [text.partition(",")[2] for text in done.stdout.decode().split()]
+    done = cli(env=completion(line))
+    assert (done.exit_code, done.stderr) == (0, "")
+    return [text.partition(",")[2] for text in done.stdout.split()]
 
 
 def test_a_shell_completes_slugs_addresses_and_ids(cli: Cli) -> None:
     operation = create(cli, "acme-one")
     assert completed(cli, "platformctl tenants show acme-") == ["acme-one"]
+    process = run(cli, **completion("platformctl tenants show acme-"))
+    assert (process.stdout.split(), process.stderr) == ([b"plain,acme-one"], b"")
     assert completed(cli, "platformctl users show adm") == ["admin@people.test"]
     assert completed(cli, f"platformctl operations show {operation[:23]}") == [operation]
     assert completed(cli, "platformctl integrations pause stal") == ["stalwart"]
