@@ -13,7 +13,7 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
-from tests.billing.asking import KEY, SECRET
+from tests.billing.stripe_control import KEY, SECRET
 from tests.billing.tenancy import Tenancy
 from tests.records import EVERY_SURFACE
 from tests.simulators import TENANT_ID

@@ -16,7 +16,7 @@ from shared.subscriptions.model import NewSubscription, SubscriptionStatus
 from shared.switches.model import CREDENTIALS_OPEN_DURATION
 from shared.tenants.views import TenantView
 from tests.api.conftest import Serve, serve  # noqa: F401
-from tests.billing.asking import SECRET, control
+from tests.billing.stripe_control import SECRET, control
 from tests.billing.tenancy import Tenancy
 from tests.simulators import fault
 from worker.integrations.stripe.models import BilledSubscription

@@ -15,7 +15,7 @@ from shared.operations.repository import OperationRepository
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, NewTenant, Status
 from shared.tenants.views import TenantView
-from tests.billing.asking import KEY, control
+from tests.billing.stripe_control import KEY, control
 from tests.billing.tenancy import Tenancy
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault, writes

@@ -12,7 +12,7 @@ from sandbox.simulators.stripe.server import StripeSimulator
 from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
-from tests.billing.asking import control, subscribe
+from tests.billing.stripe_control import control, subscribe
 from tests.simulators import OTHER_ID, TENANT_ID
 from worker.integrations.stripe.client import StripeClient
 

@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from sandbox.simulators.stripe.server import StripeSimulator
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
-from tests.billing.asking import KEY, control, subscribe
+from tests.billing.stripe_control import KEY, control, subscribe
 from tests.simulators import OTHER_ID, TENANT_ID, fault, writes
 from worker.integrations.stripe.client import StripeClient, connect
 

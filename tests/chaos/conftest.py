@@ -1,4 +1,4 @@
-"""Fixtures: the platform of tests/path with a database of its own, and processes whose clock is wrong."""
+"""Fixtures: the platform of tests/end_to_end with a database of its own, and processes whose clock is wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.services import Mongod
 from shared.messaging.queues import QUEUES
-from tests.path.conftest import Platform, fragile, make_platform, platform
+from tests.end_to_end.conftest import Platform, fragile, make_platform, platform
 from tests.waiting import until
 
 __all__ = ["fragile", "make_platform", "platform"]

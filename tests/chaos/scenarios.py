@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "a worker is killed after the product's write and before our record": (
-        "tests/path/test_whole_path.py::test_a_worker_killed_after_the_products_write_leaves_one_object",
-        "tests/path/test_lifecycle.py::test_a_worker_killed_during_a_suspension_forgets_no_member",
+        "tests/end_to_end/test_whole_path.py::test_a_worker_killed_after_the_products_write_leaves_one_object",
+        "tests/end_to_end/test_lifecycle.py::test_a_worker_killed_during_a_suspension_forgets_no_member",
     ),
     "every worker is dead, then one is started": (
-        "tests/path/test_whole_path.py::test_a_step_that_is_published_repeatedly_without_workers_runs_once",
+        "tests/end_to_end/test_whole_path.py::test_a_step_that_is_published_repeatedly_without_workers_runs_once",
     ),
     "the broker is restarted empty, flushed, gone or hung with operations in every state": (
-        "tests/path/test_whole_path.py::test_an_emptied_broker_delays_steps_by_one_scheduler_interval",
-        "tests/path/test_whole_path.py::test_workers_outlive_a_broker_that_dies_under_load",
+        "tests/end_to_end/test_whole_path.py::test_an_emptied_broker_delays_steps_by_one_scheduler_interval",
+        "tests/end_to_end/test_whole_path.py::test_workers_outlive_a_broker_that_dies_under_load",
         "tests/chaos/test_broker.py::test_an_emptied_hung_or_killed_broker_loses_no_operation_in_any_state",
     ),
     "the broker is down or hung while a tenant is created": (
@@ -44,7 +44,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/store/test_operations.py::test_a_message_from_before_a_lost_lease_is_stale",
     ),
     "a product fails in any way its simulator knows": (
-        "tests/path/test_whole_path.py::test_under_every_kind_of_fault_each_tenant_becomes_active_with_one_object_of_each_kind",
+        "tests/end_to_end/test_whole_path.py::test_under_every_kind_of_fault_each_tenant_becomes_active_with_one_object_of_each_kind",
         "tests/chaos/test_chaos_run.py::test_after_a_short_run_with_each_class_of_fault_all_invariants_hold",
         "tests/worker/test_every_fault.py::test_each_known_fault_of_a_product_ends_with_its_reason",
         "tests/worker/test_every_fault.py::test_each_http_status_ends_with_its_reason",
@@ -93,7 +93,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/worker/test_false_responses.py::test_stale_reads_create_nothing_twice",
     ),
     "one product hangs for every tenant": (
-        "tests/path/test_machine.py::test_a_product_that_hangs_for_every_tenant_delays_no_other_step",
+        "tests/end_to_end/test_worker_faults.py::test_a_product_that_hangs_for_every_tenant_delays_no_other_step",
     ),
     "two reconciles, or a reconcile and a delete, at the same moment": (
         "tests/chaos/test_concurrent_requests.py::test_one_of_a_concurrent_reconcile_and_delete_wins_and_the_older_never_writes_last",
@@ -109,12 +109,12 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/chaos/test_deadly_step.py::test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_other",
     ),
     "malformed messages, unknown tasks, huge arguments": (
-        "tests/path/test_whole_path.py::test_malformed_messages_do_not_stop_a_worker",
+        "tests/end_to_end/test_whole_path.py::test_malformed_messages_do_not_stop_a_worker",
         "tests/chaos/test_messages.py::test_malformed_messages_restart_a_supervised_worker_and_lose_no_operation",
     ),
     "a deployment: old and new workers together, stopped in the middle of a step": (
-        "tests/path/test_machine.py::test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt",
-        "tests/path/test_machine.py::test_a_step_that_an_old_worker_does_not_know_waits_for_a_new_one",
+        "tests/end_to_end/test_worker_faults.py::test_a_worker_that_stops_in_the_middle_of_a_step_loses_no_attempt",
+        "tests/end_to_end/test_worker_faults.py::test_a_step_that_an_old_worker_does_not_know_waits_for_a_new_one",
         "tests/worker/test_newer_build.py::test_unknown_steps_are_neither_claimed_nor_deferred",
     ),
     "a worker is killed with prefetched messages": (

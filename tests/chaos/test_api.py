@@ -17,9 +17,9 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.messaging.queues import QUEUES
 from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
+from tests.end_to_end.conftest import Platform
 from tests.hosts.conftest import tokens_of
 from tests.mongo_proxy import Loss, MongoProxy
-from tests.path.conftest import Platform
 from tests.waiting import until
 
 

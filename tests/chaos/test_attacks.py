@@ -13,7 +13,7 @@ import requests
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import ADMINS, Client, Issuer
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.waiting import until
 from tools.bench.load.attacks import ATTACKS, Target, held, wait
 

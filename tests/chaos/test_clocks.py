@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shared.tenants.model import Status
 from tests.chaos.conftest import start_scheduler_with_clock_off, start_worker_with_clock_off
-from tests.path.conftest import Platform
-from tests.path.test_whole_path import STEPS
+from tests.end_to_end.conftest import Platform
+from tests.end_to_end.test_whole_path import STEPS
 from tests.simulators import fault
 
 HOURS = 3600.0

@@ -13,7 +13,7 @@ from shared.operations.model import Mode, Operation
 from shared.tenants.model import Status
 from shared.tenants.views import TenantView
 from tests.api.rights_fixture import finish
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 from tests.waiting import until
 from tools.chaos.checks.evidence import Evidence

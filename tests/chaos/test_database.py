@@ -9,9 +9,9 @@ import pymongo
 from sandbox.services import Mongod
 from shared.operations.model import StepStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
-from tests.path.test_machine import clear, step_of
-from tests.path.test_whole_path import STEPS
+from tests.end_to_end.conftest import Platform
+from tests.end_to_end.test_whole_path import STEPS
+from tests.end_to_end.test_worker_faults import clear, step_of
 from tests.simulators import fault
 from tests.waiting import until
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from shared.operations.model import OperationStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
-from tests.path.test_machine import step_of
+from tests.end_to_end.conftest import Platform
+from tests.end_to_end.test_worker_faults import step_of
 from tests.waiting import until
 
-DEADLY = {"app": "tests.path.odd_workers:app", "ODD_WORKER": "deadly"}
+DEADLY = {"app": "tests.end_to_end.faulty_workers:app", "FAULTY_WORKER": "deadly"}
 
 
 def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_other(

@@ -9,9 +9,9 @@ import redis
 from shared.messaging.queues import QUEUES
 from shared.operations.model import Mode, StepStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
-from tests.path.test_machine import step_of
-from tests.path.test_whole_path import STEPS
+from tests.end_to_end.conftest import Platform
+from tests.end_to_end.test_whole_path import STEPS
+from tests.end_to_end.test_worker_faults import step_of
 from tests.simulators import fault, writes
 from tests.waiting import until
 

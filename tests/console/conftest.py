@@ -29,7 +29,7 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.browser import SECONDS
-from tests.path.conftest import Platform, build
+from tests.end_to_end.conftest import Platform, build
 from tests.simulators import API_TOKEN
 from tests.unused_names import UnusedNames
 

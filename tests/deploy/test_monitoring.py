@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.processes import free_port
-from tests.path.conftest import Platform, make_platform, platform  # noqa: F401
+from tests.end_to_end.conftest import Platform, make_platform, platform  # noqa: F401
 from tests.simulators import fault
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"

@@ -15,8 +15,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.api.conftest import Client, Issuer, issuer  # noqa: F401
+from tests.end_to_end.conftest import Platform, make_platform  # noqa: F401
 from tests.hosts.conftest import tokens_of
-from tests.path.conftest import Platform, make_platform  # noqa: F401
 from tests.simulators import API_TOKEN
 
 VARIABLES = {"OTEL_BSP_SCHEDULE_DELAY": "200"}

@@ -12,7 +12,7 @@ import pytest
 from tests.api.conftest import Issuer, issuer  # noqa: F401
 from tests.docs.examples import Example, Printed, read, run
 from tests.docs.likeness import Likeness
-from tests.path.conftest import Platform, make_platform  # noqa: F401
+from tests.end_to_end.conftest import Platform, make_platform  # noqa: F401
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 SURFACES = ("portal", "partner", "operator")

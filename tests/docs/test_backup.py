@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from sandbox.processes import end
 from tests.api.conftest import Issuer, issuer  # noqa: F401
-from tests.path.conftest import Platform, make_platform  # noqa: F401
+from tests.end_to_end.conftest import Platform, make_platform  # noqa: F401
 
 Backup = Mapping[str, list[dict[str, Any]]]
 ISSUER = "operator"

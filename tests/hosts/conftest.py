@@ -13,8 +13,8 @@ import requests
 
 from shared.tenants.model import Status
 from tests.api.conftest import Client, Issuer, issuer  # noqa: F401
+from tests.end_to_end.conftest import Platform, make_platform  # noqa: F401
 from tests.hosts.clusters import MASTER, ReplicaSet, WatchedValkey
-from tests.path.conftest import Platform, make_platform  # noqa: F401
 
 SERVER_PASSWORD = "p:w@of/servers"
 SENTINEL_PASSWORD = "password-of-sentinels"

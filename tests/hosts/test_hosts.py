@@ -18,9 +18,9 @@ from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client
+from tests.end_to_end.conftest import Platform, build
 from tests.hosts.conftest import every_tenant_is_whole
 from tests.hosts.network import Host
-from tests.path.conftest import Platform, build
 from tests.simulators import API_TOKEN, CLIENTS, fault
 from tests.waiting import until
 
@@ -120,7 +120,7 @@ def _cut_off_and_come_back(platform: Platform, second: Host, third: Host) -> Non
         platform.start_scheduler()
     with third.inside():
         platform.start_scheduler()
-        far_worker = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="suspended")
+        far_worker = platform.start_worker(app="tests.end_to_end.faulty_workers:app", FAULTY_WORKER="suspended")
     store, admin = platform.store, platform.admin.user
     client = Client(
         url,

@@ -8,9 +8,9 @@ from pymongo import IndexModel
 
 from shared.db.indexes import make_indexes
 from tests.api.conftest import Client, Issuer
+from tests.end_to_end.conftest import Platform
 from tests.hosts.clusters import ReplicaSet
 from tests.hosts.conftest import SignUps, every_tenant_is_whole, readiness, tokens_of
-from tests.path.conftest import Platform
 from tests.waiting import until
 
 

@@ -9,6 +9,7 @@ import redis
 from shared.config.broker_url import BrokerAddress, Login
 from shared.messaging.redis_client import ThreadSafeSentinel, connect
 from tests.api.conftest import Client, Issuer
+from tests.end_to_end.conftest import Platform
 from tests.hosts.clusters import WatchedValkey
 from tests.hosts.conftest import (
     SENTINEL_PASSWORD,
@@ -19,7 +20,6 @@ from tests.hosts.conftest import (
     readiness,
     tokens_of,
 )
-from tests.path.conftest import Platform
 from tests.waiting import until
 
 

@@ -16,7 +16,7 @@ from bson.codec_options import CodecOptions
 
 from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 
 DATA = Path(__file__).parent / "data/version_0_1_0.json"
 OPTIONS = json_util.JSONOptions(tz_aware=True, document_class=dict)

@@ -13,7 +13,7 @@ from shared.core.errors import ActionNotPossible
 from shared.operations.model import OperationStatus
 from shared.tenants.model import NewTenant, Owner, Status
 from shared.tenants.views import TenantView
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault, mail_treatment
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ import requests
 
 from shared.operations.model import Mode, Operation, OperationStatus
 from shared.tenants.model import Status, TenantPatch
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import API_TOKEN, fault, mail_treatment, writes
 from tests.waiting import until
 

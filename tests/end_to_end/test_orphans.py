@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 from shared.orphans.model import Orphan, OrphanQuery
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 from tests.waiting import until
 

@@ -8,7 +8,7 @@ import requests
 
 from shared.operations.model import StepStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 from tests.waiting import until
 from worker.execution.watchdog import EXIT_CODE
@@ -130,7 +130,7 @@ def test_a_paused_integration_gets_no_request_until_it_is_resumed(platform: Plat
 
 
 def test_a_worker_with_a_hung_step_exits_and_the_next_one_does_the_work(platform: Platform) -> None:
-    hung = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="hanging")
+    hung = platform.start_worker(app="tests.end_to_end.faulty_workers:app", FAULTY_WORKER="hanging")
     platform.create("acme")
     assert hung.wait(30) == EXIT_CODE
     assert "worker.step_outlived_lease" in platform.logs()
@@ -163,7 +163,7 @@ def test_a_worker_that_stops_while_a_thread_accepts_a_message_ends_soon(platform
     fault(platform.ocis, kind="latency", delay=0.3)
     for slug in slugs():
         platform.create(slug)
-    old = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="stopped")
+    old = platform.start_worker(app="tests.end_to_end.faulty_workers:app", FAULTY_WORKER="stopped")
     # long before Celery's soft shutdown times out
     assert old.wait(15) == 0
     assert "cannot schedule new futures" not in platform.logs()
@@ -175,7 +175,7 @@ def test_a_worker_that_stops_while_a_thread_accepts_a_message_ends_soon(platform
 
 
 def test_a_step_that_an_old_worker_does_not_know_waits_for_a_new_one(platform: Platform) -> None:
-    platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="old")
+    platform.start_worker(app="tests.end_to_end.faulty_workers:app", FAULTY_WORKER="old")
     platform.start_scheduler()
     platform.create("acme")
     until(lambda: step_of(platform, "acme", "ocis")[1] > 0)

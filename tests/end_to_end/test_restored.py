@@ -6,7 +6,7 @@ import time
 
 from shared.operations.model import Mode, OperationStatus
 from shared.switches.repository import CACHE_SECONDS
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import writes
 from tests.waiting import until
 

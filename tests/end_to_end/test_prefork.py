@@ -6,8 +6,8 @@ import psutil
 
 from shared.operations.model import StepStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
-from tests.path.test_machine import clear, step_of
+from tests.end_to_end.conftest import Platform
+from tests.end_to_end.test_worker_faults import clear, step_of
 from tests.simulators import fault
 from tests.waiting import until
 

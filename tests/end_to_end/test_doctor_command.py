@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 
 
 def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: Platform) -> None:

@@ -12,7 +12,7 @@ from shared.domains.views import DomainView
 from shared.events.model import Event
 from shared.operations.model import Operation
 from shared.tenants.model import NewTenant, Status
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import publish, withdraw
 from tests.waiting import until
 

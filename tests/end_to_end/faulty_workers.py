@@ -55,7 +55,7 @@ def _stop_at_second() -> None:
 
 
 _ODD = {"hanging": _hang, "deadly": _die_of_poison}
-kind = os.environ["ODD_WORKER"]
+kind = os.environ["FAULTY_WORKER"]
 app = create_worker(read_settings(), _steps(kind), Watchdog(3600) if kind == "suspended" else None)
 if kind == "stopped":
     _stop_at_second()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 
 TENANTS = 40

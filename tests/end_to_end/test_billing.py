@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.processes import end
 from sandbox.simulators.stripe.server import StripeSimulator
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 
 KEY = "sk_test_of_the_path"

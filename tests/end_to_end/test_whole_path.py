@@ -16,7 +16,7 @@ from shared.messaging.chord_messages import TaskCall, make_message
 from shared.messaging.queues import FINALIZE, QUEUES
 from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import API_TOKEN, fault, writes
 from tests.waiting import until
 

@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Browser, Page
 
 from sandbox.processes import end
-from tests.path.conftest import Platform
+from tests.end_to_end.conftest import Platform
 from tests.simulators import fault
 from tests.waiting import until
 
