@@ -43,9 +43,9 @@ class PlatformFixture:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
         self.store: Repositories = open_repositories(settings)
-        self.plane = open_services(self.store, dispatcher, settings)
+        self.services = open_services(self.store, dispatcher, settings)
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-        self.admin = Actor(self.plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
+        self.admin = Actor(self.services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
         self.clients = connect_integrations(settings)
         self.runner = open_runner(self.store, dispatcher, STEPS, self.clients, settings)
         self.rows = self.store.connection.client[settings.mongodb_database]
@@ -80,12 +80,12 @@ class PlatformFixture:
     def grown(self, slug: str = "acme") -> Tenant:
         """Create an active tenant with a group, a domain and a space."""
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
-        assert self.finish(self.plane.tenants.create(new, self.admin)).status == "succeeded"
+        assert self.finish(self.services.tenants.create(new, self.admin)).status == "succeeded"
         time.sleep(0.01)
         return self.tenant(slug)
 
     def tenant(self, slug: str) -> Tenant:
-        return self.plane.tenants.get(slug, self.admin).tenant
+        return self.services.tenants.get(slug, self.admin).tenant
 
     def forget(self, slug: str) -> None:
         """Delete the tenant's record, as if an older backup had been restored."""
@@ -109,14 +109,14 @@ class PlatformFixture:
 
     def scan(self) -> dict[str, OrphanScan]:
         """Scan all products for orphans, and return the scans by integration."""
-        self.plane.orphans.request_scan(self.admin)
+        self.services.orphans.request_scan(self.admin)
         self.run_orphan_jobs()
-        return {one.integration: one for one in self.plane.orphans.scans(self.admin)}
+        return {one.integration: one for one in self.services.orphans.scans(self.admin)}
 
     # -- for assertions
 
     def orphans(self) -> list[Orphan]:
-        found = self.plane.orphans.page(OrphanQuery(limit=200), self.admin).items
+        found = self.services.orphans.page(OrphanQuery(limit=200), self.admin).items
         return sorted(found, key=lambda one: (one.integration, one.name))
 
     def one(self, integration: str) -> Orphan:

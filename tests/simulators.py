@@ -22,6 +22,9 @@ from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Status, Tenant
 from worker.integrations.step_context import StepContext
 
+#: makes the context of a step: what the fixture `make_step` returns
+MakeStep = Callable[..., StepContext]
+
 API_TOKEN = "api-token-that-must-never-be-logged"
 TENANT_ID = "6b058a725d1747cfeba27b12"
 OTHER_ID = "6b058a725d1747cfeba27b13"
@@ -103,8 +106,8 @@ def saved() -> Saved:
 
 
 @pytest.fixture
-def work(saved: Saved) -> Callable[..., StepContext]:
-    """Create a step's context for a tenant: `work("ocis", name="Acme")`; saved values are on record.
+def make_step(saved: Saved) -> MakeStep:
+    """Create a step's context for a tenant: `make_step("ocis", name="Acme")`; saved values are on record.
 
     `elsewhere`: ids of objects that other tenants' records name.
     """

@@ -223,7 +223,7 @@ def test_a_filter_applies_to_all_pages(rights: RightsFixture) -> None:
 def test_a_malformed_query_parameter_is_named(root: Client, query: str) -> None:
     answer = root("GET", f"/tenants?{query}")
     name = query.partition("=")[0]
-    assert (answer.status_code, [flaw["pointer"] for flaw in answer.json()["errors"]]) == (400, [f"?{name}"])
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (400, [f"?{name}"])
 
 
 # -- problems
@@ -296,8 +296,8 @@ def test_a_scheduled_dry_run_is_cancelled_by_a_requested_reconcile(
     starter = open_starter(store, Dispatcher(settings.broker), settings)
     plan = starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, "drift")).operation
     assert plan is not None
-    wish = root("POST", "/tenants/acme/reconcile")
-    assert (wish.status_code, wish.json()["operation"]["mode"]) == (202, "apply")
+    requested = root("POST", "/tenants/acme/reconcile")
+    assert (requested.status_code, requested.json()["operation"]["mode"]) == (202, "apply")
     assert root("GET", f"/operations/{plan.id}").json()["status"] == "cancelled"
 
 

@@ -29,9 +29,9 @@ def create(root: Client, **fields: Any) -> Any:
     return root("POST", "/tenants", json={"slug": "acme", "name": "Acme", "owner": OLGA, **fields})
 
 
-def work(platform: PlatformFixture) -> Operation:
+def run_steps(platform: PlatformFixture) -> Operation:
     """Run the steps of the tenant's latest operation."""
-    return platform.finish(platform.plane.tenants.get("acme", platform.admin))
+    return platform.finish(platform.services.tenants.get("acme", platform.admin))
 
 
 def mails(authentik: AuthentikSimulator) -> list[str]:
@@ -54,9 +54,9 @@ def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(
 ) -> None:
     refused = create(root, owner={**OLGA, "email": email})
     assert refused.status_code == 400
-    [flaw] = refused.json()["errors"]
-    assert flaw["pointer"] == "/owner/email"
-    assert message in flaw["detail"]
+    [error] = refused.json()["errors"]
+    assert error["pointer"] == "/owner/email"
+    assert message in error["detail"]
     assert root("GET", "/tenants/acme").status_code == 404
     assert create(root).status_code == 201
     refused = root("PATCH", "/tenants/acme", json={"owner": {"email": email}})
@@ -77,7 +77,7 @@ def test_the_longest_accepted_address_is_valid_in_authentik(
     email = f"{'o' * 64}@{middle}.{domain}"
     assert len(email) == size
     assert create(root, owner={**OLGA, "email": email}).status_code == 201
-    assert work(platform).step("access").status == "ok"
+    assert run_steps(platform).step("access").status == "ok"
     assert mails(authentik) == [email]
 
 
@@ -86,12 +86,12 @@ def test_an_owner_who_has_an_account_can_be_replaced_while_the_tenant_is_pending
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/users/", method="POST")
     create(root, owner={"email": "wrong@acme.test", "name": "Olga"})
-    assert work(platform).step("access").status == "error"
+    assert run_steps(platform).step("access").status == "error"
     assert root("GET", "/tenants/acme").json()["status"] == "pending"
     authentik.faults.clear()
     changed = root("PATCH", "/tenants/acme", json={"owner": {"email": OLGA["email"]}})
     assert (changed.status_code, changed.json()["owner"]) == (202, OLGA)
-    assert work(platform).status == "succeeded"
+    assert run_steps(platform).status == "succeeded"
     assert root("GET", "/tenants/acme").json()["status"] == "active"
     assert mails(authentik) == [OLGA["email"]]
     assert "wrong@acme.test" not in authentik.directory.users_by_name
@@ -102,18 +102,18 @@ def test_a_tenant_without_an_owner_gets_one_while_it_is_pending(
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/groups/", method="POST")
     create(root, owner=None)
-    assert work(platform).status == "failed"
+    assert run_steps(platform).status == "failed"
     authentik.faults.clear()
     half = root("PATCH", "/tenants/acme", json={"owner": {"email": OLGA["email"]}})
     assert (half.status_code, half.json()["errors"][0]["pointer"]) == (400, "/owner/name")
     assert root("PATCH", "/tenants/acme", json={"owner": OLGA}).status_code == 202
-    assert work(platform).step("access").status == "ok"
+    assert run_steps(platform).step("access").status == "ok"
     assert mails(authentik) == [OLGA["email"]]
 
 
 def test_the_owner_of_an_active_tenant_is_not_replaced(root: Client, platform: PlatformFixture) -> None:
     create(root)
-    assert work(platform).status == "succeeded"
+    assert run_steps(platform).status == "succeeded"
     refused = root("PATCH", "/tenants/acme", json={"owner": {"email": "other@acme.test"}})
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
     assert root("PATCH", "/tenants/acme", json={"owner": None}).status_code == 400
@@ -124,16 +124,16 @@ def test_an_invitation_is_sent_again_on_request_and_once_for_each(
     root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(platform)
+    run_steps(platform)
     path, key = "/tenants/acme/owner/invitation", {"Idempotency-Key": "again"}
     for _ in range(2):
         asked = root("POST", path, headers=key)
         assert asked.status_code == 202
         assert asked.headers["Operation-Location"]
-    assert work(platform).step("access").notes["invitation"] == "sent"
+    assert run_steps(platform).step("access").notes["invitation"] == "sent"
     assert mails(authentik) == [OLGA["email"]] * 2
     assert root("POST", "/tenants/acme/reconcile").status_code == 202
-    work(platform)
+    run_steps(platform)
     assert len(mails(authentik)) == 2
 
 
@@ -141,11 +141,11 @@ def test_two_requests_for_an_invitation_at_once_send_one(
     root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(platform)
+    run_steps(platform)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: root("POST", "/tenants/acme/owner/invitation").status_code, range(2)))
     assert sorted(answers) == [202, 409]
-    work(platform)
+    run_steps(platform)
     assert len(mails(authentik)) == 2
 
 
@@ -153,10 +153,10 @@ def test_an_invitation_whose_sending_failed_is_sent_by_the_next_attempt(
     root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(platform)
+    run_steps(platform)
     fault(authentik, kind="status", status=503, path="recovery_email", count=1)
     root("POST", "/tenants/acme/owner/invitation")
-    assert work(platform).step("access").attempts == 2
+    assert run_steps(platform).step("access").attempts == 2
     assert len(mails(authentik)) == 2
 
 
@@ -164,7 +164,7 @@ def test_no_invitation_for_an_unknown_or_suspended_tenant_or_one_without_an_owne
     root: Client, platform: PlatformFixture, as_: SignIn
 ) -> None:
     create(root, owner=None)
-    work(platform)
+    run_steps(platform)
     refused = root("POST", "/tenants/acme/owner/invitation")
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
     create(root, slug="beta")
@@ -178,10 +178,10 @@ def test_the_receipt_of_a_purge_names_the_account_that_stays(
     root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(platform)
+    run_steps(platform)
     for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
         assert root(method, path).status_code == 202
-        assert work(platform).status == "succeeded"
+        assert run_steps(platform).status == "succeeded"
     removed = [line for one in root("GET", "/tenants/acme/receipt").json()["removals"] for line in one["removed"]]
     assert any(OLGA["email"] in line and "stays" in line for line in removed), removed
     assert "dezky" not in authentik.directory.users_by_name[OLGA["email"]].attributes

@@ -92,7 +92,7 @@ def test_every_fault_of_a_new_record_is_reported_at_once(
     root: Client, path: str, body: dict[str, Any], pointers: set[str]
 ) -> None:
     answer = root("POST", path, json=body)
-    assert (answer.status_code, {flaw["pointer"] for flaw in answer.json()["errors"]}) == (400, pointers)
+    assert (answer.status_code, {error["pointer"] for error in answer.json()["errors"]}) == (400, pointers)
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_invalid_lines_countries_and_times_are_refused(
 ) -> None:
     answer = rights.people["admin"](method, path.format(**rights.ids), json=body)
     assert answer.status_code == 400, answer.text
-    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_a_required_field_cannot_be_removed_by_null(root: Client) -> None:
     address = root("POST", "/users", json=new_user()).headers["Location"]
     answer = root("PATCH", address, json={"name": None, "email": None, "partnerId": None})
-    assert {flaw["pointer"] for flaw in answer.json()["errors"]} == {"/name", "/email"}
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/name", "/email"}
 
 
 def test_a_reference_to_an_unknown_record_is_a_conflict_that_names_the_field(root: Client) -> None:

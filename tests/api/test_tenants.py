@@ -87,7 +87,7 @@ def test_all_faults_of_a_body_are_reported_at_once_with_pointers(root: Client) -
     }
     answer = root("POST", "/tenants", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
-    assert {flaw["pointer"] for flaw in answer.json()["errors"]} == {
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
         "/slug",
         "/name",
         "/plan",
@@ -262,7 +262,7 @@ def test_filters_narrow_a_list(root: Client) -> None:
     ]:
         assert [tenant["slug"] for tenant in root("GET", f"/tenants?{query}").json()] == expected, query
     refused = root("GET", "/tenants?q=&status=gone&staus=active")
-    assert {flaw["pointer"] for flaw in refused.json()["errors"]} == {"?q", "?status", "?staus"}
+    assert {error["pointer"] for error in refused.json()["errors"]} == {"?q", "?status", "?staus"}
 
 
 def test_records_are_read_by_their_ids_in_one_request_within_the_callers_scope(root: Client, as_: SignIn) -> None:

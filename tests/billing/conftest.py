@@ -62,12 +62,12 @@ def tenancy(
     stripe: StripeClient,
 ) -> Iterator[Tenancy]:
     opened = open_repositories(billing_settings)
-    plane = open_services(opened, dispatcher, billing_settings)
+    services = open_services(opened, dispatcher, billing_settings)
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-    admin = Actor(plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
+    admin = Actor(services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
 
     def make(clients: Mapping[str, Any]) -> Runner:
         return open_runner(opened, dispatcher, STEPS, clients, billing_settings)
 
-    yield Tenancy(opened, plane, admin, billing_settings, server, stripe, make)
+    yield Tenancy(opened, services, admin, billing_settings, server, stripe, make)
     opened.close()

@@ -1,4 +1,4 @@
-"""A control plane with Stripe configured, whose billing steps the tests run in this process."""
+"""The platform with Stripe configured; the tests run its billing steps in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tenancy:
     """`make`: a runner with these clients."""
 
     store: Repositories
-    plane: Services
+    services: Services
     admin: Actor
     settings: Settings
     server: StripeSimulator
@@ -36,7 +36,7 @@ class Tenancy:
     make: Make
 
     def create(self, slug: str = "acme", plan: str = "starter") -> TenantView:
-        return self.plane.tenants.create(NewTenant(slug, slug.title(), plan), self.admin)
+        return self.services.tenants.create(NewTenant(slug, slug.title(), plan), self.admin)
 
     def run(self, view: TenantView, times: int = 8, client: StripeClient | None = None) -> Operation:
         """Run the operation's steps until it ends, without waits and with at most so many attempts each."""
@@ -72,7 +72,7 @@ class Tenancy:
         return view
 
     def reconcile(self, slug: str = "acme", mode: Mode = Mode.APPLY) -> TenantView:
-        return self.plane.tenants.reconcile(slug, self.admin, mode)
+        return self.services.tenants.reconcile(slug, self.admin, mode)
 
     def record(self, view: TenantView) -> Subscription:
         return self.store.subscriptions.of_tenants((view.tenant.id,))[0]
@@ -81,7 +81,7 @@ class Tenancy:
         return list(self.server.objects.subscriptions.values())
 
     def tenant(self, slug: str = "acme") -> TenantView:
-        return self.plane.tenants.get(slug, self.admin)
+        return self.services.tenants.get(slug, self.admin)
 
     def sync(self) -> None:
         """Run the billing sync job once."""

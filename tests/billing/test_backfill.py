@@ -25,7 +25,7 @@ def backfill(tenancy: Tenancy, dispatcher: Dispatcher, per_minute: float = 6000)
 
 
 def ended(tenancy: Tenancy, view: TenantView) -> TenantView:
-    """Create a tenant with workers that have no integration."""
+    """Run the tenant's open operation to its end by workers without any integration."""
     runner = tenancy.make({})
     for _ in range(2):  # stages
         operation = tenancy.seen(view)
@@ -40,8 +40,8 @@ def test_a_tenant_from_before_billing_gets_one_reconcile_with_its_reason(
 ) -> None:
     view = ended(tenancy, create("acme"))
     assert "billing" not in tenancy.tenant().tenant.provisioning_status
-    work = backfill(tenancy, dispatcher)
-    assert (work.run_once(), work.run_once()) == (1, 0)
+    backfill_job = backfill(tenancy, dispatcher)
+    assert (backfill_job.run_once(), backfill_job.run_once()) == (1, 0)
     started = tenancy.tenant()
     assert started.operation is not None
     assert started.operation.action is Action.RECONCILE
@@ -51,7 +51,7 @@ def test_a_tenant_from_before_billing_gets_one_reconcile_with_its_reason(
     assert event.after["reason"] == "billing was not configured before"
     assert tenancy.billed(started).status == "ok"
     assert tenancy.record(view).stripe_subscription_id is not None
-    assert work.run_once() == 0
+    assert backfill_job.run_once() == 0
 
 
 def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
@@ -67,10 +67,10 @@ def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
 
 def test_workers_that_still_lack_the_key_do_not_repeat_the_backfill(tenancy: Tenancy, dispatcher: Dispatcher) -> None:
     ended(tenancy, tenancy.create())
-    work = backfill(tenancy, dispatcher)
-    assert work.run_once() == 1
+    backfill_job = backfill(tenancy, dispatcher)
+    assert backfill_job.run_once() == 1
     ended(tenancy, tenancy.tenant())
-    assert work.run_once() == 0
+    assert backfill_job.run_once() == 0
 
 
 def test_all_schedulers_share_the_backfills_rate_and_zero_disables_it(
@@ -88,7 +88,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
 ) -> None:
     create("busy")
     ended(tenancy, create("closed"))
-    ended(tenancy, tenancy.plane.lifecycle.suspend("closed", "unpaid", tenancy.admin))
+    ended(tenancy, tenancy.services.lifecycle.suspend("closed", "unpaid", tenancy.admin))
     assert tenancy.tenant("closed").tenant.status is Status.SUSPENDED
     assert backfill(tenancy, dispatcher).run_once() == 0
 
@@ -105,7 +105,7 @@ def test_two_schedulers_at_once_start_one_reconcile(
 ) -> None:
     view = ended(tenancy, create("acme"))
     assert sum(one.run_once() for one in [backfill(tenancy, dispatcher) for _ in range(2)]) == 1
-    assert len(tenancy.plane.operations.page("acme", tenancy.admin, 10, None).items) == 2
+    assert len(tenancy.services.operations.page("acme", tenancy.admin, 10, None).items) == 2
     assert len(tenancy.events(view, "tenant.reconcile")) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_tenant_that_another_scheduler_backfilled_is_not_reconciled_again(
     slugs = {"acme", "globex"}
     for slug in slugs:
         ended(tenancy, create(slug))
-    work, done = backfill(tenancy, dispatcher), []
+    backfill_job, done = backfill(tenancy, dispatcher), []
 
     class Slow(Dispatcher):
         """Delay the job after its first tenant, while another backfills the second."""
@@ -124,11 +124,11 @@ def test_a_tenant_that_another_scheduler_backfilled_is_not_reconciled_again(
             done.append(operation.tenant_slug)
             if len(done) == 1:
                 time.sleep(0.05)
-                assert work.run_once() == 1
+                assert backfill_job.run_once() == 1
                 ended(tenancy, tenancy.tenant(*slugs.difference(done)))
                 time.sleep(0.05)
             return False
 
     assert backfill(tenancy, Slow(tenancy.settings.broker)).run_once() == 1
     for slug in slugs:
-        assert len(tenancy.plane.operations.page(slug, tenancy.admin, 10, None).items) == 2
+        assert len(tenancy.services.operations.page(slug, tenancy.admin, 10, None).items) == 2

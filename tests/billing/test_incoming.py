@@ -160,15 +160,15 @@ def test_a_canceled_record_beside_a_live_one_gives_the_step_a_remedy_and_ends_th
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     first = tenancy.record(view)
-    tenancy.plane.subscriptions.change(first.id, {"status": SubscriptionStatus.CANCELED}, tenancy.admin, None)
-    second = tenancy.plane.subscriptions.create(NewSubscription(view.tenant.id, "starter"), tenancy.admin)
+    tenancy.services.subscriptions.change(first.id, {"status": SubscriptionStatus.CANCELED}, tenancy.admin, None)
+    second = tenancy.services.subscriptions.create(NewSubscription(view.tenant.id, "starter"), tenancy.admin)
     step = tenancy.billed(tenancy.reconcile())
     assert (step.status, step.reason, bool(step.remedy)) == ("error", "second_subscription", True)
     assert send(address, event(tenancy, "active")) == 200
     tenancy.sync()
     due = tenancy.store.connection.client[tenancy.settings.mongodb_database]["subscriptions"]
     assert due.count_documents({"lookAt": {"$exists": True}}) == 0
-    tenancy.plane.subscriptions.delete(second.id, tenancy.admin, None)
+    tenancy.services.subscriptions.delete(second.id, tenancy.admin, None)
     assert tenancy.billed(tenancy.reconcile()).status == "ok"
     assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 

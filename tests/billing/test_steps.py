@@ -40,7 +40,7 @@ def test_a_new_tenant_gets_one_customer_and_one_subscription_and_both_are_on_rec
 
 def test_the_first_attempt_writes_the_billing_information_of_a_new_tenant_to_stripe(tenancy: Tenancy) -> None:
     new = NewTenant("acme", "Acme", "starter", billing_info=BillingInfo("Acme GmbH", email="bills@acme.test"))
-    assert tenancy.billed(tenancy.plane.tenants.create(new, tenancy.admin), times=1).status == "ok"
+    assert tenancy.billed(tenancy.services.tenants.create(new, tenancy.admin), times=1).status == "ok"
     (customer,) = tenancy.server.objects.customers.values()
     assert customer["email"] == "bills@acme.test"
 
@@ -86,7 +86,7 @@ def end_on(tenancy: Tenancy, *, days: int) -> datetime:
 
 
 def move(tenancy: Tenancy, plan: str) -> TenantView:
-    return tenancy.plane.tenants.change("acme", {"plan": plan}, tenancy.admin, None)
+    return tenancy.services.tenants.change("acme", {"plan": plan}, tenancy.admin, None)
 
 
 def test_a_plan_without_a_price_is_not_billed(tenancy: Tenancy) -> None:
@@ -169,16 +169,16 @@ def test_a_price_that_no_plan_has_stays_and_is_noted_when_the_plan_has_none(tena
     step = tenancy.billed(tenancy.reconcile())
     assert (step.reason, step.changes) == ("no_price", ())
     assert "price_agreed" in step.notes["subscription"]
-    tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    tenancy.billed(tenancy.services.lifecycle.delete("acme", tenancy.admin))
     assert upstream["cancel_at_period_end"] is True
-    tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin))
+    tenancy.billed(tenancy.services.lifecycle.restore("acme", tenancy.admin))
     assert upstream["cancel_at_period_end"] is False
 
 
 def test_the_record_gets_a_plan_without_a_price_though_stripe_has_nothing_of_the_tenant(tenancy: Tenancy) -> None:
     view = tenancy.create(plan="enterprise")
     tenancy.billed(view)
-    tenancy.plane.subscriptions.change(tenancy.record(view).id, {"plan": "starter"}, tenancy.admin, None)
+    tenancy.services.subscriptions.change(tenancy.record(view).id, {"plan": "starter"}, tenancy.admin, None)
     assert tenancy.billed(tenancy.reconcile()).reason == "no_price"
     assert tenancy.record(view).plan == "enterprise"
 
@@ -186,7 +186,7 @@ def test_the_record_gets_a_plan_without_a_price_though_stripe_has_nothing_of_the
 def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None:
     view = tenancy.set_up()
     info = {"company": "Acme GmbH", "email": "bills@acme.test", "address": {"city": "Wien"}}
-    changed = tenancy.plane.tenants.change("acme", {"plan": "business", "billing_info": info}, tenancy.admin, None)
+    changed = tenancy.services.tenants.change("acme", {"plan": "business", "billing_info": info}, tenancy.admin, None)
     assert tenancy.billed(changed).status == "ok"
     (upstream,) = tenancy.upstream()
     assert upstream["items"]["data"][0]["price"]["id"] == "price_business"
@@ -196,7 +196,7 @@ def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None
         *("Acme GmbH", "bills@acme.test"),
         "Wien",
     )
-    later = tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    later = tenancy.services.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
     assert tenancy.billed(later).status == "ok"
     assert customer["email"] == "new@acme.test"
     assert isinstance(tenancy.tenant().tenant.billing_info, BillingInfo)
@@ -208,11 +208,11 @@ def test_removed_billing_information_leaves_stripe_and_what_people_wrote_there_s
     tenancy.set_up()
     (customer,) = tenancy.server.objects.customers.values()
     customer["email"] = "by-hand@acme.test"
-    tenancy.billed(tenancy.plane.tenants.change("acme", {"name": "Acme AG"}, tenancy.admin, None))
+    tenancy.billed(tenancy.services.tenants.change("acme", {"name": "Acme AG"}, tenancy.admin, None))
     assert (customer["name"], customer["email"]) == ("Acme AG", "by-hand@acme.test")
     info = {"company": "Old", "email": "old@acme.test", "vat_id": "DE123456789", "address": {"city": "Bonn"}}
-    tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
-    tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": None}, tenancy.admin, None))
+    tenancy.billed(tenancy.services.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
+    tenancy.billed(tenancy.services.tenants.change("acme", {"billing_info": None}, tenancy.admin, None))
     assert (customer["name"], customer["email"], any(customer["address"].values())) == ("Acme AG", None, False)
     assert tenancy.server.objects.tax_ids == {}
     assert tenancy.billed(tenancy.reconcile()).changes == ()
@@ -221,7 +221,7 @@ def test_removed_billing_information_leaves_stripe_and_what_people_wrote_there_s
 def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_is_no_drift(tenancy: Tenancy) -> None:
     tenancy.set_up()
     info = {"email": "bills@müller.example"}
-    changed = tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None)
+    changed = tenancy.services.tenants.change("acme", {"billing_info": info}, tenancy.admin, None)
     assert tenancy.billed(changed).status == "ok"
     (customer,) = tenancy.server.objects.customers.values()
     assert customer["email"] == "bills@xn--mller-kva.example"
@@ -231,7 +231,7 @@ def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_
 def test_a_stored_address_that_stripe_does_not_accept_is_named_with_a_remedy(tenancy: Tenancy) -> None:
     tenancy.set_up()
     info = {"email": "jürgen@acme.test"}
-    step = tenancy.billed(tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
+    step = tenancy.billed(tenancy.services.tenants.change("acme", {"billing_info": info}, tenancy.admin, None))
     assert (step.status, step.reason) == ("error", "invalid")
     assert "e-mail" in str(step.message)
     assert "billing information" in str(step.remedy)
@@ -242,9 +242,9 @@ def test_a_stored_address_that_stripe_does_not_accept_is_named_with_a_remedy(ten
 
 def test_a_deleted_tenants_subscription_ends_with_its_period_unless_it_is_restored(tenancy: Tenancy) -> None:
     tenancy.set_up()
-    assert tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin)).status == "ok"
+    assert tenancy.billed(tenancy.services.lifecycle.delete("acme", tenancy.admin)).status == "ok"
     assert tenancy.upstream()[0]["cancel_at_period_end"] is True
-    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
+    assert tenancy.billed(tenancy.services.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     (upstream,) = tenancy.upstream()
     assert upstream["cancel_at_period_end"] is False
 
@@ -257,10 +257,10 @@ def test_a_deleted_tenants_subscription_ends_with_its_period_at_the_latest_and_g
     date = end_on(tenancy, days=days)
     (upstream,) = tenancy.upstream()
     period_ends_at = datetime.fromtimestamp(upstream["items"]["data"][0]["current_period_end"], UTC)
-    closed = tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    closed = tenancy.billed(tenancy.services.lifecycle.delete("acme", tenancy.admin))
     assert closed.notes == {"ends": min(date, period_ends_at).isoformat()}
     assert (len(closed.changes), upstream["cancel_at"]) == (changes, min(date, period_ends_at).timestamp())
-    restored = tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin))
+    restored = tenancy.billed(tenancy.services.lifecycle.restore("acme", tenancy.admin))
     assert "ends" not in restored.notes
     assert (upstream["cancel_at_period_end"], upstream["cancel_at"]) == (False, None)
 
@@ -268,7 +268,7 @@ def test_a_deleted_tenants_subscription_ends_with_its_period_at_the_latest_and_g
 def test_a_suspended_tenant_continues_to_pay(tenancy: Tenancy) -> None:
     tenancy.set_up()
     before = writes(tenancy.server)
-    operation = tenancy.run(tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin))
+    operation = tenancy.run(tenancy.services.lifecycle.suspend("acme", "unpaid", tenancy.admin))
     assert "billing" not in {step.name for step in operation.steps}
     assert writes(tenancy.server) == before
     assert tenancy.tenant().tenant.provisioning_status["billing"] == "ok"
@@ -279,16 +279,16 @@ def test_billing_information_of_a_closed_tenant_may_be_corrected_and_reaches_str
     tenancy: Tenancy, close: str
 ) -> None:
     tenancy.set_up()
-    lifecycle, (customer,) = tenancy.plane.lifecycle, tenancy.server.objects.customers.values()
+    lifecycle, (customer,) = tenancy.services.lifecycle, tenancy.server.objects.customers.values()
     is_suspended = close == "suspend"
     reason = ("unpaid",) if is_suspended else ()
     tenancy.run(getattr(lifecycle, close)("acme", *reason, tenancy.admin))
     info = {"billing_info": {"email": "new@acme.test"}}
-    view = tenancy.plane.tenants.change("acme", info, tenancy.admin, None)
+    view = tenancy.services.tenants.change("acme", info, tenancy.admin, None)
     assert (view.operation, customer["email"]) == (None, None)
     reopening = (lifecycle.resume if is_suspended else lifecycle.restore)("acme", tenancy.admin)
     with pytest.raises(OperationInProgress):
-        tenancy.plane.tenants.change("acme", {"billing_info": {"email": "late@acme.test"}}, tenancy.admin, None)
+        tenancy.services.tenants.change("acme", {"billing_info": {"email": "late@acme.test"}}, tenancy.admin, None)
     tenancy.run(reopening)
     assert customer["email"] == "new@acme.test"
 
@@ -298,17 +298,17 @@ def test_billing_information_corrected_after_a_failed_reopening_takes_a_new_one_
     tenancy: Tenancy, close: str
 ) -> None:
     tenancy.set_up()
-    lifecycle, (customer,) = tenancy.plane.lifecycle, tenancy.server.objects.customers.values()
+    lifecycle, (customer,) = tenancy.services.lifecycle, tenancy.server.objects.customers.values()
     reason, reopen = (("unpaid",), lifecycle.resume) if close == "suspend" else ((), lifecycle.restore)
     tenancy.run(getattr(lifecycle, close)("acme", *reason, tenancy.admin))
     failed = reopen("acme", tenancy.admin).operation
     assert failed is not None
     runner = tenancy.make({"billing": tenancy.client})
     assert runner.run(failed.id, "billing", failed.dispatch).summary == "ok"
-    tenancy.plane.operations.cancel(failed.id, tenancy.admin)
-    tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    tenancy.services.operations.cancel(failed.id, tenancy.admin)
+    tenancy.services.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
     with pytest.raises(ActionNotPossible, match=f"changed after this operation; {failed.action} the tenant again"):
-        tenancy.plane.operations.retry(failed.id, "ocis", tenancy.admin)
+        tenancy.services.operations.retry(failed.id, "ocis", tenancy.admin)
     assert tenancy.run(reopen("acme", tenancy.admin)).status is OperationStatus.SUCCEEDED
     assert customer["email"] == "new@acme.test"
 
@@ -317,39 +317,39 @@ def test_a_retry_that_is_accepted_during_a_correction_refuses_it(
     tenancy: Tenancy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenancy.set_up()
-    plane, admin = tenancy.plane, tenancy.admin
-    tenancy.run(plane.lifecycle.suspend("acme", "unpaid", admin))
-    resume = plane.lifecycle.resume("acme", admin).operation
+    services, admin = tenancy.services, tenancy.admin
+    tenancy.run(services.lifecycle.suspend("acme", "unpaid", admin))
+    resume = services.lifecycle.resume("acme", admin).operation
     assert resume is not None
-    plane.operations.cancel(resume.id, admin)
+    services.operations.cancel(resume.id, admin)
     find = OperationRepository.find
 
     def find_and_retry(repository: OperationRepository, operation_id: str) -> Operation | None:
         monkeypatch.undo()
         found = find(repository, operation_id)
-        plane.operations.retry(operation_id, "ocis", admin)
+        services.operations.retry(operation_id, "ocis", admin)
         return found
 
     monkeypatch.setattr(OperationRepository, "find", find_and_retry)
     with pytest.raises(OperationInProgress):
-        plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
+        services.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
     assert tenancy.tenant().tenant.billing_info is None
 
 
 def test_a_correction_during_a_suspend_does_not_prevent_its_end(tenancy: Tenancy) -> None:
     tenancy.set_up()
-    suspend = tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin)
-    tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    suspend = tenancy.services.lifecycle.suspend("acme", "unpaid", tenancy.admin)
+    tenancy.services.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
     assert tenancy.run(suspend).status is OperationStatus.SUCCEEDED
     assert tenancy.tenant().operation == tenancy.seen(suspend)
 
 
 def test_without_stripe_billing_information_changes_while_a_tenant_reopens(platform: PlatformFixture) -> None:
-    plane, admin = platform.plane, platform.admin
-    platform.finish(plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin))
-    platform.finish(plane.lifecycle.suspend("acme", "unpaid", admin))
-    resume = plane.lifecycle.resume("acme", admin)
-    changed = plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
+    services, admin = platform.services, platform.admin
+    platform.finish(services.tenants.create(NewTenant("acme", "Acme", "starter"), admin))
+    platform.finish(services.lifecycle.suspend("acme", "unpaid", admin))
+    resume = services.lifecycle.resume("acme", admin)
+    changed = services.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, admin, None)
     assert changed.tenant.billing_info == BillingInfo(email="new@acme.test")
     assert platform.finish(resume).status is OperationStatus.SUCCEEDED
     assert platform.tenant("acme").status is Status.ACTIVE
@@ -357,8 +357,8 @@ def test_without_stripe_billing_information_changes_while_a_tenant_reopens(platf
 
 def test_a_purge_ends_the_subscription_at_once_and_records_the_verification(tenancy: Tenancy) -> None:
     view = tenancy.set_up()
-    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
-    operation = tenancy.run(tenancy.plane.lifecycle.purge("acme", tenancy.admin))
+    tenancy.run(tenancy.services.lifecycle.delete("acme", tenancy.admin))
+    operation = tenancy.run(tenancy.services.lifecycle.purge("acme", tenancy.admin))
     assert operation.status is OperationStatus.SUCCEEDED
     assert "verified" in operation.step("billing").notes
     assert tenancy.upstream()[0]["status"] == "canceled"
@@ -371,8 +371,8 @@ def test_a_subscription_ended_in_stripe_is_not_renewed_by_a_reconcile_but_by_a_r
     step = tenancy.billed(tenancy.reconcile())
     assert (step.status, step.reason) == ("skipped", "subscription_ended")
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
-    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
-    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
+    tenancy.run(tenancy.services.lifecycle.delete("acme", tenancy.admin))
+    assert tenancy.billed(tenancy.services.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     assert [one["status"] for one in tenancy.upstream()] == ["canceled", "incomplete"]
     assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
 
@@ -391,8 +391,8 @@ def test_a_customer_deleted_in_stripe_is_replaced_by_a_restore(tenancy: Tenancy)
     tenancy.server.objects.delete_customer(customer)
     assert tenancy.billed(tenancy.reconcile()).reason == "subscription_ended"
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
-    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
-    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
+    tenancy.run(tenancy.services.lifecycle.delete("acme", tenancy.admin))
+    assert tenancy.billed(tenancy.services.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     assert tenancy.record(view).stripe_customer_id != customer
 
 

@@ -43,7 +43,7 @@ def test_a_kept_tax_id_is_read_again(text: str) -> None:
 
 def change(tenancy: Tenancy, vat_id: str | None) -> dict[str, str]:
     info = {"billing_info": {"vat_id": vat_id or ""}}
-    return dict(tenancy.billed(tenancy.plane.tenants.change("acme", info, tenancy.admin, None)).notes)
+    return dict(tenancy.billed(tenancy.services.tenants.change("acme", info, tenancy.admin, None)).notes)
 
 
 def values(tenancy: Tenancy) -> list[str]:

@@ -28,7 +28,7 @@ def test_an_emptied_hung_or_killed_broker_loses_no_operation_in_any_state(
     fragile.create("queued")
     fragile.create("lost")
     broker.flushall()
-    fragile.plane.switches.pause("ocis", "upgrade", fragile.admin)
+    fragile.services.switches.pause("ocis", "upgrade", fragile.admin)
     fragile.start_worker()
     fragile.start_scheduler()
     fragile.create("held")
@@ -47,7 +47,7 @@ def test_an_emptied_hung_or_killed_broker_loses_no_operation_in_any_state(
     own_valkey.kill()
     fragile.create("created-while-it-is-gone")
     clear(fragile.stalwart)
-    fragile.plane.switches.resume("ocis", fragile.admin)
+    fragile.services.switches.resume("ocis", fragile.admin)
     time.sleep(0.5)
     own_valkey.start()
 

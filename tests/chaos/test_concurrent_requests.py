@@ -22,21 +22,21 @@ from tools.chaos.checks.product_invariants import writes_keep_their_order
 MANY = 6
 
 
-def at_once(*desired_states: Callable[[], TenantView]) -> list[str]:
+def at_once(*requests: Callable[[], TenantView]) -> list[str]:
     """Send requests at the same moment; return the ids of their operations, empty for refused ones."""
-    ready = threading.Barrier(len(desired_states))
+    ready = threading.Barrier(len(requests))
 
-    def ask(request: Callable[[], TenantView]) -> str:
+    def ask(send: Callable[[], TenantView]) -> str:
         ready.wait()
         try:
-            operation = request().operation
+            operation = send().operation
         except (OperationInProgress, ActionNotPossible):
             return ""
         assert operation is not None
         return operation.id
 
-    with ThreadPoolExecutor(len(desired_states)) as pool:
-        return list(pool.map(ask, desired_states))
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return list(pool.map(ask, requests))
 
 
 def test_one_of_a_concurrent_reconcile_and_delete_wins_and_the_older_never_writes_last(
@@ -53,8 +53,8 @@ def test_one_of_a_concurrent_reconcile_and_delete_wins_and_the_older_never_write
         fault(product, kind="latency", delay=0.2, probability=0.5)
     for slug in slugs:
         reconciled, deleted = at_once(
-            lambda slug=slug: platform.plane.tenants.reconcile(slug, platform.admin, Mode.APPLY),  # type: ignore[misc]
-            lambda slug=slug: platform.plane.lifecycle.delete(slug, platform.admin),  # type: ignore[misc]
+            lambda slug=slug: platform.services.tenants.reconcile(slug, platform.admin, Mode.APPLY),  # type: ignore[misc]
+            lambda slug=slug: platform.services.lifecycle.delete(slug, platform.admin),  # type: ignore[misc]
         )
         assert bool(reconciled) != bool(deleted)
         view = platform.settled(slug)
@@ -68,7 +68,7 @@ def test_one_of_a_concurrent_reconcile_and_delete_wins_and_the_older_never_write
 
 
 def renamed(platform: Platform, name: str) -> Operation:
-    operation = platform.plane.tenants.change("acme", {"name": name}, platform.admin, None).operation
+    operation = platform.services.tenants.change("acme", {"name": name}, platform.admin, None).operation
     assert operation is not None
     return operation
 
@@ -76,15 +76,15 @@ def renamed(platform: Platform, name: str) -> Operation:
 def newest_by_retry(platform: Platform) -> None:
     """Cancel the newest operation before it begins, and retry its step."""
     newest = renamed(platform, "Newest")
-    platform.plane.operations.cancel(newest.id, platform.admin)
-    platform.plane.operations.retry(newest.id, "ocis", platform.admin)
+    platform.services.operations.cancel(newest.id, platform.admin)
+    platform.services.operations.retry(newest.id, "ocis", platform.admin)
 
 
 def newest_of_many(platform: Platform) -> None:
     for _ in range(6):
-        operation = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
+        operation = platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
         assert operation is not None
-        platform.plane.operations.cancel(operation.id, platform.admin)
+        platform.services.operations.cancel(operation.id, platform.admin)
     renamed(platform, "Newest")
 
 
@@ -100,7 +100,7 @@ def test_a_write_under_way_when_its_operation_was_cancelled_lands_before_the_nex
     fault(platform.ocis, kind="latency", delay=5, method="PATCH", count=1)
     older = renamed(platform, "Older")
     until(lambda: any(entry["method"] == "PATCH" for entry in platform.ocis.journal))
-    platform.plane.operations.cancel(older.id, platform.admin)
+    platform.services.operations.cancel(older.id, platform.admin)
     newest(platform)
     assert platform.settled("acme").tenant.name == "Newest"
     until(lambda: all(entry["status"] for entry in platform.ocis.journal if entry["method"] == "PATCH"))
@@ -114,7 +114,7 @@ def test_two_reconciles_at_the_same_moment_are_one(platform: Platform) -> None:
     finish(platform.store, created.id)
 
     def reconcile() -> TenantView:
-        return platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
+        return platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY)
 
     answered = set(at_once(*[reconcile] * 8))
     assert len(answered) == 1

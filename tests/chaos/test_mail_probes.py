@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.chaos.evidence_fixture import given
-from tests.simulators import TENANT_ID, Saved
+from tests.simulators import TENANT_ID, MakeStep, Saved
 from tests.worker.test_mail import client, control, objects
 from tools.chaos.checks.effects import mail_accounts_open_for_active_tenants_only, mail_arrives_at_active_tenants_only
 from tools.chaos.checks.evidence import Evidence
@@ -21,9 +21,7 @@ from tools.chaos.load.members import PASSWORD
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.closed.recipient_rule import NAMESPACE, RULE
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., StepContext]
 MEMBER, POSTMASTER = "member@acme.test", "postmaster@acme.test"
 LOCKED = {"permissions": {"@type": "Merge", "disabledPermissions": {"authenticate": True}}}
 MUTED = {"permissions": {"@type": "Merge", "disabledPermissions": {"emailReceive": True}}}
@@ -95,8 +93,8 @@ class Server:
 
 
 @pytest.fixture
-def active(stalwart: StalwartSimulator, work: WorkFactory, saved: Saved) -> Server:
-    ensure_mail(work("stalwart"), client(stalwart))
+def active(stalwart: StalwartSimulator, make_step: MakeStep, saved: Saved) -> Server:
+    ensure_mail(make_step("stalwart"), client(stalwart))
     secret = {"0": {"@type": "Password", "secret": PASSWORD}}
     control(
         stalwart,
@@ -108,15 +106,17 @@ def active(stalwart: StalwartSimulator, work: WorkFactory, saved: Saved) -> Serv
 
 
 @pytest.fixture
-def suspended(active: Server, work: WorkFactory) -> Server:
-    close_mail(work("stalwart"), client(active.stalwart))
+def suspended(active: Server, make_step: MakeStep) -> Server:
+    close_mail(make_step("stalwart"), client(active.stalwart))
     return active
 
 
-def test_the_mail_of_an_active_and_of_a_suspended_tenant_breaks_no_invariant(active: Server, work: WorkFactory) -> None:
+def test_the_mail_of_an_active_and_of_a_suspended_tenant_breaks_no_invariant(
+    active: Server, make_step: MakeStep
+) -> None:
     assert TENANT_ID in objects(active.stalwart, "Domain")[0]["description"]
     assert active.violations(is_active=True) == ""
-    close_mail(work("stalwart"), client(active.stalwart))
+    close_mail(make_step("stalwart"), client(active.stalwart))
     assert active.violations(is_active=False) == ""
 
 

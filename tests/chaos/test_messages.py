@@ -37,7 +37,7 @@ def test_messages_that_come_three_times_and_an_operation_too_late_have_no_effect
     # the newer operation is under way while the messages of the older one come once more
     fault(platform.ocis, kind="latency", delay=0.3)
     for slug in slugs:
-        platform.plane.tenants.reconcile(slug, platform.admin, Mode.APPLY)
+        platform.services.tenants.reconcile(slug, platform.admin, Mode.APPLY)
     for queue, text in old:
         broker.lpush(queue, text)
     seconds = [platform.settled(slug) for slug in slugs]

@@ -195,7 +195,7 @@ class People:
     """Opens pages for people; each signs in once, and their later pages share that session."""
 
     def __init__(self, browser: Browser, console: ConsoleFixture) -> None:
-        self._browser, self._world = browser, console
+        self._browser, self._console = browser, console
         self._states: dict[str, Any] = {}
         self._contexts: list[BrowserContext] = []
 
@@ -224,7 +224,7 @@ class People:
         return self._states[username]
 
     def _context(self, **options: Any) -> BrowserContext:
-        context = self._browser.new_context(base_url=self._world.url, **options)
+        context = self._browser.new_context(base_url=self._console.url, **options)
         context.set_default_timeout(20 * SECONDS)
         self._contexts.append(context)
         return context

@@ -14,14 +14,12 @@ from shared.integrations.outcomes import PermanentError, Result
 from shared.tenants.model import Owner
 from tests.contracts.authentik_objects import APPLICATIONS, BINDINGS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.real_or_simulator import Server, unique
-from tests.simulators import Saved
+from tests.simulators import MakeStep, Saved
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.step_context import StepContext
-
-MakeStep = Callable[..., StepContext]
 
 
 @pytest.fixture
@@ -34,12 +32,12 @@ def identity(limited_api: Server) -> Iterator[AuthentikClient]:
 
 
 @pytest.fixture
-def tenant(work: MakeStep, identity: AuthentikClient, saved: Saved, made: Made) -> Callable[[], StepContext]:
+def tenant(make_step: MakeStep, identity: AuthentikClient, saved: Saved, made: Made) -> Callable[[], StepContext]:
     """The context of a step for a tenant of its own, whose group exists."""
     slug = unique("t")
 
     def context() -> StepContext:
-        return work("authentik", slug=slug, owner=Owner(f"{slug}@people.test", "Olga"))
+        return make_step("authentik", slug=slug, owner=Owner(f"{slug}@people.test", "Olga"))
 
     ensure_group(context(), identity)
     made.also(f"{GROUPS}{saved['authentikGroupId']}/")

@@ -18,7 +18,7 @@ from shared.integrations.outcomes import Outcome, Result, TemporaryError
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_simulator import unique
 from tests.contracts.smtp_calls import Mail, used
-from tests.simulators import Saved
+from tests.simulators import MakeStep, Saved
 from tests.waiting import until
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.stalwart.client import StalwartClient
@@ -32,7 +32,6 @@ from worker.integrations.step_context import StepContext
 
 #: permissions of an administrator that the platform never uses
 UNUSED = ("impersonate", "unlimitedRequests", "sysRoleCreate", "sysSystemSettingsUpdate", "sysBlockedIpCreate")
-WorkFactory = Callable[..., StepContext]
 
 
 def client(jmap: Jmap, secret: str, mail: Mail) -> StalwartClient:
@@ -65,17 +64,17 @@ def settled(step: Callable[[], Outcome]) -> Outcome:
     raise AssertionError("the step never ended")
 
 
-def work_for(work: WorkFactory, domain: str) -> Callable[[], StepContext]:
+def work_for(make_step: MakeStep, domain: str) -> Callable[[], StepContext]:
     tenant: dict[str, Any] = {"id": new_id(), "domains": (domain,)}
-    return lambda: work("stalwart", **tenant)
+    return lambda: make_step("stalwart", **tenant)
 
 
 def test_a_limited_key_can_set_up_refuse_accept_and_remove_a_tenants_mail(
-    jmap: Jmap, limited: StalwartClient, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
+    jmap: Jmap, limited: StalwartClient, stalwart_smtp: Mail, make_step: MakeStep, saved: Saved
 ) -> None:
     """Seen: b. `550 5.1.2 Relay not allowed.` for that domain only; 250 again when the key is gone."""
     domain = f"{unique('contract')}.test"
-    step = work_for(work, domain)
+    step = work_for(make_step, domain)
     assert settled(lambda: ensure_mail(step(), limited)).result is Result.OK
     assert any("_domainkey" in record["name"] for record in saved["dnsRecords"])
     anna = jmap.user(jmap.made("Domain", saved["stalwartDomainId"]))
@@ -94,7 +93,7 @@ def test_a_limited_key_can_set_up_refuse_accept_and_remove_a_tenants_mail(
 
 
 def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
-    jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
+    jmap: Jmap, stalwart_smtp: Mail, make_step: MakeStep, saved: Saved
 ) -> None:
     """Seen: a. RCPT is answered 250, then a permanent-failure DSN, nothing is delivered; lists go on expanding."""
     _, secret = jmap.key(**{"@type": "Disable", "permissions": {name: True for name in NEEDED if "Mta" in name}})
@@ -102,7 +101,7 @@ def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
     domain = f"{unique('contract')}.test"
     other, elsewhere = jmap.domain()
     outside, sender = jmap.user(elsewhere, "bert"), jmap.user(elsewhere, "sender")
-    step = work_for(work, domain)
+    step = work_for(make_step, domain)
     assert settled(lambda: ensure_mail(step(), limited)).result is Result.OK
     anna = jmap.user(jmap.made("Domain", saved["stalwartDomainId"]))
     recipients = {f"bert@{other}": True}
@@ -121,14 +120,14 @@ def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
     assert settled(lambda: remove_mail(step(), limited)).result is Result.OK
 
 
-def test_our_own_account_is_found_and_never_locked(jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory) -> None:
+def test_our_own_account_is_found_and_never_locked(jmap: Jmap, stalwart_smtp: Mail, make_step: MakeStep) -> None:
     """Seen: the account that our key belongs to is `primaryAccounts["urn:stalwart:jmap"]` of the session."""
     account, secret = jmap.key()
     ours = client(jmap, secret, stalwart_smtp)
     # the account's domain is assigned to the tenant, as an operator could do by hand
     domain_id = jmap.get("Account", account, "domainId")["domainId"]
     domain = jmap.get("Domain", domain_id, "name")["name"]
-    step = work_for(work, domain)
+    step = work_for(make_step, domain)
     marker = step().signer.text(step().tenant.id)
     assert jmap.change("Domain", domain_id, description=marker) is None
     jmap.user(domain_id)

@@ -75,7 +75,7 @@ def test_every_expression_names_metrics_and_labels_that_are_served(platform: Pla
     assert platform.settled("acme").tenant.status == "active"
     fault(platform.ocis, kind="status", status=503)
     platform.create("beta")
-    platform.plane.switches.pause("billing", "an upgrade", platform.admin)
+    platform.services.switches.pause("billing", "an upgrade", platform.admin)
     wait_for(lambda: value(ports["worker"], "dezky_step_attempts_total", integration="ocis", outcome="retry") >= 1)
     wait_for(lambda: value(ports["scheduler"], "dezky_tenants_unwell") >= 1)
     assert value(ports["worker"], "dezky_step_attempts_total", integration="stalwart", outcome="ok") >= 1

@@ -105,19 +105,19 @@ def test_write_permissions_are_derived_from_the_record_and_never_tried(
 def test_a_run_waits_until_a_scheduler_does_it_and_only_platform_administrators_ask(
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
-    run = platform.plane.diagnostics.start(platform.admin)
+    run = platform.services.diagnostics.start(platform.admin)
     assert run.status is RunStatus.WAITING
     app = make_celery(platform.settings.broker, "sender")
     job = open_diagnostics_job(platform.store, open_diagnostics(platform.store, dispatcher, app, {}, platform.settings))
     job.run_once()
     assert job.run_once() == 0
     deadline = time.monotonic() + 40
-    while platform.plane.diagnostics.get(run.id, platform.admin).status is not RunStatus.FINISHED:
+    while platform.services.diagnostics.get(run.id, platform.admin).status is not RunStatus.FINISHED:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     app.close()
-    assert platform.plane.diagnostics.get(run.id, platform.admin).checks
+    assert platform.services.diagnostics.get(run.id, platform.admin).checks
     assert platform.store.diagnostics.claim() is None
     stranger = Actor(platform.admin.user, frozenset({"portal"}))
     with pytest.raises(Forbidden):
-        platform.plane.diagnostics.start(stranger)
+        platform.services.diagnostics.start(stranger)

@@ -68,13 +68,13 @@ def test_the_messages_are_those_that_the_canvas_sends(app: Celery, broker: redis
     header = [app.signature(RUN_STEP, args=one.args, queue=one.queue, immutable=True) for one in HEADER]
     body = app.signature(FINALIZE, args=BODY.args, queue=BODY.queue, immutable=True)
     chord(header, body, app=app).apply_async(retry=False)
-    for letter in make_chord_messages(app, HEADER, BODY):
-        (sent,) = waiting(broker, letter.queue)
-        assert without_ids(readable(letter.text)) == without_ids(sent)
+    for message in make_chord_messages(app, HEADER, BODY):
+        (sent,) = waiting(broker, message.queue)
+        assert without_ids(readable(message.text)) == without_ids(sent)
 
 
 def test_the_parts_of_a_chord_share_a_group_and_one_body_that_knows_their_number(app: Celery) -> None:
-    messages = [readable(letter.text) for letter in make_chord_messages(app, HEADER, BODY)]
+    messages = [readable(one.text) for one in make_chord_messages(app, HEADER, BODY)]
     assert len({message["headers"]["id"] for message in messages}) == 3
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
     assert len({message["headers"]["group"] for message in messages}) == 1
@@ -86,9 +86,9 @@ def test_the_parts_of_a_chord_share_a_group_and_one_body_that_knows_their_number
 def test_the_body_runs_under_the_id_that_its_chord_gave_it(app: Celery) -> None:
     part = readable(make_chord_messages(app, HEADER, BODY)[0].text)
     signature = part["body"][2]["chord"]
-    letter = make_body_message(app, signature, parent="parent", root="root")
-    message = readable(letter.text)
-    assert letter.queue == CONTROL_QUEUE
+    one = make_body_message(app, signature, parent="parent", root="root")
+    message = readable(one.text)
+    assert one.queue == CONTROL_QUEUE
     assert message["headers"]["id"] == signature["options"]["task_id"]
     assert message["headers"]["task"] == FINALIZE
     assert message["body"][0] == [ID]
@@ -140,5 +140,5 @@ def test_without_a_broker_publishing_returns_false_and_raises_nothing(create: Ca
 
 def test_each_queue_of_the_contract_is_one_list(app: Celery, broker: redis.Redis) -> None:
     assert app.conf.broker_transport_options["priority_steps"] == [0]
-    for letter in make_chord_messages(app, HEADER, BODY):
-        assert letter.queue in QUEUES
+    for message in make_chord_messages(app, HEADER, BODY):
+        assert message.queue in QUEUES

@@ -38,10 +38,10 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 
 def requests_of(app: Celery) -> list[Any]:
     """Return the requests that a worker passes to the backend for each part of one chord."""
-    letters = make_chord_messages(
+    messages = make_chord_messages(
         app, [TaskCall(RUN_STEP, (ID, step, 1), step) for step in STEPS], TaskCall(FINALIZE, (ID,), CONTROL_QUEUE)
     )
-    return [_request(json.loads(letter.text)) for letter in letters]
+    return [_request(json.loads(message.text)) for message in messages]
 
 
 def _request(message: dict[str, Any]) -> Any:

@@ -48,8 +48,8 @@ def test_a_stock_worker_runs_the_parts_and_then_the_body_once(tmp_path: Path, re
     app = make_celery(BrokerAddress.of(redis_url), "sender")
     header = [TaskCall("dezky.run_step", (ID, step, 1), step) for step in steps]
     with redis.Redis.from_url(redis_url, decode_responses=True) as broker:
-        for letter in make_chord_messages(app, header, TaskCall("dezky.finalize", (ID,), "control")):
-            broker.lpush(letter.queue, letter.text)
+        for message in make_chord_messages(app, header, TaskCall("dezky.finalize", (ID,), "control")):
+            broker.lpush(message.queue, message.text)
         deadline = time.monotonic() + 60
         while broker.llen("seen") < 4 and time.monotonic() < deadline:
             time.sleep(0.05)

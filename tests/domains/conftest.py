@@ -37,7 +37,7 @@ class DomainFixture:
         self, settings: Settings, store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
     ) -> None:
         self.settings, self.store, self.dispatcher, self.dns, self.admin = settings, store, dispatcher, dns, admin
-        self.plane: Services = open_services(store, dispatcher, settings)
+        self.services: Services = open_services(store, dispatcher, settings)
         self.rows = store.connection.client[settings.mongodb_database]["domains"]
 
     # -- the service
@@ -61,10 +61,10 @@ class DomainFixture:
 
     def create(self, slug: str = "acme", *domains: str) -> Tenant:
         new = NewTenant(slug, slug.title(), "starter", domains or (f"{slug}.test",))
-        return self.plane.tenants.create(new, self.admin).tenant
+        return self.services.tenants.create(new, self.admin).tenant
 
     def tenant(self, slug: str = "acme") -> Tenant:
-        return self.plane.tenants.get(slug, self.admin).tenant
+        return self.services.tenants.get(slug, self.admin).tenant
 
     def domain(self, name: str = "acme.test") -> TenantDomain:
         row = self.rows.find_one({"domain": name})
@@ -75,7 +75,7 @@ class DomainFixture:
 
     def events(self, prefix: str = "domain.") -> list[tuple[str, Any, Any]]:
         """Return (action, before, after) of events, oldest first."""
-        feed = self.plane.events.following(self.admin, None, 0, None, 200)
+        feed = self.services.events.following(self.admin, None, 0, None, 200)
         return [(one.action, one.before, one.after) for one in feed.items if one.action.startswith(prefix)]
 
     def actions(self) -> list[str]:
@@ -83,7 +83,7 @@ class DomainFixture:
 
     def operations(self, slug: str = "acme") -> list[str]:
         """Return the actions of a tenant's operations, oldest first."""
-        page = self.plane.operations.page(slug, self.admin, 50, None)
+        page = self.services.operations.page(slug, self.admin, 50, None)
         return [operation.action.value for operation in reversed(page.items)]
 
     # -- changes from outside

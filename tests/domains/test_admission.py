@@ -25,18 +25,20 @@ def fixture(make_fixture: MakeFixture) -> DomainFixture:
 
 def reseller(fixture: DomainFixture, slug: str = "reseller") -> Actor:
     """Create a partner; return its administrator."""
-    partner = fixture.plane.partners.create(slug, slug.title(), fixture.admin)
+    partner = fixture.services.partners.create(slug, slug.title(), fixture.admin)
     new = NewUser(slug, f"{slug}@people.test", slug.title())
     rights: UserChanges = {"role": Role.ADMIN, "partner_id": partner.id}
-    return Actor(fixture.plane.users.create(new, rights, fixture.admin), EVERY_SURFACE, "request-2")
+    return Actor(fixture.services.users.create(new, rights, fixture.admin), EVERY_SURFACE, "request-2")
 
 
 def create(fixture: DomainFixture, actor: Actor, slug: str, *domains: str) -> None:
-    fixture.plane.tenants.create(NewTenant(slug, slug.title(), "starter", domains), actor)
+    fixture.services.tenants.create(NewTenant(slug, slug.title(), "starter", domains), actor)
 
 
 def needs_proof(fixture: DomainFixture, slug: str) -> dict[str, bool]:
-    return {view.domain.name: view.domain.is_proof_required for view in fixture.plane.domains.list(slug, fixture.admin)}
+    return {
+        view.domain.name: view.domain.is_proof_required for view in fixture.services.domains.list(slug, fixture.admin)
+    }
 
 
 @pytest.mark.parametrize(
@@ -58,9 +60,9 @@ def test_a_change_requires_proofs_only_for_added_domains(fixture: DomainFixture)
     partner = reseller(fixture)
     create(fixture, partner, "beta", "beta.test")
     fixture.finish("beta")
-    fixture.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test")}, fixture.admin, None)
+    fixture.services.tenants.change("beta", {"domains": ("beta.test", "staff.test")}, fixture.admin, None)
     fixture.finish("beta")
-    fixture.plane.tenants.change("beta", {"domains": ("beta.test", "staff.test", "own.test")}, partner, None)
+    fixture.services.tenants.change("beta", {"domains": ("beta.test", "staff.test", "own.test")}, partner, None)
     assert needs_proof(fixture, "beta") == {"beta.test": True, "staff.test": False, "own.test": True}
     waiting = fixture.store.domains.unproven_of(fixture.tenant("beta").id, is_always_required=False)
     assert waiting == {"beta.test", "own.test"}
@@ -93,7 +95,7 @@ def test_domains_of_an_earlier_version_need_no_proof_unless_one_was_required(mak
     tenant_id = fixture.tenant().id
     assert fixture.store.domains.unproven_of(tenant_id, is_always_required=True) == {"asked.test"}
     assert fixture.store.domains.unproven_of(tenant_id, is_always_required=False) == frozenset()
-    fixture.plane.readiness.prepare()
+    fixture.services.readiness.prepare()
     assert needs_proof(fixture, "acme") == {"acme.test": False, "asked.test": True}
 
 
@@ -117,12 +119,12 @@ def test_only_staff_add_a_parent_or_subdomain_of_another_tenants_domain(
     create(fixture, other, "beta")
     fixture.finish("beta")
     with pytest.raises(DomainOverlaps):
-        fixture.plane.tenants.change("beta", {"domains": (added,)}, other, None)
+        fixture.services.tenants.change("beta", {"domains": (added,)}, other, None)
     assert fixture.store.tenants.find("beta").domains == ()  # type: ignore[union-attr]
-    fixture.plane.tenants.change("beta", {"domains": (added,)}, fixture.admin, None)
+    fixture.services.tenants.change("beta", {"domains": (added,)}, fixture.admin, None)
     fixture.finish("beta")
     # an existing domain stays, whichever caller changes the tenant next
-    fixture.plane.tenants.change("beta", {"domains": (added, "beta.test")}, other, None)
+    fixture.services.tenants.change("beta", {"domains": (added, "beta.test")}, other, None)
 
 
 @pytest.mark.parametrize("is_child_first", [False, True])
@@ -150,7 +152,7 @@ def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(fix
 def test_a_domain_of_a_document_without_its_family_is_found_after_the_start(fixture: DomainFixture) -> None:
     create(fixture, fixture.admin, "acme", "acme.test")
     fixture.rows.update_many({}, {"$unset": {"registrable": ""}})
-    fixture.plane.readiness.prepare()
+    fixture.services.readiness.prepare()
     with pytest.raises(DomainOverlaps):
         create(fixture, reseller(fixture), "beta", "mail.acme.test")
 

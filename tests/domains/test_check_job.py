@@ -52,7 +52,7 @@ def test_no_more_domains_are_claimed_than_threads_are_free(fixture: DomainFixtur
 
 def test_a_requested_check_comes_before_a_periodic_one(fixture: DomainFixture) -> None:
     many(fixture, 3)
-    fixture.plane.domains.request_check("acme", "acme2.test", fixture.admin)
+    fixture.services.domains.request_check("acme", "acme2.test", fixture.admin)
     (claim,) = fixture.monitor().claim(1)
     assert claim.name == "acme2.test"
 

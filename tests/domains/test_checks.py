@@ -177,7 +177,7 @@ def test_an_unpublished_proof_fails_and_a_new_request_restarts_its_time(fixture:
     fixture.age("askedAt", 14)
     assert fixture.check().ownership.state is DomainState.FAILED
     fixture.age("claimedAt", 1)
-    asked = fixture.plane.domains.request_check("acme", "acme.test", fixture.admin).domain
+    asked = fixture.services.domains.request_check("acme", "acme.test", fixture.admin).domain
     assert asked.ownership.state is DomainState.UNVERIFIED
     assert fixture.check().ownership.state is DomainState.UNVERIFIED
     assert fixture.actions() == ["domain.failed", "domain.check_requested"]

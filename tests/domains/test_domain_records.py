@@ -20,7 +20,7 @@ def names(fixture: DomainFixture) -> list[str]:
 
 
 def change(fixture: DomainFixture, slug: str, *domains: str) -> None:
-    fixture.plane.tenants.change(slug, TenantPatch(domains=domains), fixture.admin, None)
+    fixture.services.tenants.change(slug, TenantPatch(domains=domains), fixture.admin, None)
 
 
 def test_each_domain_of_a_new_tenant_gets_a_record_that_is_due_for_a_check(fixture: DomainFixture) -> None:
@@ -102,7 +102,7 @@ def test_where_no_proof_is_required_no_domain_is_checked_before_a_request(
     assert (fixture.domain().is_watched, fixture.domain().due_at) == (False, None)
     fixture.job().run_once()
     assert list(fixture.dns.journal) == []
-    fixture.plane.domains.request_check("acme", "acme.test", fixture.admin)
+    fixture.services.domains.request_check("acme", "acme.test", fixture.admin)
     assert fixture.domain().is_watched
 
 
@@ -112,14 +112,14 @@ def test_domains_of_an_older_version_get_records_and_are_checked_once_proofs_are
     before, after = make_fixture(domain_proof="off"), make_fixture(domain_first_recheck_seconds=0.001)
     before.create()
     before.rows.delete_many({})
-    before.plane.readiness.prepare()
+    before.services.readiness.prepare()
     assert before.domain().due_at is None
     for _ in range(2):
-        after.plane.readiness.prepare()
+        after.services.readiness.prepare()
         assert after.store.domain_checks.claim(0) is not None
     after.publish_proof()
     assert after.check().ownership.is_proven
-    after.plane.readiness.prepare()
+    after.services.readiness.prepare()
     assert after.domain().ownership.is_proven
 
 
@@ -128,16 +128,16 @@ def test_domains_of_a_purged_tenant_stay_reserved_and_are_not_checked_any_more(f
     fixture.publish_proof()
     fixture.check()
     fixture.finish()
-    fixture.plane.lifecycle.delete("acme", fixture.admin)
+    fixture.services.lifecycle.delete("acme", fixture.admin)
     fixture.finish()
     fixture.monitor().start_reconciles()
-    fixture.plane.lifecycle.purge("acme", fixture.admin)
+    fixture.services.lifecycle.purge("acme", fixture.admin)
     fixture.finish()
     row = fixture.rows.find_one({"domain": "acme.test"})
     assert row is not None
     assert (row["dueAt"], row["reconcileDueAt"]) == (None, None)
     with pytest.raises(ActionNotPossible):
-        fixture.plane.domains.request_check("acme", "acme.test", fixture.admin)
+        fixture.services.domains.request_check("acme", "acme.test", fixture.admin)
     with pytest.raises(DomainTaken):
         fixture.create("beta", "acme.test")
 

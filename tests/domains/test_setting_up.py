@@ -26,7 +26,7 @@ def test_a_verified_domain_starts_a_reconcile_of_its_tenant_by_the_service(fixtu
     verify(fixture)
     assert fixture.monitor().start_reconciles() + fixture.monitor().start_reconciles() <= 1
     assert fixture.operations() == ["provision", "reconcile"]
-    operation = fixture.plane.tenants.get("acme", fixture.admin).operation
+    operation = fixture.services.tenants.get("acme", fixture.admin).operation
     assert operation is not None
     assert operation.requested_by is None
     assert operation.request_id.startswith("domain-")
@@ -50,7 +50,7 @@ def test_while_another_operation_is_open_the_reconcile_waits_and_is_tried_again(
 def test_an_earlier_reconcile_does_not_replace_the_due_one(fixture: DomainFixture) -> None:
     fixture.create()
     fixture.finish()
-    fixture.plane.tenants.reconcile("acme", fixture.admin, Mode.APPLY)
+    fixture.services.tenants.reconcile("acme", fixture.admin, Mode.APPLY)
     verify(fixture)
     fixture.monitor().start_reconciles()
     fixture.finish()

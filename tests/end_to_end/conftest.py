@@ -58,10 +58,10 @@ class Platform:
         self.authentik, self.stalwart, self.ocis = products
         self.store = open_repositories(settings)
         self.dispatcher = Dispatcher(settings.broker)
-        self.plane = open_services(self.store, self.dispatcher, settings)
+        self.services = open_services(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-        self.admin = Actor(self.plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
+        self.admin = Actor(self.services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
@@ -129,16 +129,16 @@ class Platform:
 
     def create(self, slug: str) -> TenantView:
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
-        return self.plane.tenants.create(new, replace(self.admin, request_id=f"request-{slug}"))
+        return self.services.tenants.create(new, replace(self.admin, request_id=f"request-{slug}"))
 
     def tenant(self, slug: str) -> TenantView:
-        return self.plane.tenants.get(slug, self.admin)
+        return self.services.tenants.get(slug, self.admin)
 
     def settled(self, slug: str, seconds: float = 60) -> TenantView:
         """Wait for the end of the tenant's latest operation; return the tenant."""
         operation = self.tenant(slug).operation
         assert operation is not None
-        end_state = self.plane.operations.wait_for(operation.id, self.admin, seconds)
+        end_state = self.services.operations.wait_for(operation.id, self.admin, seconds)
         assert end_state.settled, f"{slug} is still {end_state}\n{self.logs()[-6000:]}"
         return self.tenant(slug)
 

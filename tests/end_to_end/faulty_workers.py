@@ -21,17 +21,17 @@ from worker.integrations.registry import STEPS, Functions
 from worker.integrations.step_context import StepContext
 
 
-def _hang(work: StepContext, client: Any) -> Outcome:
+def _hang(step: StepContext, client: Any) -> Outcome:
     time.sleep(3600)
     raise AssertionError
 
 
-def _die_of_poison(work: StepContext, client: Any) -> Outcome:
-    if work.tenant.slug == "poison":
+def _die_of_poison(step: StepContext, client: Any) -> Outcome:
+    if step.tenant.slug == "poison":
         # steps that run at the same time can end
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGKILL)
-    return STEPS[Action.PROVISION][OCIS](work, client)
+    return STEPS[Action.PROVISION][OCIS](step, client)
 
 
 def _steps(kind: str) -> Mapping[Action, Functions]:

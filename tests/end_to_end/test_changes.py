@@ -17,15 +17,15 @@ STEPS = ("authentik", "stalwart", "ocis")
 
 
 def changed(platform: Platform, patch: TenantPatch) -> Operation:
-    view = platform.plane.tenants.change("acme", patch, platform.admin, None)
+    view = platform.services.tenants.change("acme", patch, platform.admin, None)
     assert view.operation is not None
-    return platform.plane.operations.wait_for(view.operation.id, platform.admin, 60)
+    return platform.services.operations.wait_for(view.operation.id, platform.admin, 60)
 
 
 def planned(platform: Platform) -> Operation:
-    view = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN)
+    view = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN)
     assert view.operation is not None
-    return platform.plane.operations.wait_for(view.operation.id, platform.admin, 60)
+    return platform.services.operations.wait_for(view.operation.id, platform.admin, 60)
 
 
 def domains(platform: Platform) -> dict[str, bool]:
@@ -78,7 +78,7 @@ def test_a_dry_run_lists_the_changes_of_the_later_run_and_writes_nothing(platfor
     assert after.drift.changes["authentik"] == ("create the group tenant-acme",)
     assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
     assert plan.step("ocis").changes[0].startswith("enable the space")
-    platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
+    platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     applied = platform.settled("acme").operation
     assert applied is not None
     by_step = {step.name: step.changes for step in plan.steps}
@@ -89,7 +89,7 @@ def test_a_dry_run_lists_the_changes_of_the_later_run_and_writes_nothing(platfor
 def test_a_dry_run_for_a_new_tenant_lists_every_object(platform: Platform) -> None:
     operation = platform.create("acme").operation
     assert operation is not None
-    platform.plane.operations.cancel(operation.id, platform.admin)
+    platform.services.operations.cancel(operation.id, platform.admin)
     platform.start_worker()
     plan = planned(platform)
     assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
@@ -107,7 +107,7 @@ def test_a_retried_step_runs_again_and_ends_its_operation(platform: Platform) ->
     assert view.operation is not None
     assert view.operation.status is OperationStatus.FAILED
     platform.ocis.faults.clear()
-    platform.plane.operations.retry(view.operation.id, "ocis", platform.admin)
+    platform.services.operations.retry(view.operation.id, "ocis", platform.admin)
     again = platform.settled("acme")
     assert again.operation is not None
     assert (again.operation.id, again.operation.status) == (view.operation.id, OperationStatus.SUCCEEDED)
@@ -130,7 +130,7 @@ def test_the_scheduler_checks_every_tenant_and_shows_drift(platform: Platform) -
     assert drift["acme"].changes == {"authentik": ("create the group tenant-acme",)}
     assert drift["beta"].changes == {}
     # a drift check without findings is no event, and its operation is not kept
-    events = platform.plane.events.newest(platform.admin, None, None, 50).items
+    events = platform.services.events.newest(platform.admin, None, None, 50).items
     slugs = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
     assert slugs == {"acme"}
     plans = platform.store.connection.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})

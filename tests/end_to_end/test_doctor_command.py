@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import Platform
 
 
 def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: Platform) -> None:
-    platform.plane.readiness.prepare()
+    platform.services.readiness.prepare()
     platform.start_worker()
     platform.start_scheduler()
     deadline = time.monotonic() + 20

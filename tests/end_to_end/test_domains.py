@@ -30,7 +30,7 @@ def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsSimul
 
 
 def domains(platform: Platform) -> dict[str, DomainView]:
-    return {view.domain.name: view for view in platform.plane.domains.list("acme", platform.admin)}
+    return {view.domain.name: view for view in platform.services.domains.list("acme", platform.admin)}
 
 
 def publish_all(platform: Platform, dns: DnsSimulator, name: str) -> None:
@@ -42,18 +42,18 @@ def publish_all(platform: Platform, dns: DnsSimulator, name: str) -> None:
 
 
 def check(platform: Platform, name: str) -> DomainView:
-    platform.plane.domains.request_check("acme", name, platform.admin)
-    view = platform.plane.domains.wait_for("acme", name, platform.admin, 30)
+    platform.services.domains.request_check("acme", name, platform.admin)
+    view = platform.services.domains.wait_for("acme", name, platform.admin, 30)
     assert view.domain.requested_at is None, platform.logs()[-4000:]
     return view
 
 
 def operations(platform: Platform) -> list[Operation]:
-    return list(reversed(platform.plane.operations.page("acme", platform.admin, 50, None).items))
+    return list(reversed(platform.services.operations.page("acme", platform.admin, 50, None).items))
 
 
 def events(platform: Platform) -> list[Event]:
-    feed = platform.plane.events.following(platform.admin, "acme", 0, None, 200)
+    feed = platform.services.events.following(platform.admin, "acme", 0, None, 200)
     # two schedulers record these events; those that are numbered together have no order of time
     return sorted((one for one in feed.items if one.action.startswith("domain.")), key=lambda one: one.time)
 
@@ -63,7 +63,7 @@ def in_mail(platform: Platform) -> list[str]:
 
 
 def test_mail_waits_for_the_proof_and_is_then_provisioned_automatically(strict: Platform, dns: DnsSimulator) -> None:
-    strict.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test", "acme.org")), strict.admin)
+    strict.services.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test", "acme.org")), strict.admin)
     view = strict.settled("acme")
     assert view.operation is not None
     step = view.operation.step("stalwart")
@@ -92,7 +92,7 @@ def test_mail_waits_for_the_proof_and_is_then_provisioned_automatically(strict: 
     # a lost proof is shown and removes nothing
     withdraw(dns, "_dezky-challenge.acme.test")
     assert check(strict, "acme.test").domain.ownership.state is DomainState.DEGRADED
-    strict.plane.tenants.reconcile("acme", strict.admin, operations(strict)[0].mode)
+    strict.services.tenants.reconcile("acme", strict.admin, operations(strict)[0].mode)
     strict.settled("acme")
     assert in_mail(strict) == ["acme.test"]
     actions = [one.action for one in events(strict) if one.action != "domain.check_requested"]
@@ -105,10 +105,10 @@ def test_domains_of_many_tenants_that_are_proven_together_are_all_set_up(strict:
     for slug in slugs:
         strict.create(slug)
     for slug in slugs:
-        (view,) = strict.plane.domains.list(slug, strict.admin)
+        (view,) = strict.services.domains.list(slug, strict.admin)
         record = view.records[0].record
         publish(dns, (record.name, record.type, record.value))
-        strict.plane.domains.request_check(slug, f"{slug}.test", strict.admin)
+        strict.services.domains.request_check(slug, f"{slug}.test", strict.admin)
     until(lambda: in_mail(strict) == [f"{slug}.test" for slug in slugs], 60)
     for slug in slugs:
         assert strict.settled(slug).tenant.status is Status.ACTIVE

@@ -110,7 +110,7 @@ def test_a_deferred_step_ends_its_task_as_retried_and_spends_no_attempt(platform
     url, _ = started(platform)
     platform.start_worker(events=True)
     until(lambda: requests.get(f"{url}/api/workers?refresh=1", auth=LOGIN, timeout=10).json())
-    platform.plane.switches.pause("ocis", "an upgrade", platform.admin)
+    platform.services.switches.pause("ocis", "an upgrade", platform.admin)
     platform.create("acme")
     (deferred,) = until(lambda: [one for one in tasks(url).get("ocis.provision", []) if one["state"] == "RETRY"])
     assert "acme" in deferred["args"]

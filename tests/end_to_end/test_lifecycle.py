@@ -65,13 +65,13 @@ def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
 def test_a_suspension_closes_every_product_and_a_resume_restores_its_state(platform: Platform) -> None:
     grown(platform)
     assert is_open(platform) == (True, True, True, True)
-    view = platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
+    view = platform.services.lifecycle.suspend("acme", "unpaid", platform.admin)
     # our own API does not wait for products
     assert (view.tenant.status, view.tenant.suspend_reason) == (Status.SUSPENDED, "unpaid")
     assert platform.settled("acme").operation is not None
     assert is_open(platform) == (False, False, False, False)
     assert members(platform) == []
-    platform.plane.lifecycle.resume("acme", platform.admin)
+    platform.services.lifecycle.resume("acme", platform.admin)
     view = platform.settled("acme")
     assert (view.tenant.status, view.tenant.suspend_reason) == (Status.ACTIVE, None)
     assert is_open(platform) == (True, True, True, True)
@@ -83,7 +83,7 @@ def test_a_suspension_closes_every_product_and_a_resume_restores_its_state(platf
 def test_a_suspension_during_an_outage_closes_the_other_products_and_the_rest_later(platform: Platform) -> None:
     grown(platform)
     fault(platform.authentik, kind="status", status=503)
-    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
+    platform.services.lifecycle.suspend("acme", "unpaid", platform.admin)
     until(lambda: is_open(platform)[1:] == (False, False, False))
     assert members(platform) == ["ann"]
     platform.authentik.faults.clear()
@@ -95,9 +95,9 @@ def test_a_suspension_during_an_outage_closes_the_other_products_and_the_rest_la
 
 def test_a_suspension_while_one_integration_is_paused_closes_the_others_at_once(platform: Platform) -> None:
     grown(platform)
-    platform.plane.switches.pause("authentik", "upgrade", platform.admin)
+    platform.services.switches.pause("authentik", "upgrade", platform.admin)
     time.sleep(1.2)  # workers read the switches once a second
-    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
+    platform.services.lifecycle.suspend("acme", "unpaid", platform.admin)
     # no scheduler runs: the worker of the first step published the next stage
     until(lambda: is_open(platform)[1:] == (False, False, False))
     assert members(platform) == ["ann"]
@@ -107,26 +107,26 @@ def test_a_worker_killed_during_a_suspension_forgets_no_member(platform: Platfor
     grown(platform)
     platform.start_scheduler()
     fault(platform.authentik, kind="latency", delay=0.7, method="POST", path="remove_user")
-    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
+    platform.services.lifecycle.suspend("acme", "unpaid", platform.admin)
     until(lambda: "heldMembers" in platform.upstream("acme")["groups"][0]["attributes"]["dezky"])
     platform._running[0].send_signal(signal.SIGKILL)
     platform.authentik.faults.clear()
     platform.start_worker()
     platform.settled("acme")
     assert members(platform) == []
-    platform.plane.lifecycle.resume("acme", platform.admin)
+    platform.services.lifecycle.resume("acme", platform.admin)
     platform.settled("acme")
     assert members(platform) == ["ann"]
 
 
 def test_a_deleted_tenant_is_closed_kept_and_restored(platform: Platform) -> None:
     before = grown(platform)
-    view = platform.plane.lifecycle.delete("acme", platform.admin)
+    view = platform.services.lifecycle.delete("acme", platform.admin)
     assert view.tenant.status is Status.DELETED
     assert view.tenant.purge_after is not None
     platform.settled("acme")
     assert is_open(platform) == (False, False, False, False)
-    platform.plane.lifecycle.restore("acme", platform.admin)
+    platform.services.lifecycle.restore("acme", platform.admin)
     view = platform.settled("acme")
     assert (view.tenant.status, view.tenant.purge_after) == (Status.ACTIVE, None)
     assert is_open(platform) == (True, True, True, True)
@@ -138,10 +138,10 @@ def test_a_purge_removes_our_objects_keeps_a_receipt_and_reserves_the_name(platf
     platform.create("beta")
     platform.settled("beta")
     with pytest.raises(ActionNotPossible):
-        platform.plane.lifecycle.purge("acme", platform.admin)
-    platform.plane.lifecycle.delete("acme", platform.admin)
+        platform.services.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
-    platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.purge("acme", platform.admin)
     view = platform.settled("acme")
     assert view.operation is not None
     assert view.operation.status is OperationStatus.SUCCEEDED, view.operation.steps
@@ -149,7 +149,7 @@ def test_a_purge_removes_our_objects_keeps_a_receipt_and_reserves_the_name(platf
     assert platform.has_one_of_each("beta")
     assert view.tenant.purged_at is not None
     assert view.tenant.remote == {}
-    receipt = platform.plane.lifecycle.receipt("acme", platform.admin)
+    receipt = platform.services.lifecycle.receipt("acme", platform.admin)
     assert {removal.step: bool(removal.verified) for removal in receipt.removals} == {
         "authentik": True,
         "stalwart": True,
@@ -157,14 +157,14 @@ def test_a_purge_removes_our_objects_keeps_a_receipt_and_reserves_the_name(platf
     }
     assert any("ann@acme.test" in line for removal in receipt.removals for line in removal.removed)
     with pytest.raises(ActionNotPossible):
-        platform.plane.lifecycle.restore("acme", platform.admin)
-    events = platform.plane.events.newest(platform.admin, "acme", None, 50).items
+        platform.services.lifecycle.restore("acme", platform.admin)
+    events = platform.services.events.newest(platform.admin, "acme", None, 50).items
     assert {"tenant.created", "tenant.delete", "tenant.purge"} <= {event.action for event in events}
 
 
 def test_the_scheduler_purges_a_tenant_after_the_grace_period(platform: Platform) -> None:
     grown(platform)
-    platform.plane.lifecycle.delete("acme", platform.admin)
+    platform.services.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
     rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
@@ -181,9 +181,9 @@ def test_a_group_that_is_an_applications_only_guard_is_removed_once_another_guar
     application = access.add_application({"name": "Wiki", "slug": "wiki"})
     group = platform.authentik.directory.groups_by_name["tenant-acme"]
     access.add_binding({"target": application.pk, "group": group.pk, "order": 0})
-    platform.plane.lifecycle.delete("acme", platform.admin)
+    platform.services.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
-    platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.purge("acme", platform.admin)
     view = platform.settled("acme")
     assert view.operation is not None
     assert view.operation.step("authentik").reason == "guards_alone"
@@ -201,7 +201,7 @@ def test_an_owner_gets_access_last_and_one_invitation(platform: Platform) -> Non
     new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
     fault(platform.ocis, kind="status", status=503)
     platform.start_worker()
-    platform.plane.tenants.create(new, platform.admin)
+    platform.services.tenants.create(new, platform.admin)
     time.sleep(1.0)
     assert "olga@home.test" not in platform.authentik.directory.users_by_name
     platform.ocis.faults.clear()
@@ -219,7 +219,7 @@ def test_an_existing_account_gets_no_access(platform: Platform) -> None:
     platform.authentik.ensure_person("olga@home.test", "password", "Somebody", "olga@home.test", [])
     platform.start_worker()
     new = NewTenant("acme", "Acme GmbH", "starter", (), owner=Owner("olga@home.test", "Olga"))
-    platform.plane.tenants.create(new, platform.admin)
+    platform.services.tenants.create(new, platform.admin)
     view = platform.settled("acme")
     assert view.operation is not None
     assert (view.tenant.status, view.operation.step("access").reason) == (Status.ACTIVE, "owner_has_account")

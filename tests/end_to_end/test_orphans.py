@@ -25,10 +25,10 @@ def test_a_scheduler_killed_in_the_middle_of_a_removal_is_replaced_by_another(
 
     first = platform.start_scheduler()
     until(lambda: [one.object_id for one in spaces()] == [tenant.remote["ocisSpaceId"]])
-    platform.plane.orphans.request_scan(platform.admin)
+    platform.services.orphans.request_scan(platform.admin)
     until(lambda: spaces()[0].status == "removable")
     fault(platform.ocis, kind="hang", method="DELETE", after=1, count=1)
-    platform.plane.orphans.remove(spaces()[0].id, platform.admin)
+    platform.services.orphans.remove(spaces()[0].id, platform.admin)
     until(lambda: platform.upstream("acme")["spaces"][0]["disabled"])
     first.send_signal(signal.SIGKILL)
     assert spaces()[0].status == "removing"

@@ -53,7 +53,7 @@ def test_three_poisoned_tenants_of_forty_leave_the_others_healthy(
             if platform.tenant(slug).tenant.status is Status.ACTIVE:
                 del waiting[slug]
         time.sleep(0.1)
-    for switch in platform.plane.switches.page(platform.admin):
+    for switch in platform.services.switches.page(platform.admin):
         assert not switch.is_open, switch
         assert {one.tenant.slug for one in switch.failing if not one.is_isolated} <= set(faults), switch
     for slug in HEALTHY:

@@ -25,7 +25,7 @@ def _remembered(platform: Platform) -> int:
 
 
 def is_observing(platform: Platform) -> bool:
-    return platform.plane.observe_only.state(platform.admin).pause is not None
+    return platform.services.observe_only.state(platform.admin).pause is not None
 
 
 def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_ends_it(platform: Platform) -> None:
@@ -41,7 +41,7 @@ def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_en
     until(lambda: is_observing(platform))
     until(lambda: _deferred_count(platform) == 3)
     assert writes(platform.ocis) == []
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     platform.start_scheduler()
     assert platform.settled("beta").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]
     assert platform.has_one_of_each("beta")
@@ -63,12 +63,12 @@ def test_running_processes_detect_a_restore_and_dry_runs_continue(platform: Plat
     restore(platform)
     until(lambda: is_observing(platform))
     time.sleep(CACHE_SECONDS)  # the worker may have read breakers and pauses just before
-    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
+    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
-    assert platform.plane.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
-    reconcile = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
+    assert platform.services.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
+    reconcile = platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
     assert reconcile is not None
     time.sleep(2)
-    assert platform.plane.operations.get(reconcile.id, platform.admin).is_open
-    platform.plane.observe_only.end(platform.admin)
+    assert platform.services.operations.get(reconcile.id, platform.admin).is_open
+    platform.services.observe_only.end(platform.admin)
     assert platform.settled("acme").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]

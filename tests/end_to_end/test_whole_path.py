@@ -55,7 +55,7 @@ def test_a_reconcile_corrects_drift(platform: Platform) -> None:
     platform.ocis.storage.spaces[before.remote["ocisSpaceId"]].disabled = True
     patch = {"kind": "Domain", "id_": before.remote["stalwartDomainId"], "patch": {"isEnabled": False}}
     requests.post(f"{platform.stalwart.url}/__sim/call/update", json=patch, timeout=5).raise_for_status()
-    platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
+    platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     view = platform.settled("acme")
     assert view.tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")

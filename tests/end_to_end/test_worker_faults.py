@@ -112,7 +112,7 @@ def test_an_integration_that_fails_for_all_tenants_opens_the_breaker_until_a_pro
 
 
 def test_a_paused_integration_gets_no_request_until_it_is_resumed(platform: Platform) -> None:
-    platform.plane.switches.pause("ocis", "upgrade", platform.admin)
+    platform.services.switches.pause("ocis", "upgrade", platform.admin)
     platform.start_worker()
     platform.start_scheduler()
     for slug in slugs()[:4]:
@@ -122,7 +122,7 @@ def test_a_paused_integration_gets_no_request_until_it_is_resumed(platform: Plat
         until(lambda slug=slug: platform.tenant(slug).operation.paused_at)  # type: ignore[union-attr]
         assert step_of(platform, slug, "ocis") == (StepStatus.PENDING, 0)
     assert not platform.ocis.journal
-    platform.plane.switches.resume("ocis", platform.admin)
+    platform.services.switches.resume("ocis", platform.admin)
     for slug in slugs()[:4]:
         view = platform.settled(slug)
         assert view.tenant.status is Status.ACTIVE

@@ -44,7 +44,7 @@ def upgraded(platform: Platform) -> Platform:
     for name, rows in found.items():
         database[name].delete_many({})
         database[name].insert_many(rows)
-    platform.plane.readiness.prepare()
+    platform.services.readiness.prepare()
     return platform
 
 
@@ -63,8 +63,8 @@ def test_an_upgrade_keeps_every_tenants_status(upgraded: Platform) -> None:
 
 
 def test_open_operations_are_ended_by_the_new_worker(upgraded: Platform) -> None:
-    (paused,) = [one for one in upgraded.plane.switches.page(upgraded.admin) if one.pause is not None]
-    upgraded.plane.switches.resume(paused.name, upgraded.admin)
+    (paused,) = [one for one in upgraded.services.switches.page(upgraded.admin) if one.pause is not None]
+    upgraded.services.switches.resume(paused.name, upgraded.admin)
     upgraded.start_worker()
     upgraded.start_scheduler()
     for slug in ("hooli", "umbrella"):
@@ -75,11 +75,11 @@ def test_open_operations_are_ended_by_the_new_worker(upgraded: Platform) -> None
 
 
 def test_upgraded_tenants_are_reconciled_resumed_and_restored(upgraded: Platform) -> None:
-    upgraded.plane.switches.resume("stalwart", upgraded.admin)
+    upgraded.services.switches.resume("stalwart", upgraded.admin)
     upgraded.start_worker()
-    upgraded.plane.tenants.reconcile("acme", upgraded.admin, Mode.APPLY)
+    upgraded.services.tenants.reconcile("acme", upgraded.admin, Mode.APPLY)
     assert upgraded.settled("acme").tenant.status is Status.ACTIVE
-    upgraded.plane.lifecycle.resume("globex", upgraded.admin)
+    upgraded.services.lifecycle.resume("globex", upgraded.admin)
     assert upgraded.settled("globex").tenant.status is Status.ACTIVE
-    upgraded.plane.lifecycle.restore("initech", upgraded.admin)
+    upgraded.services.lifecycle.restore("initech", upgraded.admin)
     assert upgraded.settled("initech").tenant.status is Status.ACTIVE

@@ -33,8 +33,8 @@ def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
 def test_observe_only_mode_defers_accepted_operations_until_it_ends(
     platform: PlatformFixture,
 ) -> None:
-    platform.plane.observe_only.begin("a backup is being checked", platform.admin)
-    operation = platform.plane.tenants.create(
+    platform.services.observe_only.begin("a backup is being checked", platform.admin)
+    operation = platform.services.tenants.create(
         NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin
     ).operation
     assert operation is not None
@@ -46,16 +46,16 @@ def test_observe_only_mode_defers_accepted_operations_until_it_ends(
     assert (step.attempts, step.reason, step.status) == (0, "observe_only", "pending")
     assert "a backup is being checked" in (step.message or "")
     assert deferred.paused_at is not None
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     assert release(platform) >= 1
-    assert platform.finish(platform.plane.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
+    assert platform.finish(platform.services.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
 
 
 def test_a_dry_run_still_runs_and_lists_the_changes(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
-    platform.plane.observe_only.begin("an investigation", platform.admin)
-    plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
+    platform.services.observe_only.begin("an investigation", platform.admin)
+    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert plan.status is OperationStatus.SUCCEEDED
     assert plan.step("ocis").changes == ("set name of the space Renamed",)
     assert platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
@@ -68,7 +68,7 @@ def test_in_observe_only_mode_no_automatic_operation_starts(
     for slug in ("acme", "beta", "gamma"):
         platform.grown(slug)
     # acme is due for a purge, beta for a backfill, and a domain of gamma has just been verified
-    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
+    platform.finish(platform.services.lifecycle.delete("acme", platform.admin))
     platform.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
     platform.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
     starter = open_starter(platform.store, dispatcher, platform.settings)
@@ -76,11 +76,11 @@ def test_in_observe_only_mode_no_automatic_operation_starts(
     def begun() -> list[int]:
         backfill = open_backfill(platform.store, starter, platform.settings)
         reconciles = open_domain_monitor(platform.store, starter, platform.settings)
-        return [platform.plane.lifecycle.start_due(200), backfill.run_once(), reconciles.start_reconciles()]
+        return [platform.services.lifecycle.start_due(200), backfill.run_once(), reconciles.start_reconciles()]
 
-    platform.plane.observe_only.begin("an investigation", platform.admin)
+    platform.services.observe_only.begin("an investigation", platform.admin)
     assert begun() == [0, 0, 0]
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     assert begun() == [1, 1, 1]
 
 
@@ -89,15 +89,15 @@ def test_an_orphans_removal_is_refused_and_an_already_requested_one_waits(platfo
     platform.forget("acme")
     platform.scan()
     platform.scan()
-    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
-    platform.plane.observe_only.begin("an investigation", platform.admin)
+    platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.services.observe_only.begin("an investigation", platform.admin)
     with pytest.raises(ObserveOnly):
-        platform.plane.orphans.remove(platform.one("authentik").id, platform.admin)
+        platform.services.orphans.remove(platform.one("authentik").id, platform.admin)
     platform.ocis.journal.clear()
     seen = platform.scan()
     assert (platform.one("ocis").status, writes(platform.ocis)) == ("removing", [])
     assert seen["authentik"].orphans == 1
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
 
@@ -111,9 +111,9 @@ def test_after_observe_only_mode_drift_checks_of_all_active_tenants_and_orphan_s
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
     assert drift.run_once() == 0
-    platform.plane.observe_only.begin("an investigation", platform.admin)
+    platform.services.observe_only.begin("an investigation", platform.admin)
     before = list(platform.rows["tenants"].find())
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     assert list(platform.rows["tenants"].find()) == before, (
         "they may be a hundred thousand, more than one request can write"
     )
@@ -128,34 +128,34 @@ def test_after_observe_only_mode_drift_checks_of_all_active_tenants_and_orphan_s
 
 
 def test_start_and_end_are_events_with_actor_and_reason(platform: PlatformFixture) -> None:
-    platform.plane.observe_only.begin("first", platform.admin)
-    again = platform.plane.observe_only.begin("second", platform.admin)
+    platform.services.observe_only.begin("first", platform.admin)
+    again = platform.services.observe_only.begin("second", platform.admin)
     assert again.pause is not None
     assert (again.pause.reason, again.pause.by) == ("second", platform.admin.user.id)
-    assert platform.plane.observe_only.begin_automatically("third") is False
-    platform.plane.observe_only.end(platform.admin)
-    platform.plane.observe_only.end(platform.admin)
+    assert platform.services.observe_only.begin_automatically("third") is False
+    platform.services.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     found = platform.events("observe_only.begun", "observe_only.ended")
     assert [(one["action"], (one["after"] or {}).get("reason")) for one in found] == [
         ("observe_only.begun", "first"),
         ("observe_only.begun", "second"),
         ("observe_only.ended", None),
     ]
-    assert platform.plane.observe_only.state(platform.admin).pause is None
+    assert platform.services.observe_only.state(platform.admin).pause is None
 
 
 def test_in_observe_only_mode_access_to_our_api_still_closes_and_opens(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observe_only.begin("an investigation", platform.admin)
-    assert platform.plane.lifecycle.delete("acme", platform.admin).tenant.status is Status.DELETED
+    platform.services.observe_only.begin("an investigation", platform.admin)
+    assert platform.services.lifecycle.delete("acme", platform.admin).tenant.status is Status.DELETED
     assert platform.tenant("acme").purge_after is not None
 
 
 def test_a_pause_of_all_integrations_defers_dry_runs_too(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observe_only.begin("an investigation", platform.admin)
-    platform.plane.switches.pause("all", "power cut", platform.admin)
-    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
+    platform.services.observe_only.begin("an investigation", platform.admin)
+    platform.services.switches.pause("all", "power cut", platform.admin)
+    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
     assert set(run_once(platform, plan.id)) == {"skipped"}
     ended = platform.store.operations.find(plan.id)
@@ -165,8 +165,8 @@ def test_a_pause_of_all_integrations_defers_dry_runs_too(platform: PlatformFixtu
 
 def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(operation_deadline_seconds=1)
-    platform.plane.observe_only.begin("an investigation", platform.admin)
-    operation = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
+    platform.services.observe_only.begin("an investigation", platform.admin)
+    operation = platform.services.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
     assert operation is not None
     run_once(platform, operation.id)
     time.sleep(1.2)
@@ -174,7 +174,7 @@ def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callabl
     deferred = platform.store.operations.find(operation.id)
     assert deferred is not None
     assert deferred.status is OperationStatus.RUNNING
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.end(platform.admin)
     release(platform)
     freed = platform.store.operations.find(operation.id)
     assert freed is not None
@@ -182,20 +182,20 @@ def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callabl
 
 
 def test_a_step_that_is_open_in_a_backup_searches_before_it_creates(platform: PlatformFixture) -> None:
-    view = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin)
+    view = platform.services.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin)
     backup = [(name, row) for name in ("tenants", "operations") for row in platform.rows[name].find()]
     assert platform.finish(view).status is OperationStatus.SUCCEEDED
     for name, row in backup:
         platform.rows[name].replace_one({"_id": row["_id"]}, row)
-    platform.plane.observe_only.begin("a backup was restored", platform.admin)
-    platform.plane.observe_only.end(platform.admin)
+    platform.services.observe_only.begin("a backup was restored", platform.admin)
+    platform.services.observe_only.end(platform.admin)
     assert platform.finish(view).status is OperationStatus.SUCCEEDED
     assert len(platform.spaces()) == 1
 
 
 def test_only_a_platform_administrator_may_use_observe_only_mode(platform: PlatformFixture) -> None:
     outside = Actor(platform.admin.user, frozenset({"portal"}))
-    observing = platform.plane.observe_only
+    observing = platform.services.observe_only
     for ask in (observing.state, observing.end, lambda actor: observing.begin("x", actor)):
         with pytest.raises(Forbidden):
             ask(outside)
@@ -210,8 +210,8 @@ def test_drift_checks_wait_while_the_tenant_is_paused(
     detector = open_drift_detector(
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
-    platform.plane.switches.pause_tenant("acme", "moving", platform.admin)
+    platform.services.switches.pause_tenant("acme", "moving", platform.admin)
     assert detector.run_once() == 0
-    platform.plane.switches.unpause_tenant("acme", platform.admin)
+    platform.services.switches.unpause_tenant("acme", platform.admin)
     assert detector.run_once() == 1
     assert platform.events("operation.failed") == []

@@ -27,7 +27,7 @@ class RestoreFixture:
 
     def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.dispatcher, self.settings, self.admin = store, dispatcher, settings, admin
-        self.plane = open_services(store, dispatcher, settings)
+        self.services = open_services(store, dispatcher, settings)
         self.rows = store.connection.client[settings.mongodb_database]
         self.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
 
@@ -39,7 +39,7 @@ class RestoreFixture:
         for _ in range(times):
             self.detector().check()
             self.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
-        pause = self.plane.observe_only.state(self.admin).pause
+        pause = self.services.observe_only.state(self.admin).pause
         return pause.reason if pause else None
 
     def backup(self) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ class RestoreFixture:
 
     def create_tenants(self) -> None:
         for slug in ("acme", "beta"):
-            self.plane.tenants.create(NewTenant(slug, slug.title(), "starter"), self.admin)
+            self.services.tenants.create(NewTenant(slug, slug.title(), "starter"), self.admin)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_after_an_operator_ends_the_mode_only_a_further_restore_begins_it_again(
     restores.check(3)
     restores.restore(backup)
     restores.check()
-    restores.plane.observe_only.end(restores.admin)
+    restores.services.observe_only.end(restores.admin)
     assert restores.check(5) is None
     restores.restore(backup)
     assert restores.check() == DATABASE_IS_OLDER
@@ -107,7 +107,7 @@ def test_another_database_in_its_place_is_detected(restores: RestoreFixture) -> 
     restores.check(3)
     restores.restore([{"_id": "epoch", "line": "another", "number": 999}])
     assert restores.check() == DATABASE_IS_ANOTHER
-    restores.plane.observe_only.end(restores.admin)
+    restores.services.observe_only.end(restores.admin)
     assert restores.check(4) is None
 
 
@@ -141,10 +141,10 @@ def test_without_redis_nothing_is_detected_and_nothing_fails(restores: RestoreFi
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     restores.restore(backup)
     open_restore_detector(restores.store, away.high_water_mark, restores.settings).check()
-    assert restores.plane.observe_only.state(restores.admin).pause is None
+    assert restores.services.observe_only.state(restores.admin).pause is None
     # an end without Redis is recorded once Redis is back
-    restores.plane.observe_only.begin("by hand", restores.admin)
-    restores.plane.observe_only.end(restores.admin)
+    restores.services.observe_only.begin("by hand", restores.admin)
+    restores.services.observe_only.end(restores.admin)
     open_restore_detector(restores.store, away.high_water_mark, restores.settings).check()
     assert restores.backup()[0]["forgiven"] is True
     assert restores.check(3) is None
@@ -160,9 +160,9 @@ def test_many_processes_that_check_at_once_suspect_nothing(restores: RestoreFixt
     for _ in range(3):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(check, range(8)))
-        assert restores.plane.observe_only.state(restores.admin).pause is None
-        restores.plane.observe_only.begin("by hand", restores.admin)
-        restores.plane.observe_only.end(restores.admin)
+        assert restores.services.observe_only.state(restores.admin).pause is None
+        restores.services.observe_only.begin("by hand", restores.admin)
+        restores.services.observe_only.end(restores.admin)
 
 
 def test_without_a_database_a_check_fails_and_the_next_one_asks_again(
@@ -182,9 +182,9 @@ def test_the_setting_starts_observe_only_mode_once_per_process(
     settings = make_settings(observe_only_on_start=True)
     detector = open_restore_detector(restores.store, restores.dispatcher.high_water_mark, settings)
     detector.check()
-    pause = restores.plane.observe_only.state(restores.admin).pause
+    pause = restores.services.observe_only.state(restores.admin).pause
     assert pause is not None
     assert pause.reason == REQUESTED_ON_START
-    restores.plane.observe_only.end(restores.admin)
+    restores.services.observe_only.end(restores.admin)
     detector.check()
-    assert restores.plane.observe_only.state(restores.admin).pause is None
+    assert restores.services.observe_only.state(restores.admin).pause is None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from requests.auth import HTTPBasicAuth
 
 from sandbox.simulators.ocis.server import OcisSimulator
@@ -11,9 +9,6 @@ from sandbox.simulators.ocis.spaces import Space
 from tests.simulators import API_TOKEN
 from worker.http.json_client import JsonClient
 from worker.integrations.ocis.client import OcisClient
-from worker.integrations.step_context import StepContext
-
-MakeWork = Callable[..., StepContext]
 
 
 def client(ocis: OcisSimulator, username: str = "provisioner", *, role_pause: float = 0.02) -> OcisClient:

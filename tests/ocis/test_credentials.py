@@ -12,8 +12,8 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from shared.config.settings import read_settings
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.ocis.spaces import MakeWork, client, spaces
-from tests.simulators import API_TOKEN, fault
+from tests.ocis.spaces import client, spaces
+from tests.simulators import API_TOKEN, MakeStep, fault
 from worker.integrations.ocis.client import OcisClient, connect
 from worker.integrations.ocis.space import ensure_files
 
@@ -21,36 +21,38 @@ MACHINE = {"ocis_username": "ocis-provisioner", "ocis_password": "app-password-s
 
 
 def test_wrong_credentials_a_missing_role_and_a_second_factor_have_different_reasons(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
     with pytest.raises(PermanentError, match="bad_credentials"):
-        ensure_files(work("ocis"), client(ocis, "nobody"))
+        ensure_files(make_step("ocis"), client(ocis, "nobody"))
     ocis.proxy.allow_token("plain", "person", "User")
     ocis._basic_users["person"] = (API_TOKEN, "User")  # type: ignore[index]
     with pytest.raises(PermanentError, match="missing_permission"):
-        ensure_files(work("ocis"), client(ocis, "person"))
+        ensure_files(make_step("ocis"), client(ocis, "person"))
     fault(ocis, kind="mfa")
     with pytest.raises(PermanentError, match="second factor"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
 
 
 def test_a_refusal_of_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
     fault(ocis, kind="status", status=401, contains="Acme GmbH")
     with pytest.raises(PermanentError, match="this request alone") as refused:
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert refused.value.reason == "missing_permission"
     fault(ocis, kind="status", status=401)
     with pytest.raises(PermanentError, match="bad_credentials"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
 
 
 @pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
-def test_an_outage_is_temporary(ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]) -> None:
+def test_an_outage_is_temporary(
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, rule: dict[str, Any]
+) -> None:
     fault(ocis, **rule)
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
 
 
 def connected(server: OcisSimulator, **given: str) -> OcisClient:
@@ -65,41 +67,41 @@ def by_client_credentials(authentik: AuthentikSimulator, server: OcisSimulator, 
 
 
 def test_the_machine_account_signs_in_by_client_credentials_and_outlasts_refused_tokens(
-    authentik: AuthentikSimulator, work: MakeWork, caplog: pytest.LogCaptureFixture
+    authentik: AuthentikSimulator, make_step: MakeStep, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisAdmin"])
     issuer = f"{authentik.url}/application/o/ocis/"
     with OcisSimulator(issuer=issuer).running() as server:
         files = by_client_credentials(authentik, server, **MACHINE)
-        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
         token_requests = [entry for entry in authentik.journal if entry["path"].endswith("/token/")]
         assert len(token_requests) == 1
         fault(server, kind="status", status=401, count=1)
-        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
         assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
         # seen: "IdP down: cached tokens go on, new ones get 401: 401 is not proof of bad credentials"
         fault(server, kind="idp_down")
-        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
         server.proxy.forget_tokens()
         with pytest.raises(TemporaryError, match="issued just now"):
-            ensure_files(work("ocis"), files)
+            ensure_files(make_step("ocis"), files)
         server.faults.clear()
-        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
     assert "app-password-secret" not in caplog.text
 
 
-def test_the_first_creates_of_a_new_account_are_waited_for(authentik: AuthentikSimulator, work: MakeWork) -> None:
+def test_the_first_creates_of_a_new_account_are_waited_for(authentik: AuthentikSimulator, make_step: MakeStep) -> None:
     """Seen: "POST /drives by a fresh autoprovisioned account: an empty 500 for most, 403 for some; then all 201"."""
     authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisSpaceAdmin"])
     issuer = f"{authentik.url}/application/o/ocis/"
     with OcisSimulator(issuer=issuer, role_delays={"ocis-provisioner": 1.5}).running() as server:
         files = by_client_credentials(authentik, server, **MACHINE)
         with pytest.raises(TemporaryError):
-            ensure_files(work("ocis", is_first=True), files)
+            ensure_files(make_step("ocis", is_first=True), files)
         with suppress(TemporaryError):  # the client waits for the role
-            ensure_files(work("ocis"), files)
-        assert ensure_files(work("ocis"), files).result is Result.OK
+            ensure_files(make_step("ocis"), files)
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
         creates = [one for one in server.journal if (one["method"], one["path"]) == ("POST", "/graph/v1.0/drives")]
         # a busy machine may be too late for the 403
         assert [one["status"] for one in creates] in ([500, 403, 201], [500, 201])
@@ -107,10 +109,10 @@ def test_the_first_creates_of_a_new_account_are_waited_for(authentik: AuthentikS
 
 
 @pytest.mark.parametrize("password", ["grün", "grün€"])
-def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> None:
+def test_a_password_may_contain_any_character(make_step: MakeStep, password: str) -> None:
     with OcisSimulator(basic_users={"provisioner": (password, "Admin")}).running() as server:
         files = connected(server, ocis_username="provisioner", ocis_password=password)
-        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert ensure_files(make_step("ocis"), files).result is Result.OK
 
 
 @pytest.mark.parametrize(
@@ -129,9 +131,9 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
     ],
 )
 def test_a_failing_token_endpoint_is_not_reported_as_wrong_credentials(
-    authentik: AuthentikSimulator, ocis: OcisSimulator, work: MakeWork, rule: dict[str, Any], expected: str
+    authentik: AuthentikSimulator, ocis: OcisSimulator, make_step: MakeStep, rule: dict[str, Any], expected: str
 ) -> None:
     fault(authentik, path="token", **rule)
     files = by_client_credentials(authentik, ocis, ocis_client_secret="ocis-secret")
     with pytest.raises((TemporaryError, PermanentError), match=expected):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)

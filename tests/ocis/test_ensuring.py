@@ -11,8 +11,8 @@ from sandbox.simulators.ocis.server import OcisSimulator
 from shared.config.plans import Plan
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
-from tests.ocis.spaces import MakeWork, add_twin, client, group_permission, only, our_permission, spaces
-from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
+from tests.ocis.spaces import add_twin, client, group_permission, only, our_permission, spaces
+from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID, MakeStep, Saved, fault, writes
 from worker.http.deadline import within
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.creation import space_name
@@ -21,9 +21,9 @@ from worker.integrations.ocis.space import ensure_files
 
 
 def test_the_space_is_created_with_marker_quota_and_the_group_as_editor(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    outcome = ensure_files(work("ocis"), files)
+    outcome = ensure_files(make_step("ocis"), files)
     assert (outcome.result, outcome.notes) == (Result.OK, {"members": "invited"})
     space = only(ocis)
     assert (space.name, space.alias, space.quota) == ("Acme GmbH", "project/tenant-acme", 5 * 10**9)
@@ -39,9 +39,9 @@ def test_the_space_is_created_with_marker_quota_and_the_group_as_editor(
 
 
 def test_the_first_attempt_for_a_tenant_needs_three_requests_and_no_read(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
-    ensure_files(work("ocis", is_first=True), files)
+    ensure_files(make_step("ocis", is_first=True), files)
     assert [(entry["method"], entry["path"].partition("?")[0].rpartition("/")[2]) for entry in ocis.journal] == [
         ("POST", "drives"),
         ("POST", "groups"),
@@ -50,29 +50,29 @@ def test_the_first_attempt_for_a_tenant_needs_three_requests_and_no_read(
 
 
 def test_a_first_attempt_that_runs_late_creates_no_second_space(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
     """A worker that was frozen and continues: its time ends before its lease, so before another attempt may start."""
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     made = only(ocis)
     with within(0), pytest.raises(TemporaryError, match="timeout"):
-        ensure_files(work("ocis", is_first=True), files)
+        ensure_files(make_step("ocis", is_first=True), files)
     assert only(ocis) == made
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])
 def test_a_first_attempt_whose_response_was_lost_searches_before_it_continues(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, rule: dict[str, Any]
 ) -> None:
     fault(ocis, method="POST", path="drives$", count=1, **rule)
-    assert ensure_files(work("ocis", is_first=True), files).result is Result.OK
+    assert ensure_files(make_step("ocis", is_first=True), files).result is Result.OK
     assert len(spaces(ocis)) == 1
 
 
-def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
-    ensure_files(work("ocis"), files)
+def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: OcisClient, make_step: MakeStep) -> None:
+    ensure_files(make_step("ocis"), files)
     ocis.journal.clear()
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert writes(ocis) == []
 
 
@@ -90,78 +90,80 @@ def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: OcisClient, wor
     ids=lambda rule: rule["kind"],
 )
 def test_a_space_whose_response_was_lost_is_found_and_not_created_twice(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, rule: dict[str, Any]
 ) -> None:
     fault(ocis, method="POST", path="drives$", count=1, **rule)
-    assert ensure_files(work("ocis"), files).result is Result.OK
+    assert ensure_files(make_step("ocis"), files).result is Result.OK
     assert len(spaces(ocis)) == 1
 
 
 def test_a_worker_that_died_before_saving_the_id_finds_the_space_by_its_marker(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     saved.clear()
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert len(spaces(ocis)) == 1
 
 
 def test_a_space_that_a_server_crash_unlisted_is_found_by_id_and_membership(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
     """The index by type loses entries when the server is killed while it writes."""
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     ocis.storage.unlisted.add(only(ocis).id)
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     saved.clear()
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert saved["ocisSpaceId"] == only(ocis).id
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
 def test_with_the_storage_down_nothing_is_created_and_absence_is_not_believed(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, known: bool
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved, known: bool
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     if not known:
         saved.clear()
     fault(ocis, kind="storage_down")
     with pytest.raises(TemporaryError, match="storage_down"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert len(spaces(ocis)) == 1
 
 
-def test_a_storage_outage_between_two_reads_is_detected(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
+def test_a_storage_outage_between_two_reads_is_detected(
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
+) -> None:
     fault(ocis, kind="storage_down", path="drives\\?", count=2)
     fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
     with pytest.raises(TemporaryError, match="storage_down"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert spaces(ocis) == []
 
 
 def test_a_storage_that_hides_the_space_throughout_the_search_leaves_one_space(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     first = only(ocis).id
     fault(ocis, kind="storage_down", method="GET", path="v1.0/(me/)?drives(/|\\?)", count=1 + 2 * EMPTY_READS)
-    outcome = ensure_files(work("ocis"), files)
+    outcome = ensure_files(make_step("ocis"), files)
     assert (only(ocis).id, only(ocis).disabled, saved["ocisSpaceId"]) == (first, False, first)
     assert outcome.notes == {"members": "invited"}
 
 
 def test_a_404_of_a_front_proxy_does_not_mean_that_the_space_is_absent(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     for body, kind in (("404 page not found", "text/plain"), ("<html>404</html>", "text/html")):
         fault(ocis, kind="status", status=404, body=body, content_type=kind)
         with pytest.raises(TemporaryError):
-            ensure_files(work("ocis"), files)
+            ensure_files(make_step("ocis"), files)
         ocis.faults.clear()
     fault(ocis, kind="proxy_page")
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis", is_first=True), files)
+        ensure_files(make_step("ocis", is_first=True), files)
     assert len(spaces(ocis)) == 1
 
 
@@ -169,11 +171,11 @@ def test_a_404_of_a_front_proxy_does_not_mean_that_the_space_is_absent(
 
 
 def test_a_space_that_appears_during_the_creation_replaces_the_new_one(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
     """An earlier request that timed out has its effect after our search."""
     fault(ocis, kind="second_creator", count=1)
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert saved["ocisSpaceId"] == only(ocis).id
 
 
@@ -189,26 +191,26 @@ def test_a_space_that_appears_during_the_creation_replaces_the_new_one(
     ids=["searching", "reading", "disabling", "purging", "searching-again"],
 )
 def test_the_removal_of_a_second_space_continues_where_it_failed(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, method: str, path: str, after: int
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved, method: str, path: str, after: int
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
     fault(ocis, kind="status", status=500, method=method, path=path, after=after, count=1)
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert "ocisSpaceId" not in saved
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert (saved["ocisSpaceId"], saved["ocisNewSpaceId"]) == (only(ocis).id, None)
     assert only(ocis).disabled is False
 
 
 @pytest.mark.parametrize("content", ["file", "trash", "member", "disabled-trash"])
 def test_a_second_space_that_may_hold_files_is_kept_for_an_operator(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, content: str
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved, content: str
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
     fault(ocis, kind="status", status=500, method="DELETE", count=1)
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     second = ocis.storage.spaces[saved["ocisNewSpaceId"]]
     if content == "member":
         second.grants["u:somebody"] = "viewer"
@@ -218,18 +220,18 @@ def test_a_second_space_that_may_hold_files_is_kept_for_an_operator(
             ocis.storage.delete_file(second, "plan.txt")
     second.disabled = content.startswith("disabled")
     with pytest.raises(PermanentError, match="ambiguous"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert len(spaces(ocis)) == 2
 
 
 def test_two_spaces_with_our_marker_are_ambiguous_while_no_id_is_on_record(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     add_twin(ocis)
     saved.clear()
     with pytest.raises(PermanentError, match="ambiguous"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
     assert [space.disabled for space in spaces(ocis)] == [False, False]
 
 
@@ -238,7 +240,7 @@ def test_two_spaces_with_our_marker_are_ambiguous_while_no_id_is_on_record(
 
 @pytest.mark.parametrize("kind", ["forged", "other-tenant", "two-tenants"])
 def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, kind: str
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, kind: str
 ) -> None:
     signer = MarkerSigner("ocis", STAMP_KEYS)
     descriptions = {
@@ -247,16 +249,16 @@ def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
         "two-tenants": f"{signer.text(OTHER_ID)} {signer.text(TENANT_ID)}",
     }
     foreign = ocis.add_space("Acme GmbH", descriptions[kind], "project/tenant-acme")
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert len(spaces(ocis)) == 2
     assert ocis.storage.spaces[foreign].description == descriptions[kind]
 
 
 def test_an_id_on_record_of_a_space_with_another_tenants_marker_and_record_is_not_believed(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
 ) -> None:
     saved["ocisSpaceId"] = beta = ocis.add_space("Beta", MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID))
-    ensure_files(work("ocis", elsewhere=[beta]), files)
+    ensure_files(make_step("ocis", elsewhere=[beta]), files)
     assert len(spaces(ocis)) == 2
     assert ocis.storage.spaces[saved["ocisSpaceId"]].name == "Acme GmbH"
 
@@ -264,78 +266,84 @@ def test_an_id_on_record_of_a_space_with_another_tenants_marker_and_record_is_no
 # -- drift
 
 
-def test_a_disabled_space_is_restored_and_not_doubled(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
-    ensure_files(work("ocis"), files)
+def test_a_disabled_space_is_restored_and_not_doubled(
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
+) -> None:
+    ensure_files(make_step("ocis"), files)
     only(ocis).disabled = True
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert only(ocis).disabled is False
 
 
 def test_a_restore_whose_response_was_lost_is_not_sent_to_an_enabled_space_again(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
     """OpenCloud answers 500 to the restore of an enabled space."""
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     only(ocis).disabled = True
     fault(ocis, kind="applied_then_status", status=502, method="PATCH", count=1)
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis"), files)
-    assert ensure_files(work("ocis"), files).result is Result.OK
+        ensure_files(make_step("ocis"), files)
+    assert ensure_files(make_step("ocis"), files).result is Result.OK
     assert only(ocis).disabled is False
 
 
-def test_a_purged_space_is_created_again(ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved) -> None:
-    ensure_files(work("ocis"), files)
+def test_a_purged_space_is_created_again(
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, saved: Saved
+) -> None:
+    ensure_files(make_step("ocis"), files)
     ocis.storage.spaces.clear()
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert saved["ocisSpaceId"] == only(ocis).id
 
 
-def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
-    ensure_files(work("ocis"), files)
+def test_name_quota_and_role_that_drifted_are_corrected(
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
+) -> None:
+    ensure_files(make_step("ocis"), files)
     space = only(ocis)
     space.name, space.quota = "Renamed", 1
     space.grants[group_permission(space)] = "viewer"
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     assert (space.name, space.quota, space.grants[group_permission(space)]) == ("Acme GmbH", 5 * 10**9, "editor")
 
 
 def test_a_plan_below_the_used_storage_is_reported_and_no_file_is_lost(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     space = only(ocis)
     space.files["large.iso"] = space.used = 6 * 10**9
-    outcome = ensure_files(work("ocis"), files)
+    outcome = ensure_files(make_step("ocis"), files)
     assert outcome.notes["over_quota"] == "6000000000 bytes are used, the plan allows 5000000000"
     assert (only(ocis).files, only(ocis).quota) == ({"large.iso": 6 * 10**9}, 5 * 10**9)
     space.used = 10**9
-    assert "over_quota" not in ensure_files(work("ocis"), files).notes
+    assert "over_quota" not in ensure_files(make_step("ocis"), files).notes
 
 
 def test_a_plan_that_became_unlimited_is_set_once_though_the_server_has_a_maximum(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     for changes in (["set quota of the space Acme GmbH"], []):
-        step = replace(work("ocis"), plan=Plan())
+        step = replace(make_step("ocis"), plan=Plan())
         ensure_files(step, files)
         assert (step.changes, only(ocis).quota) == (changes, 0)
 
 
 def test_a_quota_above_the_servers_maximum_is_reported_as_a_quota_fault(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep
 ) -> None:
     ocis.storage.max_quota = 10**9
     for is_first in (True, False):
         with pytest.raises(PermanentError, match="OCIS_SPACES_MAX_QUOTA") as refusal:
-            ensure_files(work("ocis", is_first=is_first), files)
+            ensure_files(make_step("ocis", is_first=is_first), files)
         assert refusal.value.reason == "quota"
     ocis.storage.max_quota = 10**13
-    ensure_files(work("ocis"), files)
+    ensure_files(make_step("ocis"), files)
     ocis.storage.max_quota, only(ocis).quota = 10**9, 1
     with pytest.raises(PermanentError, match="quota"):
-        ensure_files(work("ocis"), files)
+        ensure_files(make_step("ocis"), files)
 
 
 @pytest.mark.parametrize(
@@ -365,17 +373,17 @@ def test_any_tenant_name_becomes_a_name_that_a_space_may_have(name: str, expecte
     ids=["403", "empty-500"],
 )
 def test_a_role_that_ocis_is_still_assigning_is_waited_for(
-    ocis: OcisSimulator, files: OcisClient, work: MakeWork, pending: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, make_step: MakeStep, pending: dict[str, Any]
 ) -> None:
     """The first requests of a new account: 403 for want of a role, or an empty 500, and `me` shows no role."""
     fault(ocis, **pending)
     with pytest.raises(TemporaryError):
-        ensure_files(work("ocis", is_first=True), files)
-    assert ensure_files(work("ocis"), files).result is Result.OK
+        ensure_files(make_step("ocis", is_first=True), files)
+    assert ensure_files(make_step("ocis"), files).result is Result.OK
     assert len(spaces(ocis)) == 1
 
 
-def test_a_role_that_is_never_assigned_is_reported(ocis: OcisSimulator, work: MakeWork) -> None:
+def test_a_role_that_is_never_assigned_is_reported(ocis: OcisSimulator, make_step: MakeStep) -> None:
     ocis._basic_users["person"] = ocis._basic_users["provisioner"][0], "User"  # type: ignore[index]
     with pytest.raises(PermanentError, match="missing_permission"):
-        ensure_files(work("ocis"), client(ocis, "person"))
+        ensure_files(make_step("ocis"), client(ocis, "person"))

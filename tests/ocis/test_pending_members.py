@@ -56,7 +56,7 @@ def run(platform: PlatformFixture, job: PendingMembersJob, *, is_due: bool = Tru
     for row in platform.rows["operations"].find({"status": "running"}):
         operation = platform.store.operations.find(str(row["_id"]))
         assert operation is not None
-        platform.finish(platform.plane.tenants.get(operation.tenant_slug, platform.admin))
+        platform.finish(platform.services.tenants.get(operation.tenant_slug, platform.admin))
 
 
 def grants(platform: PlatformFixture) -> list[str]:
@@ -105,11 +105,11 @@ def test_a_check_of_a_failing_ocis_is_repeated_later(
 def test_suspended_tenants_and_a_paused_ocis_are_not_checked(platform: PlatformFixture, job: PendingMembersJob) -> None:
     platform.grown("acme")
     platform.ocis.storage.add_group("tenant-acme")
-    platform.plane.switches.pause("ocis", "maintenance", platform.admin)
+    platform.services.switches.pause("ocis", "maintenance", platform.admin)
     run(platform, job)
     assert grants(platform) == []
-    platform.plane.switches.resume("ocis", platform.admin)
-    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    platform.services.switches.resume("ocis", platform.admin)
+    platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     run(platform, job)
     assert grants(platform) == []
 
@@ -119,8 +119,8 @@ def test_suspended_tenants_and_a_paused_ocis_are_not_checked(platform: PlatformF
 
 def create_while_authentik_is_paused(platform: PlatformFixture) -> tuple[TenantView, StepRecord]:
     """Create a tenant, and run its files step until that ends; Authentik stays paused. Return both."""
-    platform.plane.switches.pause("authentik", "maintenance", platform.admin)
-    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
+    platform.services.switches.pause("authentik", "maintenance", platform.admin)
+    view = platform.services.tenants.create(NewTenant("acme", "Acme GmbH", "starter", ("acme.test",)), platform.admin)
     assert view.operation is not None
     until = time.monotonic() + 30
     while (current := platform.store.operations.find(view.operation.id)) and current.step("ocis").is_open:
@@ -141,7 +141,7 @@ def test_a_pause_of_authentik_does_not_use_up_the_attempts_of_the_files_step(
     view, files = create_while_authentik_is_paused(platform)
     assert (files.status, dict(files.notes)) == ("ok", {"members": "pending"})
     assert files.attempts == min(max_attempts, GROUP_ATTEMPTS)
-    platform.plane.switches.resume("authentik", platform.admin)
+    platform.services.switches.resume("authentik", platform.admin)
     platform.store.deferrals.release([], 10)
     assert platform.finish(view).status == "succeeded"
     assert (platform.tenant("acme").status, platform.tenant("acme").remote["ocisMembers"]) == ("active", "pending")
@@ -157,7 +157,7 @@ def test_a_group_that_our_account_may_create_is_created_once_it_is_on_record(
     """Authentik was paused for all attempts of the files step that wait for it."""
     platform = make_platform(step_max_attempts=3, retry_base_seconds=0.01, retry_cap_seconds=0.02)
     view, _ = create_while_authentik_is_paused(platform)
-    platform.plane.switches.resume("authentik", platform.admin)
+    platform.services.switches.resume("authentik", platform.admin)
     platform.store.deferrals.release([], 10)
     assert platform.finish(view).status == "succeeded"
     assert (platform.tenant("acme").remote["ocisMembers"], grants(platform)) == ("pending", [])
@@ -181,7 +181,7 @@ def test_a_dry_run_shows_the_invitation_only_if_the_run_makes_it(
     space.grants = {id_: role for id_, role in space.grants.items() if id_.startswith("u:")}
     changes = []
     for mode in (Mode.PLAN, Mode.APPLY):
-        operation = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, mode))
+        operation = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, mode))
         changes.append(operation.step("ocis").changes)
     assert changes[0] == changes[1] == (() if is_foreign else ("invite the group tenant-acme as editor",))
 
@@ -210,7 +210,7 @@ def test_a_reconcile_that_does_not_help_is_repeated_ever_later(
     # a foreign group has the name in Authentik, so that a reconcile never invites it
     platform.authentik.directory.add_group({"name": "tenant-acme"})
     new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",))
-    assert platform.finish(platform.plane.tenants.create(new, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(new, platform.admin)).status == "failed"
     platform.ocis.storage.add_group("tenant-acme")
     waits = []
     for _ in range(10):

@@ -26,7 +26,7 @@ def forgotten(platform: PlatformFixture, slug: str = "acme", scans: int = 2) -> 
 
 def removed(platform: PlatformFixture, integration: str) -> Orphan:
     """Request and run the orphan's removal; return the orphan."""
-    platform.plane.orphans.remove(platform.one(integration).id, platform.admin)
+    platform.services.orphans.remove(platform.one(integration).id, platform.admin)
     platform.run_orphan_jobs()
     return platform.one(integration)
 
@@ -83,7 +83,7 @@ def test_a_removal_in_quarantine_is_refused_with_the_end_of_the_quarantine(
     platform = make_platform(orphan_quarantine_hours=1)
     forgotten(platform)
     with pytest.raises(NotRemovable, match="quarantine until 20"):
-        platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+        platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
     assert platform.one("ocis").status == "quarantined"
     assert platform.events("orphan.remove") == []
 
@@ -93,21 +93,21 @@ def test_a_second_request_is_refused_after_the_removal_and_answered_during_it(
 ) -> None:
     forgotten(platform)
     orphan = platform.one("ocis")
-    first = platform.plane.orphans.remove(orphan.id, platform.admin)
-    assert platform.plane.orphans.remove(orphan.id, platform.admin) == first
+    first = platform.services.orphans.remove(orphan.id, platform.admin)
+    assert platform.services.orphans.remove(orphan.id, platform.admin) == first
     assert len(platform.events("orphan.remove")) == 1
     platform.run_orphan_jobs()
     with pytest.raises(NotRemovable, match="removed"):
-        platform.plane.orphans.remove(orphan.id, platform.admin)
+        platform.services.orphans.remove(orphan.id, platform.admin)
     with pytest.raises(NotFound):
-        platform.plane.orphans.remove("0" * 24, platform.admin)
+        platform.services.orphans.remove("0" * 24, platform.admin)
 
 
 def test_only_a_platform_administrator_may_remove_an_orphan(platform: PlatformFixture) -> None:
     forgotten(platform)
     outside = Actor(platform.admin.user, frozenset({"portal"}))
     with pytest.raises(Forbidden):
-        platform.plane.orphans.remove(platform.one("ocis").id, outside)
+        platform.services.orphans.remove(platform.one("ocis").id, outside)
 
 
 def test_an_object_that_belongs_to_a_tenant_again_is_kept(platform: PlatformFixture) -> None:
@@ -116,7 +116,7 @@ def test_an_object_that_belongs_to_a_tenant_again_is_kept(platform: PlatformFixt
     platform.forget("acme")
     platform.scan()
     platform.scan()
-    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.rows["tenants"].insert_one(row)
     platform.ocis.journal.clear()
     platform.run_orphan_jobs()
@@ -177,7 +177,7 @@ def test_the_other_space_is_kept_when_the_one_on_record_disappears(platform: Pla
     twin = platform.twin_of_space(tenant)
     platform.scan()
     platform.scan()
-    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
     known = tenant.remote["ocisSpaceId"]
     platform.clients["ocis"].disable_space(known)
     platform.clients["ocis"].purge_space(known)
@@ -226,7 +226,7 @@ def test_a_products_fault_in_a_removal_is_reported_and_the_next_attempt_succeeds
 
 def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: PlatformFixture) -> None:
     forgotten(platform)
-    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
     lost = platform.store.orphans.claim_removal(["ocis"], 600)
     assert lost is not None
     platform.run_orphan_jobs()
@@ -250,7 +250,7 @@ def test_a_removal_of_a_dead_process_continues_when_its_lease_expires(platform: 
 def test_a_removal_whose_process_died_after_it_is_recorded_by_the_next(platform: PlatformFixture) -> None:
     forgotten(platform)
     orphan = platform.one("ocis")
-    platform.plane.orphans.remove(orphan.id, platform.admin)
+    platform.services.orphans.remove(orphan.id, platform.admin)
     platform.store.orphans.claim_removal(["ocis"], 30)
     platform.clients["ocis"].disable_space(orphan.object_id)
     platform.clients["ocis"].purge_space(orphan.object_id)
@@ -261,7 +261,7 @@ def test_a_removal_whose_process_died_after_it_is_recorded_by_the_next(platform:
 
 def test_several_schedulers_at_once_remove_an_orphan_once(platform: PlatformFixture) -> None:
     forgotten(platform)
-    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.services.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: platform.run_orphan_jobs(), range(4)))
@@ -271,11 +271,11 @@ def test_several_schedulers_at_once_remove_an_orphan_once(platform: PlatformFixt
 
 def test_a_pause_defers_a_removal_which_continues_afterwards(platform: PlatformFixture) -> None:
     forgotten(platform)
-    platform.plane.switches.pause("ocis", "upgrade", platform.admin)
+    platform.services.switches.pause("ocis", "upgrade", platform.admin)
     orphan = removed(platform, "ocis")
     assert orphan.removal is not None
     assert (orphan.status, orphan.removal.reason) == ("removing", "paused")
-    platform.plane.switches.resume("ocis", platform.admin)
+    platform.services.switches.resume("ocis", platform.admin)
     make_due(platform)
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"

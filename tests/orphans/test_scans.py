@@ -23,7 +23,7 @@ ALL_THREE = [
 
 def test_objects_of_existing_tenants_are_no_orphans(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     platform.grown("beta")
     seen = platform.scan()
     assert platform.orphans() == []
@@ -66,8 +66,8 @@ def test_quarantine_lasts_the_configured_time_however_often_an_orphan_is_found(
 def test_objects_that_a_purge_left_are_orphans_of_a_purged_tenant(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     description = platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).description
-    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
-    platform.finish(platform.plane.lifecycle.purge("acme", platform.admin))
+    platform.finish(platform.services.lifecycle.delete("acme", platform.admin))
+    platform.finish(platform.services.lifecycle.purge("acme", platform.admin))
     platform.scan()
     assert platform.orphans() == []
     platform.clients["ocis"].create_space("Back", "project/back", description, 1)
@@ -94,7 +94,7 @@ def test_a_second_object_is_no_orphan_while_the_one_on_record_is_missing(platfor
 def test_while_an_operation_is_open_nothing_of_its_tenant_is_an_orphan(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.twin_of_space(tenant)
-    view = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
+    view = platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     platform.scan()
     assert platform.orphans() == []
     platform.finish(view)
@@ -147,7 +147,7 @@ def test_a_scan_with_the_storage_of_ocis_down_reports_no_space(platform: Platfor
 
 
 def test_a_paused_integration_is_not_scanned_and_shown_as_paused(platform: PlatformFixture) -> None:
-    platform.plane.switches.pause("ocis", "upgrade", platform.admin)
+    platform.services.switches.pause("ocis", "upgrade", platform.admin)
     platform.ocis.journal.clear()
     seen = platform.scan()
     assert (seen["ocis"].reason, seen["authentik"].reason) == ("paused", None)
@@ -184,7 +184,7 @@ def test_a_mail_tenant_is_gone_although_a_mail_domain_with_its_id_exists(platfor
     domain = MarkedObject(OrphanKind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
     nobodys = MarkedObject(OrphanKind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
     for found in ([domain, nobodys], [domain]):
-        platform.plane.orphans.request_scan(platform.admin)
+        platform.services.orphans.request_scan(platform.admin)
         claim = watch.claim_scan(["stalwart"])
         assert claim is not None
         assert watch.record_scan(claim, found) is not None
@@ -239,6 +239,6 @@ def test_orphans_are_listed_by_integration_and_status_page_by_page(platform: Pla
 def test_a_new_tenant_of_a_forgotten_slug_leaves_the_old_objects_orphans(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.forget("acme")
-    platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
+    platform.services.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
     platform.scan()
     assert platform.kinds() == ALL_THREE

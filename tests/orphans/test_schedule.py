@@ -15,7 +15,7 @@ from tests.platform_fixture import PlatformFixture
 
 def test_two_schedulers_scan_each_integration_once(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.orphans.request_scan(platform.admin)
+    platform.services.orphans.request_scan(platform.admin)
     platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: platform.run_orphan_jobs(), range(4)))
@@ -27,18 +27,18 @@ def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
-    platform.plane.orphans.request_scan(platform.admin)
+    platform.services.orphans.request_scan(platform.admin)
     claims = [platform.store.orphan_scans.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
     platform.run_orphan_jobs()
     assert all(one.done_at is None for one in platform.store.orphan_scans.all())
-    _until_looked(platform)
+    _until_scanned(platform)
     # the late result of the process with the expired lease is ignored
     assert claims[0] is not None
     assert open_orphan_scanner(platform.store, platform.settings).record_scan(claims[0], []) is None
 
 
-def _until_looked(platform: PlatformFixture) -> None:
+def _until_scanned(platform: PlatformFixture) -> None:
     for _ in range(100):
         platform.run_orphan_jobs()
         if all(one.done_at for one in platform.store.orphan_scans.all()):
@@ -66,11 +66,11 @@ def test_an_orphan_found_by_a_discarded_scan_is_reported_by_the_next(platform: P
     tenant = platform.grown("acme")
     platform.forget("acme")
     watch = open_orphan_scanner(platform.store, platform.settings)
-    platform.plane.orphans.request_scan(platform.admin)
+    platform.services.orphans.request_scan(platform.admin)
     claim = watch.claim_scan(["ocis"])
     assert claim is not None
     # a new request comes while the scan runs
-    platform.plane.orphans.request_scan(platform.admin)
+    platform.services.orphans.request_scan(platform.admin)
     space = MarkedObject(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_scan(claim, [space]) is None
     platform.run_orphan_jobs()

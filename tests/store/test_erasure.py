@@ -79,13 +79,13 @@ def test_a_deleted_user_can_still_be_erased_by_the_id(store: Repositories, servi
 def test_an_owners_address_is_erased_wherever_it_is_not_needed_and_the_rest_is_named(
     platform: PlatformFixture,
 ) -> None:
-    plane, admin, store = platform.plane, platform.admin, platform.store
+    services, admin, store = platform.services, platform.admin, platform.store
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(ADA, "Ada"))
-    assert platform.finish(plane.tenants.create(new, admin)).status == "succeeded"
-    plane.tenants.change("acme", {"billing_info": {"email": ADA.upper()}}, admin, None)
-    (user,) = plane.users.page(admin, UserQuery(prefix="ada@"), None).items
+    assert platform.finish(services.tenants.create(new, admin)).status == "succeeded"
+    services.tenants.change("acme", {"billing_info": {"email": ADA.upper()}}, admin, None)
+    (user,) = services.users.page(admin, UserQuery(prefix="ada@"), None).items
     assert ADA in stored(store, "operations")
-    erased = plane.users.erase(user.id, admin, None)
+    erased = services.users.erase(user.id, admin, None)
     assert (erased.owned_tenants, erased.billed_tenants) == (("acme",), ("acme",))
     assert ADA not in stored(store, "operations", "events", "users").lower()
     assert "create an account for the owner (erased)" in stored(store, "operations")
@@ -93,7 +93,7 @@ def test_an_owners_address_is_erased_wherever_it_is_not_needed_and_the_rest_is_n
 
 def test_the_operation_of_a_new_tenant_has_no_personal_data(platform: PlatformFixture) -> None:
     new = NewTenant("acme", "Acme", "starter", billing_info=BillingInfo(email=ADA), owner=Owner(ADA, "Ada"))
-    view = platform.plane.tenants.create(new, platform.admin)
+    view = platform.services.tenants.create(new, platform.admin)
     (row,) = platform.rows["operations"].find({}, {"newTenant": 1})
     assert row["newTenant"]["slug"] == "acme"
     assert "Ada" not in str(row)
@@ -104,40 +104,40 @@ def test_the_operation_of_a_new_tenant_has_no_personal_data(platform: PlatformFi
 def test_a_purge_removes_the_document_of_the_new_tenant_that_a_settlement_by_an_older_build_left(
     platform: PlatformFixture,
 ) -> None:
-    plane, admin, rows = platform.plane, platform.admin, platform.rows["operations"]
-    view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
+    services, admin, rows = platform.services, platform.admin, platform.rows["operations"]
+    view = services.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     (recorded,) = rows.find({}, {"newTenant": 1})
     platform.finish(view)
     rows.update_one({"_id": recorded["_id"]}, {"$set": {"newTenant": recorded["newTenant"]}})
-    platform.finish(plane.lifecycle.delete("acme", admin))
+    platform.finish(services.lifecycle.delete("acme", admin))
     assert rows.count_documents({"newTenant.slug": "acme"}) == 1
-    platform.finish(plane.lifecycle.purge("acme", admin))
+    platform.finish(services.lifecycle.purge("acme", admin))
     assert rows.count_documents({"newTenant.slug": {"$exists": True}}) == 0
 
 
 def test_a_purged_tenant_leaves_no_address(platform: PlatformFixture) -> None:
-    plane, admin, store = platform.plane, platform.admin, platform.store
+    services, admin, store = platform.services, platform.admin, platform.store
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(ADA, "Ada"))
-    platform.finish(plane.tenants.create(new, admin))
-    (user,) = plane.users.page(admin, UserQuery(prefix="ada@"), None).items
-    plane.tenants.change("acme", {"billing_info": {"email": ADA}}, admin, None)
-    platform.finish(plane.lifecycle.delete("acme", admin))
-    platform.finish(plane.lifecycle.purge("acme", admin))
+    platform.finish(services.tenants.create(new, admin))
+    (user,) = services.users.page(admin, UserQuery(prefix="ada@"), None).items
+    services.tenants.change("acme", {"billing_info": {"email": ADA}}, admin, None)
+    platform.finish(services.lifecycle.delete("acme", admin))
+    platform.finish(services.lifecycle.purge("acme", admin))
     collections = ("operations", "tombstones", "events")
     assert {name for name in collections if ADA in stored(store, name)} == set(collections)
     # the purge removed the user's record
-    erased = plane.users.erase(user.id, admin, None)
+    erased = services.users.erase(user.id, admin, None)
     assert (erased.owned_tenants, erased.billed_tenants) == ((), ())
     assert ADA not in stored(store, *collections, "tenants")
-    assert plane.lifecycle.receipt("acme", admin).removals
+    assert services.lifecycle.receipt("acme", admin).removals
 
 
 def test_another_address_that_ends_alike_is_not_erased(platform: PlatformFixture) -> None:
-    plane, admin = platform.plane, platform.admin
+    services, admin = platform.services, platform.admin
     new = NewTenant("acme", "Acme", "starter", (), owner=Owner(f"jo-{ADA}", "Jo"))
-    platform.finish(plane.tenants.create(new, admin))
-    made = plane.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": (platform.tenant("acme").id,)}, admin)
-    assert plane.users.erase(made.id, admin, None).owned_tenants == ()
+    platform.finish(services.tenants.create(new, admin))
+    made = services.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": (platform.tenant("acme").id,)}, admin)
+    assert services.users.erase(made.id, admin, None).owned_tenants == ()
     assert f"jo-{ADA}" in stored(platform.store, "operations")
 
 
@@ -151,35 +151,35 @@ def test_the_event_log_shows_who_was_and_who_is_the_owner(services: Services, ad
 
 
 def test_a_former_member_of_a_tenant_is_erased_from_its_operations(platform: PlatformFixture) -> None:
-    plane, admin, store = platform.plane, platform.admin, platform.store
+    services, admin, store = platform.services, platform.admin, platform.store
     for slug in ("acme", "beta"):
         platform.grown(slug)
         name_in_operation(platform, slug, ADA)
     tenant_ids = tuple(platform.tenant(slug).id for slug in ("acme", "beta"))
-    user = plane.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": tenant_ids}, admin)
-    plane.users.change(user.id, {"tenant_ids": tenant_ids[:1]}, admin, None)
-    plane.users.delete(user.id, admin, None)
-    plane.users.erase(user.id, admin, None)
+    user = services.users.create(NewUser("subject-x", ADA, "Ada"), {"tenant_ids": tenant_ids}, admin)
+    services.users.change(user.id, {"tenant_ids": tenant_ids[:1]}, admin, None)
+    services.users.delete(user.id, admin, None)
+    services.users.erase(user.id, admin, None)
     assert ADA not in stored(store, "operations")
 
 
 def test_an_address_that_somebody_else_has_now_is_kept_and_named(platform: PlatformFixture) -> None:
-    plane, admin, store = platform.plane, platform.admin, platform.store
+    services, admin, store = platform.services, platform.admin, platform.store
     former, later = "info@people.test", "ada@new.test"
-    ada = plane.users.create(NewUser("subject-x", former.title(), "Ada"), {}, admin)
-    plane.users.change(ada.id, {"email": later}, admin, None)
+    ada = services.users.create(NewUser("subject-x", former.title(), "Ada"), {}, admin)
+    services.users.change(ada.id, {"email": later}, admin, None)
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner(former, "Bo"))
-    platform.finish(plane.tenants.create(new, admin))
-    (bo,) = plane.users.page(admin, UserQuery(prefix="info@"), None).items
+    platform.finish(services.tenants.create(new, admin))
+    (bo,) = services.users.page(admin, UserQuery(prefix="info@"), None).items
     # their record may have another address than the tenant's
     for address in (former, "bo@people.test"):
         platform.rows["users"].update_one({"_id": ObjectId(bo.id)}, {"$set": {"email": address}})
-        erased = plane.users.erase(ada.id, admin, None)
+        erased = services.users.erase(ada.id, admin, None)
         assert (erased.shared_addresses, erased.owned_tenants) == ((former,), ())
         assert former in stored(store, "operations")
         assert "'Bo'" in stored(store, "events")
         assert later not in stored(store, "events")
-        ada = plane.users.create(NewUser("subject-x", former, "Ada"), {}, admin)
+        ada = services.users.create(NewUser("subject-x", former, "Ada"), {}, admin)
 
 
 def test_an_erasure_reads_the_event_log_in_parts_and_misses_no_event(

@@ -22,8 +22,8 @@ def platform(make_platform: Callable[..., PlatformFixture], monkeypatch: pytest.
     """A deleted tenant with more people than one transaction erases; one belongs to another tenant too."""
     monkeypatch.setattr(users, "MAX_USERS_PER_TRANSACTION", 10)
     made = make_platform(delete_grace_days=0)
-    made.finish(made.plane.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
-    made.finish(made.plane.lifecycle.delete("acme", made.admin))
+    made.finish(made.services.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
+    made.finish(made.services.lifecycle.delete("acme", made.admin))
     acme = made.tenant("acme").id
     made.rows["users"].insert_many([person(number, acme) for number in range(PEOPLE)])
     made.rows["users"].insert_one(person(PEOPLE, acme, "elsewhere"))
@@ -43,7 +43,7 @@ def person(number: int, *tenant_ids: str) -> dict[str, Any]:
 
 def ended(platform: PlatformFixture) -> str:
     """Run a purge's steps without settling it; return its id."""
-    return platform.end_unsettled(platform.plane.lifecycle.purge("acme", platform.admin)).id
+    return platform.end_unsettled(platform.services.lifecycle.purge("acme", platform.admin)).id
 
 
 def belonging(platform: PlatformFixture) -> int:
@@ -54,7 +54,7 @@ def test_more_people_than_fit_in_one_transaction_are_all_erased_and_counted(plat
     assert open_settlement(platform.store).settle(ended(platform)) is not None
     assert belonging(platform) == 0
     assert platform.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
-    assert platform.plane.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE
+    assert platform.services.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE
 
 
 def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_correct_count(
@@ -70,4 +70,4 @@ def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_corre
         assert platform.tenant("acme").purged_at is None
     assert left == [28, 8]
     assert open_settlement(platform.store).settle(purge) is not None
-    assert platform.plane.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE
+    assert platform.services.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE

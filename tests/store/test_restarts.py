@@ -17,7 +17,7 @@ from tests.platform_fixture import PlatformFixture
 def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
     made = make_platform(delete_grace_days=0)
     made.grown()
-    made.finish(made.plane.lifecycle.delete("acme", made.admin))
+    made.finish(made.services.lifecycle.delete("acme", made.admin))
     return made
 
 
@@ -46,19 +46,19 @@ def wait(platform: PlatformFixture) -> float | None:
 def start_again(platform: PlatformFixture) -> None:
     platform.rows["tenants"].update_one({"slug": "acme"}, [{"$set": {"retryAt": "$$NOW"}}])
     time.sleep(0.01)
-    assert platform.plane.lifecycle.start_due(10) == 1
+    assert platform.services.lifecycle.start_due(10) == 1
 
 
 def test_each_failure_doubles_the_wait_to_at_most_an_hour_and_a_request_begins_anew(platform: PlatformFixture) -> None:
     waits = []
-    platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.purge("acme", platform.admin)
     for _ in range(6):
         end_purge(platform, latest(platform), fails=True)
         waits.append(wait(platform))
         start_again(platform)
     assert waits == [300, 600, 1200, 2400, 3600, 3600]
     end_purge(platform, latest(platform), fails=True)
-    platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.purge("acme", platform.admin)
     end_purge(platform, latest(platform), fails=True)
     assert wait(platform) == 300
     start_again(platform)
@@ -67,7 +67,7 @@ def test_each_failure_doubles_the_wait_to_at_most_an_hour_and_a_request_begins_a
 
 
 def test_a_receipt_lists_purges_that_removed_something_and_none_that_only_failed(platform: PlatformFixture) -> None:
-    platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.services.lifecycle.purge("acme", platform.admin)
     end_purge(platform, latest(platform), fails=True)
     operations = platform.rows["operations"]
     failed_purge = operations.find_one({"_id": ObjectId(latest(platform))})
@@ -79,5 +79,5 @@ def test_a_receipt_lists_purges_that_removed_something_and_none_that_only_failed
     start_again(platform)
     last = latest(platform)
     end_purge(platform, last, fails=False)
-    receipt = platform.plane.lifecycle.receipt("acme", platform.admin)
+    receipt = platform.services.lifecycle.receipt("acme", platform.admin)
     assert {one.operation for one in receipt.removals} == {str(former[0]["_id"]), last}

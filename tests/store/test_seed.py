@@ -18,9 +18,9 @@ MANY = 10
 def prepare(addresses: dict[str, str], everybody: Barrier) -> None:
     """Prepare the database as an API process does at its start, at the same moment as all others."""
     settings = read_settings(**addresses)
-    plane = open_services(open_repositories(settings), Dispatcher(settings.broker), settings)
+    services = open_services(open_repositories(settings), Dispatcher(settings.broker), settings)
     everybody.wait(100)
-    prepare_in_background(plane).join()
+    prepare_in_background(services).join()
 
 
 def test_ten_processes_that_start_at_once_make_one_default_tenant_with_one_subscription(settings: Settings) -> None:

@@ -44,9 +44,9 @@ def provisioned(store: Repositories, services: Services, admin: Actor) -> Operat
 @pytest.mark.parametrize(
     "change",
     [
-        lambda plane, admin: plane.tenants.change("acme", {"name": "Acme GmbH"}, admin, None),
-        lambda plane, admin: plane.tenants.reconcile("acme", admin, Mode.APPLY),
-        lambda plane, admin: plane.tenants.invite_owner("acme", admin),
+        lambda services, admin: services.tenants.change("acme", {"name": "Acme GmbH"}, admin, None),
+        lambda services, admin: services.tenants.reconcile("acme", admin, Mode.APPLY),
+        lambda services, admin: services.tenants.invite_owner("acme", admin),
     ],
     ids=["change", "reconcile", "invitation"],
 )

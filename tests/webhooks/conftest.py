@@ -29,7 +29,7 @@ QUICK = (0.05, 0.1, 0.1)
 class Post:
     """The services, their administrator and a receiver, with helpers for tests of deliveries."""
 
-    plane: Services
+    services: Services
     store: Repositories
     admin: Actor
     receiver: Receiver
@@ -37,18 +37,18 @@ class Post:
     def subscribe(self, *actions: str, path: str = "/take", tenant_id: str | None = None) -> tuple[Webhook, str]:
         """Create a webhook to the receiver; return it and its secret."""
         new = NewWebhook(f"{self.receiver.url}{path}", actions or ("*",))
-        return self.plane.webhooks.create(new, tenant_id, None, self.admin)
+        return self.services.webhooks.create(new, tenant_id, None, self.admin)
 
     def happen(self, *slugs: str) -> None:
         """Cause one event `partner.created` for each."""
         for slug in slugs:
-            self.plane.partners.create(slug, slug.title(), self.admin)
+            self.services.partners.create(slug, slug.title(), self.admin)
 
     def deliveries(self, webhook: Webhook, status: str | None = None) -> list[DeliveryRecord]:
-        return list(self.plane.webhooks.deliveries(webhook.id, self.admin, DeliveryQuery(status=status)).items)
+        return list(self.services.webhooks.deliveries(webhook.id, self.admin, DeliveryQuery(status=status)).items)
 
     def now(self, webhook: Webhook) -> Webhook:
-        return self.plane.webhooks.get(webhook.id, self.admin)
+        return self.services.webhooks.get(webhook.id, self.admin)
 
     def ended(self, webhook: Webhook, count: int, status: str = "delivered") -> Callable[[], bool]:
         return lambda: len(self.deliveries(webhook, status)) == count

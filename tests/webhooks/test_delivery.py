@@ -43,8 +43,8 @@ def test_a_webhook_gets_only_later_events_of_its_actions(post: Post, delivery_lo
     some, _ = post.subscribe("user.created", "tenant.*", path="/some")
     none, _ = post.subscribe("tenants.*", "partner.change", path="/none")
     post.happen("after")
-    partner = post.plane.partners.page(post.admin, 1, None).items[0]
-    post.plane.partners.rename(partner.id, "New", post.admin, None)
+    partner = post.services.partners.page(post.admin, 1, None).items[0]
+    post.services.partners.rename(partner.id, "New", post.admin, None)
     with delivery_loop():
         until(lambda: len(post.deliveries(everything, "delivered")) >= 4)
         until(lambda: not post.store.webhooks.behind(post.store.events.last_number(), 10))
@@ -191,7 +191,7 @@ def test_an_event_is_sent_again_on_demand_under_its_own_id(post: Post, delivery_
     with delivery_loop():
         until(post.ended(webhook, 1))
         (delivery,) = post.deliveries(webhook)
-        again = post.plane.webhooks.replay(webhook.id, delivery.id, post.admin)
+        again = post.services.webhooks.replay(webhook.id, delivery.id, post.admin)
         assert (again.id, again.status, again.attempts) == (delivery.id, "pending", 0)
         until(post.ended(webhook, 1))
     assert ids(post.receiver) == [delivery.id, delivery.id]
@@ -201,11 +201,11 @@ def test_while_a_secret_is_replaced_both_prove_an_event_and_later_only_the_new_o
     post: Post, delivery_loop: Run
 ) -> None:
     webhook, old = post.subscribe("partner.*")
-    _, new = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
+    _, new = post.services.webhooks.rotate(webhook.id, 60, post.admin)
     post.happen("first")
     with delivery_loop():
         until(post.ended(webhook, 1))
-        _, newest = post.plane.webhooks.rotate(webhook.id, 0, post.admin)
+        _, newest = post.services.webhooks.rotate(webhook.id, 0, post.admin)
         post.happen("second")
         until(post.ended(webhook, 2))
     (first, first_body), (second, second_body) = post.receiver.seen
@@ -217,7 +217,7 @@ def test_while_a_secret_is_replaced_both_prove_an_event_and_later_only_the_new_o
 
 def test_an_old_secret_stops_signing_when_its_time_is_up(post: Post) -> None:
     webhook, _ = post.subscribe()
-    post.plane.webhooks.rotate(webhook.id, 1, post.admin)
+    post.services.webhooks.rotate(webhook.id, 1, post.admin)
     assert len(post.store.webhooks.encrypted_secrets(webhook.id)) == 2
     until(lambda: len(post.store.webhooks.encrypted_secrets(webhook.id)) == 1)
 
@@ -233,7 +233,7 @@ def test_a_webhook_that_fails_for_long_is_disabled_and_resumes_where_it_stopped(
         time.sleep(0.3)
         before = len(post.receiver.seen)
         post.receiver.status = 200
-        changed = post.plane.webhooks.change(webhook.id, {"enabled": True}, post.admin, None)
+        changed = post.services.webhooks.change(webhook.id, {"enabled": True}, post.admin, None)
         assert (changed.disabled_reason, changed.failures) == (None, 0)
         until(lambda: {"four-d"} <= {json.loads(body)["after"]["slug"] for _, body in post.receiver.seen[before:]})
         until(lambda: post.deliveries(webhook, "pending") == [])
@@ -242,13 +242,13 @@ def test_a_webhook_that_fails_for_long_is_disabled_and_resumes_where_it_stopped(
 def test_a_ping_is_sent_once_and_its_outcome_is_shown(post: Post, delivery_loop: Run) -> None:
     webhook, secret = post.subscribe("tenant.*")
     with delivery_loop():
-        record = post.plane.webhooks.test(webhook.id, post.admin, 10)
+        record = post.services.webhooks.test(webhook.id, post.admin, 10)
         assert (record.status, record.action, record.event_id) == ("delivered", "webhook.ping", None)
         headers, body = post.receiver.seen[0]
         verify([secret], headers, body, now=time.time())
         assert json.loads(body)["id"] == record.id
         post.receiver.status = 500
-        failed = post.plane.webhooks.test(webhook.id, post.admin, 10)
+        failed = post.services.webhooks.test(webhook.id, post.admin, 10)
     assert (failed.status, failed.attempts, failed.response_status) == ("failed", 1, 500)
     assert post.now(webhook).failures == 0
 
@@ -258,7 +258,7 @@ def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
     open_outbox_relay(post.store, 14).relay()
-    post.plane.webhooks.delete(webhook.id, post.admin, None)
+    post.services.webhooks.delete(webhook.id, post.admin, None)
     post.store.deliveries.insert_ping(webhook.id, "request-2")
     with delivery_loop():
         until(post.ended(kept, 1))
@@ -279,10 +279,10 @@ def test_a_webhook_whose_secret_cannot_be_decrypted_is_disabled(post: Post, deli
 
 def test_a_webhook_created_disabled_gets_events_once_it_is_enabled(post: Post, delivery_loop: Run) -> None:
     new = NewWebhook(f"{post.receiver.url}/take", ("partner.*",), enabled=False)
-    webhook, _ = post.plane.webhooks.create(new, None, None, post.admin)
+    webhook, _ = post.services.webhooks.create(new, None, None, post.admin)
     with delivery_loop():
         post.happen("first")
         time.sleep(0.3)
         assert post.deliveries(webhook) == []
-        post.plane.webhooks.change(webhook.id, {"enabled": True}, post.admin, None)
+        post.services.webhooks.change(webhook.id, {"enabled": True}, post.admin, None)
         until(post.ended(webhook, 1))

@@ -19,7 +19,7 @@ from worker.composition import open_ended_webhooks
 
 def grown(post: Post, partner_id: str | None = None, slug: str = "acme") -> TenantView:
     new = NewTenant(slug, slug.title(), "starter", (), None, partner_id)
-    return finished(post, post.plane.tenants.create(new, post.admin))
+    return finished(post, post.services.tenants.create(new, post.admin))
 
 
 def finished(post: Post, view: TenantView) -> TenantView:
@@ -33,12 +33,12 @@ def finished(post: Post, view: TenantView) -> TenantView:
             assert operation is not None
     assert operation is not None
     open_settlement(post.store).settle(operation.id)
-    return post.plane.tenants.get(view.tenant.slug, post.admin)
+    return post.services.tenants.get(view.tenant.slug, post.admin)
 
 
 def purge(post: Post, slug: str = "acme") -> None:
-    finished(post, post.plane.lifecycle.delete(slug, post.admin))
-    finished(post, post.plane.lifecycle.purge(slug, post.admin))
+    finished(post, post.services.lifecycle.delete(slug, post.admin))
+    finished(post, post.services.lifecycle.purge(slug, post.admin))
 
 
 def time_is_up(post: Post, settings: Settings) -> None:
@@ -47,10 +47,10 @@ def time_is_up(post: Post, settings: Settings) -> None:
 
 
 def test_a_purged_tenants_webhook_still_gets_the_purge_event(post: Post, delivery_loop: Run) -> None:
-    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    partner = post.services.partners.create("reseller", "Reseller", post.admin)
     tenant = grown(post, partner.id).tenant
     new = NewWebhook(f"{post.receiver.url}/take", ("operation.*",))
-    post.plane.webhooks.create(new, tenant.id, partner.id, post.admin)
+    post.services.webhooks.create(new, tenant.id, partner.id, post.admin)
     purge(post)
     with delivery_loop():
         until(lambda: len(post.receiver.journal) == 2)
@@ -84,7 +84,7 @@ def test_two_delivery_loops_at_once_delete_the_webhook_once(post: Post, settings
 
 
 def gone_tenants(post: Post) -> list[str]:
-    events = post.plane.events.newest(post.admin, None, None, 50).items
+    events = post.services.events.newest(post.admin, None, None, 50).items
     return [(event.before or {})["_id"] for event in events if event.action == "webhook.deleted"]
 
 

@@ -17,11 +17,11 @@ from tests.simulators import fault
 from tests.waiting import until
 from tests.webhooks.conftest import LOOPBACK, Post
 
-StartSweep = Callable[[], "subprocess.Popen[bytes]"]
+StartScheduler = Callable[[], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
+def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartScheduler]:
     running: list[subprocess.Popen[bytes]] = []
     variables = {
         "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
@@ -45,7 +45,7 @@ def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
 
 
 def test_two_schedulers_share_deliveries_log_no_secret_and_stop_on_request(
-    post: Post, start_scheduler: StartSweep, tmp_path: Path
+    post: Post, start_scheduler: StartScheduler, tmp_path: Path
 ) -> None:
     webhook, secret = post.subscribe("partner.*", path="/take/path-secret?key=query-secret")
     schedulers = [start_scheduler(), start_scheduler()]
@@ -63,7 +63,7 @@ def test_two_schedulers_share_deliveries_log_no_secret_and_stop_on_request(
         assert word not in logged
 
 
-def test_another_scheduler_repeats_the_delivery_of_a_killed_one(post: Post, start_scheduler: StartSweep) -> None:
+def test_another_scheduler_repeats_the_delivery_of_a_killed_one(post: Post, start_scheduler: StartScheduler) -> None:
     webhook, _ = post.subscribe("partner.*")
     fault(post.receiver, kind="hang", count=1, delay=30)
     scheduler = start_scheduler()

@@ -26,7 +26,7 @@ ANYWHERE = NewWebhook("https://hooks.acme.test/take", ("tenant.*", "user.*"))
 def tenant(post: Post) -> Callable[..., Tenant]:
     def make(slug: str, partner_id: str | None = None) -> Tenant:
         new = NewTenant(slug, slug.title(), "starter", (), None, partner_id)
-        return post.plane.tenants.create(new, post.admin).tenant
+        return post.services.tenants.create(new, post.admin).tenant
 
     return make
 
@@ -37,7 +37,7 @@ def person(post: Post) -> Callable[..., Actor]:
         new = NewUser(name, f"{name}@people.test", name.title())
         tenant_ids = tuple(one.id for one in tenants)
         rights: UserChanges = {"role": role, "tenant_ids": tenant_ids, "partner_id": partner_id}
-        return Actor(post.plane.users.create(new, rights, post.admin), EVERY_SURFACE, "request-2")
+        return Actor(post.services.users.create(new, rights, post.admin), EVERY_SURFACE, "request-2")
 
     return make
 
@@ -54,27 +54,27 @@ def is_all_delivered(post: Post) -> bool:
 
 
 def webhooks_of(post: Post) -> tuple[Webhook, ...]:
-    return post.plane.webhooks.page(post.admin, None, 100, None).items
+    return post.services.webhooks.page(post.admin, None, 100, None).items
 
 
 def test_each_owner_gets_only_their_own_events(
     post: Post, delivery_loop: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
-    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    partner = post.services.partners.create("reseller", "Reseller", post.admin)
     acme, beta, gamma = tenant("acme"), tenant("beta", partner.id), tenant("gamma", partner.id)
     owner = person("olga", Role.OWNER, acme)
     reseller = person("rita", Role.ADMIN, partner_id=partner.id)
 
     def subscribe(path: str, actor: Actor, tenant_id: str | None = None) -> Owner:
         new = NewWebhook(f"{post.receiver.url}/{path}", ("tenant.changed", "partner.*"))
-        return post.plane.webhooks.create(new, tenant_id, None, actor)[0].owner
+        return post.services.webhooks.create(new, tenant_id, None, actor)[0].owner
 
     assert subscribe("platform", post.admin) == Owner()
     assert subscribe("acme", owner, acme.id) == Owner(acme.id)
     assert subscribe("partner", reseller) == Owner(None, partner.id)
     assert subscribe("narrow", reseller, beta.id) == Owner(beta.id, partner.id)
     for slug in ("acme", "beta", "gamma"):
-        post.plane.tenants.change(slug, {"billing_info": {"company": slug}}, post.admin, None)
+        post.services.tenants.change(slug, {"billing_info": {"company": slug}}, post.admin, None)
     post.happen("another")
     with delivery_loop():
         until(lambda: is_all_delivered(post))
@@ -83,7 +83,7 @@ def test_each_owner_gets_only_their_own_events(
         assert sorted(received_slugs(post, "/partner"), key=str) == ["beta", "gamma"]
         assert received_slugs(post, "/narrow") == ["beta"]
         # after a tenant leaves its partner, the partner gets no more of its events, not even that one
-        post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
+        post.services.tenants.change("beta", {"partner_id": None}, post.admin, None)
         until(lambda: len(received_slugs(post, "/platform")) == 5)
         until(lambda: is_all_delivered(post))
     assert sorted(received_slugs(post, "/partner"), key=str) == ["beta", "gamma"]
@@ -94,14 +94,14 @@ def test_each_owner_gets_only_their_own_events(
 def test_only_callers_who_manage_the_owner_create_its_webhooks(
     post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
-    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    partner = post.services.partners.create("reseller", "Reseller", post.admin)
     acme, beta = tenant("acme"), tenant("beta", partner.id)
     member, owner = person("mia", Role.MEMBER, acme), person("olga", Role.OWNER, acme)
     reseller, clerk = (
         person("rita", Role.ADMIN, partner_id=partner.id),
         person("carl", Role.MEMBER, partner_id=partner.id),
     )
-    create = post.plane.webhooks.create
+    create = post.services.webhooks.create
     refused: list[tuple[Actor, str | None, str | None, type[Exception]]] = [
         (member, acme.id, None, Forbidden),
         (owner, None, None, Forbidden),
@@ -126,12 +126,12 @@ def test_only_callers_who_manage_the_owner_create_its_webhooks(
 def test_only_callers_who_manage_the_owner_see_its_webhooks(
     post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
-    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    partner = post.services.partners.create("reseller", "Reseller", post.admin)
     acme, beta = tenant("acme"), tenant("beta", partner.id)
     member, owner = person("mia", Role.MEMBER, acme), person("olga", Role.OWNER, acme)
     reseller = person("rita", Role.ADMIN, partner_id=partner.id)
     beta_owner = person("bert", Role.OWNER, beta)
-    cases = post.plane.webhooks
+    cases = post.services.webhooks
     made = {
         name: cases.create(ANYWHERE, tenant_id, None, actor)[0].id
         for name, tenant_id, actor in (
@@ -167,20 +167,20 @@ def test_only_callers_who_manage_the_owner_see_its_webhooks(
 def test_an_owner_has_at_most_the_allowed_number_of_webhooks(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
     for _ in range(MAX_PER_OWNER):
-        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+        post.services.webhooks.create(ANYWHERE, acme.id, None, post.admin)
     with pytest.raises(TooManyWebhooks):
-        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
-    post.plane.webhooks.create(ANYWHERE, None, None, post.admin)
+        post.services.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+    post.services.webhooks.create(ANYWHERE, None, None, post.admin)
 
 
 def test_concurrent_creates_do_not_exceed_the_limit_of_webhooks(post: Post, tenant: Callable[..., Tenant]) -> None:
     acme = tenant("acme")
     for _ in range(MAX_PER_OWNER - 2):
-        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+        post.services.webhooks.create(ANYWHERE, acme.id, None, post.admin)
 
     def one_more(_: int) -> bool:
         with suppress(TooManyWebhooks):
-            post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+            post.services.webhooks.create(ANYWHERE, acme.id, None, post.admin)
             return True
         return False
 
@@ -189,36 +189,36 @@ def test_concurrent_creates_do_not_exceed_the_limit_of_webhooks(post: Post, tena
 
 
 def test_a_webhook_that_is_switched_off_sends_nothing_on_demand(post: Post) -> None:
-    webhook, _ = post.plane.webhooks.create(
+    webhook, _ = post.services.webhooks.create(
         NewWebhook("https://hooks.acme.test/", enabled=False), None, None, post.admin
     )
     with pytest.raises(ActionNotPossible):
-        post.plane.webhooks.test(webhook.id, post.admin, 0)
+        post.services.webhooks.test(webhook.id, post.admin, 0)
 
 
 def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_replayed(
     post: Post, delivery_loop: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
-    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    partner = post.services.partners.create("reseller", "Reseller", post.admin)
     tenant("beta", partner.id)
     reseller = person("rita", Role.ADMIN, partner_id=partner.id)
     new = NewWebhook(f"{post.receiver.url}/partner", ("tenant.changed",))
-    webhook, _ = post.plane.webhooks.create(new, None, None, reseller)
-    post.plane.tenants.change("beta", {"billing_info": {"company": "first"}}, post.admin, None)
+    webhook, _ = post.services.webhooks.create(new, None, None, reseller)
+    post.services.tenants.change("beta", {"billing_info": {"company": "first"}}, post.admin, None)
     with delivery_loop():
         until(lambda: post.deliveries(webhook, "delivered"))
     (delivered,) = post.deliveries(webhook)
     # the next event is being delivered when the tenant leaves
-    post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
+    post.services.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
     open_outbox_relay(post.store, 14).relay()
-    post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
+    post.services.tenants.change("beta", {"partner_id": None}, post.admin, None)
     with delivery_loop():
         until(lambda: post.deliveries(webhook, "failed"))
     assert [one.reason for one in post.deliveries(webhook, "failed")] == ["out_of_scope"]
     with pytest.raises(ActionNotPossible, match="no longer belongs"):
-        post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
+        post.services.webhooks.replay(webhook.id, delivered.id, reseller)
     assert received_slugs(post, "/partner") == ["beta"]
-    post.plane.tenants.change("beta", {"partner_id": partner.id}, post.admin, None)
-    post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
+    post.services.tenants.change("beta", {"partner_id": partner.id}, post.admin, None)
+    post.services.webhooks.replay(webhook.id, delivered.id, reseller)
     with delivery_loop():
         until(lambda: len(received_slugs(post, "/partner")) > 1)

@@ -25,12 +25,12 @@ def test_neither_the_database_nor_a_delivery_contains_the_secret(
     post: Post, delivery_loop: Run, settings: Settings
 ) -> None:
     webhook, secret = post.subscribe("*", path="/take/path-secret?key=query-secret")
-    _, second = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
+    _, second = post.services.webhooks.rotate(webhook.id, 60, post.admin)
     post.happen("first")
     with delivery_loop():
         until(post.ended(webhook, 3))
         post.receiver.status = 500
-        post.plane.webhooks.test(webhook.id, post.admin, 10)
+        post.services.webhooks.test(webhook.id, post.admin, 10)
     with pymongo.MongoClient[dict[str, object]](settings.mongodb_uri.get_secret_value()) as client:
         database = client[settings.mongodb_database]
         everything = b"".join(
@@ -63,6 +63,6 @@ def test_a_secret_can_be_decrypted_with_any_key_but_only_for_its_purpose() -> No
 def test_without_an_encryption_key_no_webhook_can_be_created(
     post: Post, store: Repositories, dispatcher: Dispatcher, settings: Settings
 ) -> None:
-    plane = open_services(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))
+    services = open_services(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))
     with pytest.raises(ActionNotPossible, match="STAMP_KEYS"):
-        plane.webhooks.create(NewWebhook("https://hooks.acme.test/"), None, None, post.admin)
+        services.webhooks.create(NewWebhook("https://hooks.acme.test/"), None, None, post.admin)

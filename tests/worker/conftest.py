@@ -23,7 +23,7 @@ Function = Callable[[StepContext, Any], Outcome]
 STEPS = ("authentik", "stalwart", "ocis")
 
 
-def fine(work: StepContext, client: Any) -> Outcome:
+def fine(context: StepContext, client: Any) -> Outcome:
     return ok()
 
 
@@ -72,7 +72,7 @@ def run_all(runner: Runner, operation: Operation) -> None:
 
 
 def raising(problem: Exception) -> Function:
-    def step(work: StepContext, client: Any) -> Outcome:
+    def step(context: StepContext, client: Any) -> Outcome:
         raise problem
 
     return step

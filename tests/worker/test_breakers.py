@@ -294,7 +294,7 @@ def test_a_success_of_an_attempt_from_before_the_opening_does_not_close_the_brea
     )
     fails(other_process, operations[:1], TemporaryError("timeout"))
 
-    def slowly_answered(work: StepContext, client: Any) -> Outcome:
+    def slowly_answered(context: StepContext, client: Any) -> Outcome:
         fails(other_process, operations[1:LIMIT], TemporaryError("timeout"))
         assert is_open(other_process)
         return ok()

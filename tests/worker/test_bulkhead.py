@@ -22,7 +22,7 @@ class Slow:
     def __init__(self) -> None:
         self.entered, self.end = threading.Event(), threading.Event()
 
-    def __call__(self, work: StepContext, client: Any) -> Outcome:
+    def __call__(self, context: StepContext, client: Any) -> Outcome:
         self.entered.set()
         assert self.end.wait(20)
         return ok()

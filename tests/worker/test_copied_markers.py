@@ -48,7 +48,7 @@ def reasons(operation: Operation) -> dict[str, str | None]:
 def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
     copied: PlatformFixture,
 ) -> None:
-    lifetime = copied.plane.lifecycle
+    lifetime = copied.services.lifecycle
     for begin in (lifetime.delete, lifetime.purge):
         assert copied.finish(begin("acme", copied.admin)).status == "succeeded"
         assert state(copied, "beta") == OPEN
@@ -59,7 +59,7 @@ def test_the_other_tenant_keeps_its_objects_while_the_markers_tenant_is_purged(
 def test_a_suspension_of_the_copied_tenant_closes_its_recorded_objects_or_reports_a_failure(
     copied: PlatformFixture,
 ) -> None:
-    ended = copied.finish(copied.plane.lifecycle.suspend("beta", "unpaid", copied.admin))
+    ended = copied.finish(copied.services.lifecycle.suspend("beta", "unpaid", copied.admin))
     assert set(reasons(ended).values()) == {"taken", "marker_replaced"}
     assert state(copied, "beta")["files"] is False
     assert state(copied, "acme") == OPEN | {"members": 0}

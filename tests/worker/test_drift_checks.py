@@ -73,7 +73,7 @@ def test_while_one_integration_is_paused_the_others_are_checked_and_its_known_dr
     assert (known.changes, known.not_checked) == (RENAMED, ())
     tenant = platform.tenant("acme")
     platform.clients["authentik"].delete_group(tenant.remote["authentikGroupId"])
-    platform.plane.switches.pause("ocis", "moving disks", platform.admin)
+    platform.services.switches.pause("ocis", "moving disks", platform.admin)
     operation = check()
     step = operation.step("ocis")
     assert (operation.status, step.status, step.reason) == (
@@ -95,11 +95,11 @@ def test_the_next_check_after_the_pause_looks_at_it_again(
     platform: PlatformFixture, check: Callable[[], Operation]
 ) -> None:
     check()
-    platform.plane.switches.pause("ocis", "moving disks", platform.admin)
+    platform.services.switches.pause("ocis", "moving disks", platform.admin)
     check()
     space = platform.tenant("acme").remote["ocisSpaceId"]
     platform.clients["ocis"].update_space(space, {"name": "Acme GmbH"})
-    platform.plane.switches.resume("ocis", platform.admin)
+    platform.services.switches.resume("ocis", platform.admin)
     check()
     assert (drift(platform).changes, drift(platform).not_checked) == ({}, ())
     assert platform.rows["tenants"].find_one({"drifted": {"$exists": True}}) is None
@@ -108,7 +108,7 @@ def test_the_next_check_after_the_pause_looks_at_it_again(
 def test_a_step_that_was_never_checked_since_the_last_change_has_no_time(
     platform: PlatformFixture, check: Callable[[], Operation]
 ) -> None:
-    platform.plane.switches.pause("ocis", "moving disks", platform.admin)
+    platform.services.switches.pause("ocis", "moving disks", platform.admin)
     check()
     assert (drift(platform).changes, drift(platform).not_checked) == ({}, (NotChecked("ocis"),))
 
@@ -118,9 +118,9 @@ def test_problems_and_filter_keep_the_drift_since_its_own_check(
 ) -> None:
     check()
     seen = drift(platform).checked_at
-    platform.plane.switches.pause("ocis", "moving disks", platform.admin)
+    platform.services.switches.pause("ocis", "moving disks", platform.admin)
     check()
-    groups = {one.integration: one for one in platform.plane.status.status(platform.admin).groups}
+    groups = {one.integration: one for one in platform.services.status.status(platform.admin).groups}
     (example,) = groups["ocis"].examples
     assert (groups["ocis"].kind, example.tenant, example.since) == (Finding.DRIFTED, "acme", seen)
     assert example.message == RENAMED["ocis"][0]
@@ -143,7 +143,7 @@ def test_an_attempt_that_fails_while_the_breaker_is_open_leaves_the_integration_
     runners: RunnerFixture, platform: PlatformFixture
 ) -> None:
     """Its retry could be due after the deadline."""
-    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
+    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
 
     def open_and_fail(*_: object) -> Outcome:
@@ -157,7 +157,7 @@ def test_an_attempt_that_fails_while_the_breaker_is_open_leaves_the_integration_
 def test_an_attempt_that_fails_while_the_breaker_is_closed_is_retried(
     runners: RunnerFixture, platform: PlatformFixture
 ) -> None:
-    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
+    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
     runner = runners.runner(ocis=raising(TemporaryError("upstream_error")))
     assert runner.run(plan.id, "ocis", plan.dispatch).summary == "retry"
@@ -173,13 +173,13 @@ def test_a_check_may_be_the_probe_that_closes_a_half_open_breaker(
 
 def test_while_everything_is_paused_or_open_no_check_starts(platform: PlatformFixture, detector: DriftDetector) -> None:
     platform.rows["tenants"].update_many({}, {"$unset": {"driftDueAt": ""}})
-    platform.plane.switches.pause("all", "power cut", platform.admin)
+    platform.services.switches.pause("all", "power cut", platform.admin)
     assert detector.run_once() == 0
-    platform.plane.switches.resume("all", platform.admin)
-    platform.plane.switches.pause("authentik", "upgrade", platform.admin)
+    platform.services.switches.resume("all", platform.admin)
+    platform.services.switches.pause("authentik", "upgrade", platform.admin)
     open_breaker(platform, "stalwart", "ocis", duration=CREDENTIALS_OPEN_DURATION)
     assert detector.run_once() == 0
-    platform.plane.switches.resume("authentik", platform.admin)
+    platform.services.switches.resume("authentik", platform.admin)
     assert detector.run_once() == 1
 
 
@@ -188,15 +188,15 @@ def test_a_dry_run_that_looked_at_nothing_leaves_the_known_drift_as_it_is(
 ) -> None:
     check()
     before = drift(platform)
-    platform.plane.switches.pause_tenant("acme", "moving", platform.admin)
-    plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
+    platform.services.switches.pause_tenant("acme", "moving", platform.admin)
+    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert {step.reason for step in plan.steps} == {"not_checked"}
     assert drift(platform) == before
 
 
 def test_a_dry_run_that_a_person_requests_says_which_parts_it_left_out(platform: PlatformFixture) -> None:
-    platform.plane.switches.pause("stalwart", "upgrade", platform.admin)
-    plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
+    platform.services.switches.pause("stalwart", "upgrade", platform.admin)
+    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert plan.step("ocis").changes == RENAMED["ocis"]
     assert plan.step("stalwart").reason == "not_checked"
     assert "request the dry run again" in (plan.step("stalwart").remedy or "")

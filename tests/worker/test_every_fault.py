@@ -140,7 +140,7 @@ class Product:
     server: Simulator
     step: Callable[[StepContext, Any], Outcome]
     connect: Callable[[], Any]
-    work: Callable[..., StepContext]
+    make_step: Callable[..., StepContext]
     saved: Saved
 
     @property
@@ -162,7 +162,7 @@ class Product:
         """Run an attempt as a worker does and convert faults. Any other exception is a bug of ours."""
         try:
             with within(seconds):
-                return self.step(self.work(self.server.product), self.client)
+                return self.step(self.make_step(self.server.product), self.client)
         except Fault as problem:
             return failed(problem)
 
@@ -172,7 +172,7 @@ def products(
     authentik: AuthentikSimulator,
     stalwart: StalwartSimulator,
     ocis: OcisSimulator,
-    work: Callable[..., StepContext],
+    make_step: Callable[..., StepContext],
     saved: Saved,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, Product]]:
@@ -186,9 +186,11 @@ def products(
         "ocis": JsonClient(ocis.url, authorize=HTTPBasicAuth("provisioner", API_TOKEN), call_seconds=LONG),
     }
     yield {
-        "authentik": Product(authentik, ensure_group, lambda: AuthentikClient(api["authentik"]), work, saved),
-        "stalwart": Product(stalwart, ensure_mail, lambda: StalwartClient(Jmap(api["stalwart"]), "auto"), work, saved),
-        "ocis": Product(ocis, ensure_files, lambda: OcisClient(api["ocis"]), work, saved),
+        "authentik": Product(authentik, ensure_group, lambda: AuthentikClient(api["authentik"]), make_step, saved),
+        "stalwart": Product(
+            stalwart, ensure_mail, lambda: StalwartClient(Jmap(api["stalwart"]), "auto"), make_step, saved
+        ),
+        "ocis": Product(ocis, ensure_files, lambda: OcisClient(api["ocis"]), make_step, saved),
     }
     for one in api.values():
         one.close()

@@ -23,7 +23,7 @@ LAG = 0.3
 def attempt(product: Product, *, is_first: bool = False) -> Outcome:
     with within(10):
         try:
-            return product.step(replace(product.work(product.server.product), is_first=is_first), product.client)
+            return product.step(replace(product.make_step(product.server.product), is_first=is_first), product.client)
         except Fault as problem:
             return failed(problem)
 

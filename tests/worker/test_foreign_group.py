@@ -20,7 +20,7 @@ from worker import ownership_markers
 def enter(platform: PlatformFixture) -> tuple[str, ...]:
     """Return the tenants of a stranger whose token names the group `tenant-acme`."""
     caller = Caller("subject-eve", "eve@evil.test", "Eve", ("tenant-acme",), EVERY_SURFACE, time.time())
-    return platform.plane.sign_in.record(caller, "request").tenant_ids
+    return platform.services.sign_in.record(caller, "request").tenant_ids
 
 
 @pytest.mark.parametrize("is_deleted", [True, False])
@@ -39,12 +39,12 @@ def test_a_foreign_group_in_place_of_ours_gives_a_stranger_no_membership(
     foreign = directory.add_group({"name": "tenant-acme"})
     platform.ocis.storage.add_group("tenant-acme")
     for _ in range(2):
-        ended = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY))
+        ended = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY))
         assert ended.step("authentik").reason == "taken"
         assert ended.step("ocis").notes["members"] == "pending"
         assert enter(platform) == ()
     directory.delete_group(foreign)
-    ended = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY))
+    ended = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY))
     assert ended.step("ocis").notes["members"] == "invited"
     assert (platform.tenant("acme").remote["authentikGroupId"] == ours.pk) is not is_deleted
     assert enter(platform) == (tenant.id,)

@@ -10,13 +10,10 @@ import pytest
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, PERMISSIONS, Saved, fault, writes
+from tests.simulators import API_TOKEN, PERMISSIONS, MakeStep, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
-from worker.integrations.step_context import StepContext
-
-MakeStep = Callable[..., StepContext]
 
 
 @pytest.fixture
@@ -49,26 +46,26 @@ class Wiki:
 
 
 @pytest.fixture
-def wiki(authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved) -> Wiki:
-    ensure_group(work("authentik"), identity)
+def wiki(authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, saved: Saved) -> Wiki:
+    ensure_group(make_step("authentik"), identity)
     return Wiki(authentik, saved["authentikGroupId"])
 
 
 def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     authentik.limit_token(sorted(PERMISSIONS))
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
     assert wiki.group not in authentik.directory.groups
     assert not any("used_by" in entry["path"] for entry in authentik.journal)
 
 
 def test_a_group_is_removed_when_another_group_guards_the_same_application(
-    identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
     assert not wiki.is_open()
 
 
@@ -85,7 +82,11 @@ def test_a_group_is_removed_when_another_group_guards_the_same_application(
     ids=["nothing", "disabled", "negated", "policy", "the same group again", "expiring"],
 )
 def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, other: dict[str, Any] | None
+    authentik: AuthentikSimulator,
+    identity: AuthentikClient,
+    make_step: MakeStep,
+    wiki: Wiki,
+    other: dict[str, Any] | None,
 ) -> None:
     wiki.bind(group=wiki.group)
     if other is not None:
@@ -93,33 +94,35 @@ def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
         wiki.bind(**{**other, **({"group": named} if named else {})})
     authentik.journal.clear()
     with pytest.raises(PermanentError, match=wiki.application.pk) as refusal:
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
     assert refusal.value.reason == "guards_alone"
     assert writes(authentik) == []
 
 
-def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient, work: MakeStep, wiki: Wiki) -> None:
+def test_a_user_binding_guards_as_a_group_binding_does(
+    identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
+) -> None:
     user = wiki.directory.add_user({"username": "somebody"})
     wiki.bind(group=wiki.group)
     wiki.bind(user=user.pk)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
     assert not wiki.is_open()
 
 
 def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
-    identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     wiki.application.policy_engine_mode = "all"
     wiki.bind(group=wiki.group)
     wiki.bind(user=wiki.stranger.pk)
     assert not wiki.is_open()
     with pytest.raises(PermanentError, match=wiki.application.pk):
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
     assert not wiki.is_open()
 
 
 def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     # the list shows an account without superuser rights only its own applications
     wiki.bind(group=wiki.group)
@@ -127,74 +130,74 @@ def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
     for permissions in (sorted(PERMISSIONS), [*PERMISSIONS, "view_application"]):
         authentik.limit_token(permissions)
         with pytest.raises(PermanentError, match=wiki.application.pk) as refusal:
-            remove_group(work("authentik"), identity)
+            remove_group(make_step("authentik"), identity)
         assert refusal.value.reason == "guards_alone"
     own = wiki.directory.users_by_name["akadmin"].pk
     wiki.directory.groups[wiki.other].users.add(own)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
 
 
 def test_a_group_with_only_a_disabled_binding_may_be_removed(
-    identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group, enabled=False)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
 
 
-def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, work: MakeStep, wiki: Wiki) -> None:
+def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, make_step: MakeStep, wiki: Wiki) -> None:
     for number in range(120):
         other = wiki.access.add_application({"name": f"a{number}", "slug": f"a{number}"})
         wiki.access.add_binding({"target": other.pk, "order": number, "group": wiki.other})
     wiki.bind(group=wiki.group, order=999)
     with pytest.raises(PermanentError, match=wiki.application.pk):
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
 
 
 def test_hidden_bindings_do_not_count_as_absent(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     authentik.limit_token(["view_group", "delete_group"])
     with pytest.raises(PermanentError, match="missing_permission"):
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
     assert wiki.group in authentik.directory.groups
 
 
 @pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
 def test_a_wrong_list_of_bindings_does_not_count_as_empty(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, body: str
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki, body: str
 ) -> None:
     fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
     with pytest.raises(TemporaryError, match="unexpected_answer"):
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
     assert wiki.group in authentik.directory.groups
 
 
 def test_a_hanging_authentik_removes_nothing_and_the_removal_continues_later(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="hang", path="bindings", count=1)
     with pytest.raises(TemporaryError, match="timeout"):
-        remove_group(work("authentik"), identity)
+        remove_group(make_step("authentik"), identity)
     assert wiki.group in authentik.directory.groups
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
 
 
 def test_a_removal_whose_response_was_lost_is_verified_as_done(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="lost", method="DELETE", count=1)
     with pytest.raises(TemporaryError):
-        remove_group(work("authentik"), identity)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+        remove_group(make_step("authentik"), identity)
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
 
 
 def test_a_binding_with_a_time_that_does_not_expire_is_a_guard(
-    identity: AuthentikClient, work: MakeStep, wiki: Wiki
+    identity: AuthentikClient, make_step: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other, expires="2200-01-01T00:00:00Z", expiring=False)
-    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert remove_group(make_step("authentik"), identity).result is Result.OK
 
 
 BAD_PAGES = [

@@ -35,7 +35,7 @@ def locked(platform: PlatformFixture, collection: str, record_id: str) -> Iterat
 
 def lifecycle_loop(platform: PlatformFixture, dispatcher: Dispatcher) -> SchedulerLoop:
     return open_scheduler_loop(
-        platform.store, dispatcher, {"lifecycle": partial(platform.plane.lifecycle.start_due, 200)}
+        platform.store, dispatcher, {"lifecycle": partial(platform.services.lifecycle.start_due, 200)}
     )
 
 
@@ -43,7 +43,7 @@ def deleted(platform: PlatformFixture, *slugs: str) -> None:
     """Delete new tenants, so that their purges are due, the first one's first."""
     for slug in slugs:
         platform.grown(slug)
-        platform.finish(platform.plane.lifecycle.delete(slug, platform.admin))
+        platform.finish(platform.services.lifecycle.delete(slug, platform.admin))
         time.sleep(0.02)
 
 
@@ -60,7 +60,7 @@ def test_an_operation_with_an_id_that_only_a_newer_release_knows_leaves_others_t
 ) -> None:
     platform = make_platform(dispatch_grace_seconds=0.05)
     for slug in ("acme", "beta"):
-        view = platform.plane.tenants.create(NewTenant(slug, slug.title(), "starter"), platform.admin)
+        view = platform.services.tenants.create(NewTenant(slug, slug.title(), "starter"), platform.admin)
         operation = platform.end_unsettled(view)
         if slug == "acme":
             newer = {"$set": {"found.stalwartRealmId": "r1"}}
@@ -101,12 +101,12 @@ def test_a_tenant_that_a_dead_process_locked_leaves_others_to_be_purged(
 def test_a_webhook_that_a_dead_process_locked_leaves_others_to_get_their_events(make_platform: MakePlatform) -> None:
     platform = make_platform()
     webhooks = [
-        platform.plane.webhooks.create(NewWebhook(f"https://{name}.test/"), None, None, platform.admin)[0]
+        platform.services.webhooks.create(NewWebhook(f"https://{name}.test/"), None, None, platform.admin)[0]
         for name in ("first", "second")
     ]
     relay = open_outbox_relay(platform.store, 7)
     with locked(platform, "webhooks", webhooks[0].id):
-        platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
+        platform.services.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
         relay.relay()
         assert set(platform.rows["deliveries"].distinct("webhookId")) == {webhooks[1].id}
     relay.relay()
@@ -116,7 +116,7 @@ def test_a_webhook_that_a_dead_process_locked_leaves_others_to_get_their_events(
 def test_an_ended_webhook_that_a_dead_process_locked_leaves_others_to_be_deleted(make_platform: MakePlatform) -> None:
     platform = make_platform()
     webhooks = [
-        platform.plane.webhooks.create(NewWebhook(f"https://{name}.test/"), None, None, platform.admin)[0]
+        platform.services.webhooks.create(NewWebhook(f"https://{name}.test/"), None, None, platform.admin)[0]
         for name in ("first", "second")
     ]
     platform.rows["webhooks"].update_many({}, [{"$set": {"removeAt": "$$NOW"}}])
@@ -128,14 +128,14 @@ def test_an_ended_webhook_that_a_dead_process_locked_leaves_others_to_be_deleted
 
 def test_a_bulk_operation_ends_though_it_fails_at_one_tenant(make_platform: MakePlatform) -> None:
     platform = make_platform(bulk_per_minute=6000)
-    view = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
+    view = platform.services.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
     platform.grown("beta")
-    bulk = platform.plane.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), platform.admin)
-    platform.plane.bulk.start(bulk.id, platform.admin)
+    bulk = platform.services.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), platform.admin)
+    platform.services.bulk.start(bulk.id, platform.admin)
     assert view.operation is not None
     platform.rows["operations"].update_one({"_id": ObjectId(view.operation.id)}, UNKNOWN_ACTION)
-    open_bulk_job(platform.store, platform.plane.bulk, platform.settings).run_once()
-    ended = platform.plane.bulk.get(bulk.id, platform.admin)
+    open_bulk_job(platform.store, platform.services.bulk, platform.settings).run_once()
+    ended = platform.services.bulk.get(bulk.id, platform.admin)
     assert ended.status is BulkStatus.FINISHED
     assert dict(ended.counts) == {"done": 1, "refused": 1}
 
@@ -167,7 +167,7 @@ def test_tenants_with_open_operations_delay_no_backfill_of_others(
     platform = make_platform(backfill_per_minute=6000)
     platform.grown("late")
     tenants = platform.rows["tenants"]
-    view = platform.plane.tenants.create(NewTenant("busy", "Busy", "starter"), platform.admin)
+    view = platform.services.tenants.create(NewTenant("busy", "Busy", "starter"), platform.admin)
     busy = tenants.find_one({"slug": "busy"})
     assert busy is not None
     assert view.operation is not None

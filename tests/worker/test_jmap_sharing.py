@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Fault, PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, TENANT_ID, fault
+from tests.simulators import API_TOKEN, TENANT_ID, MakeStep, fault
 from tests.waiting import until
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
@@ -22,7 +22,6 @@ from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., StepContext]
 Request = list[list[Any]]
 
 
@@ -279,10 +278,12 @@ def make_all(mail: StalwartClient, steps: list[StepContext]) -> list[Result | st
 
 
 def test_many_concurrent_tenants_share_requests_and_each_domain_gets_its_postmaster(
-    stalwart: StalwartSimulator, work: WorkFactory
+    stalwart: StalwartSimulator, make_step: MakeStep
 ) -> None:
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(24)])
+    made = make_all(
+        shared_client(stalwart), [make_step("stalwart", domains=(name,), is_first=True) for name in names(24)]
+    )
     assert set(made) == {Result.OK}
     found = stalwart.snapshot()
     ids = {one["name"]: one["id"] for one in found["Domain"]}
@@ -296,11 +297,13 @@ def test_many_concurrent_tenants_share_requests_and_each_domain_gets_its_postmas
 
 
 def test_a_name_in_use_fails_no_other_call_of_its_request_and_creates_no_postmaster(
-    stalwart: StalwartSimulator, work: WorkFactory
+    stalwart: StalwartSimulator, make_step: MakeStep
 ) -> None:
     other = shared_client(stalwart).create_domain("acme7.test", "theirs", None)
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    made = make_all(
+        shared_client(stalwart), [make_step("stalwart", domains=(name,), is_first=True) for name in names(16)]
+    )
     assert [number for number, one in enumerate(made) if one != Result.OK] == [7]
     assert made[7] == "taken"
     accounts = stalwart.snapshot()["Account"]
@@ -310,11 +313,13 @@ def test_a_name_in_use_fails_no_other_call_of_its_request_and_creates_no_postmas
 
 @pytest.mark.parametrize("kind", ["lost", "reset"])
 def test_a_shared_request_whose_response_is_lost_creates_nothing_twice(
-    stalwart: StalwartSimulator, work: WorkFactory, kind: str
+    stalwart: StalwartSimulator, make_step: MakeStep, kind: str
 ) -> None:
     fault(stalwart, kind=kind, contains="x:Domain/set", after=1, count=3)
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    made = make_all(
+        shared_client(stalwart), [make_step("stalwart", domains=(name,), is_first=True) for name in names(16)]
+    )
     assert set(made) <= {Result.OK, "unreachable"}
     assert sum(one is Result.OK for one in made) >= 10
     found = stalwart.snapshot()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from click.testing import CliRunner
 
@@ -11,16 +9,14 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.platform_fixture import PlatformFixture
-from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, mail_treatment
+from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID, MakeStep, Saved, mail_treatment
 from tests.worker.test_mail import control, objects, sets
 from tests.worker.test_mail_refusal import client
 from worker import ownership_markers
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., StepContext]
 SIGNER = MarkerSigner("stalwart", STAMP_KEYS)
 
 
@@ -35,29 +31,29 @@ def edit(stalwart: StalwartSimulator, saved: Saved, **patch: str) -> None:
 
 @pytest.mark.parametrize("is_closed", [False, True], ids=["reconcile", "resume"])
 def test_a_marker_that_was_overwritten_is_written_back_and_reported(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, is_closed: bool
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved, is_closed: bool
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     edit(stalwart, saved, description="Our own")
     if is_closed:
-        close_mail(work("stalwart"), mail)
-    planned, run = work("stalwart", is_dry_run=True), work("stalwart")
+        close_mail(make_step("stalwart"), mail)
+    planned, run = make_step("stalwart", is_dry_run=True), make_step("stalwart")
     for step in (planned, run):
         assert ensure_mail(step, mail).result is Result.OK
         assert "set description of the mail domain acme.test; its ownership marker is written back" in step.changes
     assert SIGNER.tenant_id(objects(stalwart, "Domain")[0]["description"]) == TENANT_ID
     assert mail_treatment(stalwart) == {"acme.test": "delivered"}
-    again = work("stalwart")
+    again = make_step("stalwart")
     ensure_mail(again, mail)
     assert again.changes == []
 
 
 @pytest.mark.parametrize("claim", ["marker", "record", "name"])
 def test_a_domain_on_record_that_may_be_another_tenants_is_not_adopted(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, claim: str
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved, claim: str
 ) -> None:
     """Another server may have taken the place of the first one, and counts its ids anew."""
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     edit(stalwart, saved, description=SIGNER.text(OTHER_ID) if claim == "marker" else "Our own")
     if claim == "name":
         edit(stalwart, saved, name="other.test")
@@ -65,7 +61,7 @@ def test_a_domain_on_record_that_may_be_another_tenants_is_not_adopted(
     stalwart.journal.clear()
     reason = "marker_removed" if claim == "name" else "taken"
     with pytest.raises(PermanentError, match=reason):
-        ensure_mail(work("stalwart", elsewhere=elsewhere), mail)
+        ensure_mail(make_step("stalwart", elsewhere=elsewhere), mail)
     assert sets(stalwart) == []
 
 

@@ -16,7 +16,7 @@ import requests
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.tenants.model import Status
-from tests.simulators import API_TOKEN, OTHER_ID, Saved, fault, mail_treatment
+from tests.simulators import API_TOKEN, OTHER_ID, MakeStep, Saved, fault, mail_treatment
 from tests.worker.test_mail import control, objects
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
@@ -30,7 +30,6 @@ from worker.integrations.stalwart.removal import delete_domain, remove_mail
 from worker.integrations.step_context import StepContext
 from worker.jobs.orphan_scans import RemovalRecorder
 
-WorkFactory = Callable[..., StepContext]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
 
 
@@ -89,64 +88,64 @@ def close_with_former_name(
 
 
 def test_mail_of_a_closed_tenant_is_refused_and_the_step_records_the_verification(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    outcome = close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    outcome = close_mail(make_step("stalwart"), mail)
     assert outcome.notes["mail"] == "refused"
     assert "read back" in outcome.notes["mail_verified"]
     assert "STALWART_SMTP_URL" in outcome.notes["mail_verified"]
     assert "IMAP" in outcome.notes["open_sessions"]
     assert not accepted(stalwart, "postmaster@acme.test")
-    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert ensure_mail(make_step("stalwart"), mail).result is Result.OK
     assert accepted(stalwart, "postmaster@acme.test")
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
-def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimulator, work: WorkFactory) -> None:
+def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimulator, make_step: MakeStep) -> None:
     mail = client(stalwart, probe=probe_of(stalwart))
-    ensure_mail(work("stalwart"), mail)
-    outcome = close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    outcome = close_mail(make_step("stalwart"), mail)
     assert (outcome.notes["mail"], "SMTP answered 550" in outcome.notes["mail_verified"]) == ("refused", True)
 
 
 def test_closing_many_domains_ends_though_the_server_waits_before_it_refuses_a_recipient(
-    stalwart: StalwartSimulator, work: WorkFactory
+    stalwart: StalwartSimulator, make_step: MakeStep
 ) -> None:
     """The product waits 5 s before each refusal, and bans an address after 35 refusals a day."""
     mail = client(stalwart, probe=probe_of(stalwart))
     names = tuple(f"d{number}.test" for number in range(4))
-    ensure_mail(work("stalwart", domains=names), mail)
+    ensure_mail(make_step("stalwart", domains=names), mail)
     stalwart.mail.wait_on_fail = 5.2
     with within(10):
-        verified = close_mail(work("stalwart", domains=names), mail).notes["mail_verified"]
+        verified = close_mail(make_step("stalwart", domains=names), mail).notes["mail_verified"]
     assert "read back" in verified
     (asked,) = stalwart.mail.refused
     assert f"for {asked}, one recipient for all" in verified
 
 
 def test_mail_is_not_reported_as_refused_while_smtp_accepts_it(
-    stalwart: StalwartSimulator, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartSimulator, make_step: MakeStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.TIMEOUT", 0.3)
-    ensure_mail(work("stalwart"), client(stalwart))
+    ensure_mail(make_step("stalwart"), client(stalwart))
     with StalwartSimulator(api_key=API_TOKEN).running() as other:
         assert isinstance(other, StalwartSimulator)
         domain = control(other, "create", kind="Domain", given={"name": "acme.test"})["id"]
         account(other, domain, "postmaster")
         with pytest.raises(TemporaryError, match=r"answered 250 .* for postmaster"):
-            close_mail(work("stalwart"), client(stalwart, probe=probe_of(other)))
+            close_mail(make_step("stalwart"), client(stalwart, probe=probe_of(other)))
 
 
 def test_the_refusal_of_an_unknown_mailbox_does_not_prove_the_rule(
-    stalwart: StalwartSimulator, work: WorkFactory
+    stalwart: StalwartSimulator, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart"), client(stalwart))
+    ensure_mail(make_step("stalwart"), client(stalwart))
     with StalwartSimulator(api_key=API_TOKEN).running() as other:
         assert isinstance(other, StalwartSimulator)
         control(other, "create", kind="Domain", given={"name": "acme.test"})
         with pytest.raises(TemporaryError, match="Mailbox does not exist"):
-            close_mail(work("stalwart"), client(stalwart, probe=probe_of(other)))
+            close_mail(make_step("stalwart"), client(stalwart, probe=probe_of(other)))
 
 
 @pytest.fixture
@@ -157,124 +156,124 @@ def silent() -> Iterator[SmtpProbe]:
 
 
 def test_a_hung_or_absent_smtp_server_verifies_nothing_and_delays_only_its_attempt(
-    stalwart: StalwartSimulator, work: WorkFactory, silent: SmtpProbe
+    stalwart: StalwartSimulator, make_step: MakeStep, silent: SmtpProbe
 ) -> None:
-    ensure_mail(work("stalwart"), client(stalwart))
+    ensure_mail(make_step("stalwart"), client(stalwart))
     began = time.monotonic()
     with within(3), pytest.raises(TemporaryError, match="could not be asked"):
-        close_mail(work("stalwart"), client(stalwart, probe=silent))
+        close_mail(make_step("stalwart"), client(stalwart, probe=silent))
     assert time.monotonic() - began < 6
     with pytest.raises(TemporaryError, match="could not be asked"):
-        close_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
+        close_mail(make_step("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
     # the mail is still refused
     assert mail_treatment(stalwart) == {"acme.test": "refused"}
 
 
 def test_mail_to_an_alias_of_a_closed_domain_is_refused_too(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     patch = {"aliases": {"acme-group.test": True}}
     control(stalwart, "update", kind="Domain", id_=saved["stalwartDomainId"], patch=patch)
     assert accepted(stalwart, "postmaster@acme-group.test")
-    close_mail(work("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     assert not accepted(stalwart, "postmaster@acme-group.test")
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert accepted(stalwart, "postmaster@acme-group.test")
 
 
 def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_nothing(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
     for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
-        ensure_mail(work("stalwart", **names), mail)
+        ensure_mail(make_step("stalwart", **names), mail)
     ids = {one["name"]: one["id"] for one in stalwart.snapshot()["Domain"]}
     # both steps share these saved values
-    first = work("stalwart", elsewhere=[ids["beta.test"]])
-    second = work("stalwart", elsewhere=[ids["acme.test"]], id=OTHER_ID, domains=("beta.test",))
+    first = make_step("stalwart", elsewhere=[ids["beta.test"]])
+    second = make_step("stalwart", elsewhere=[ids["acme.test"]], id=OTHER_ID, domains=("beta.test",))
     close_mail(first, mail)
     close_mail(second, mail)
     rule = "set Stalwart's rule that refuses mail to suspended domains"
     assert (rule in first.changes, rule in second.changes) == (True, False)
-    again = work("stalwart", elsewhere=[ids["beta.test"]])
+    again = make_step("stalwart", elsewhere=[ids["beta.test"]])
     assert close_mail(again, mail).notes["mail"] == "refused"
     assert again.changes == []
     assert len(objects(stalwart, "MemoryLookupKey")) == 2
 
 
 def test_a_rule_that_was_written_but_not_loaded_is_loaded(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     mail.rule.write()
     mail.rule.add_key("acme.test")
     assert mail_treatment(stalwart) == {"acme.test": "delivered"}
-    assert close_mail(work("stalwart"), mail).notes["mail"] == "refused"
+    assert close_mail(make_step("stalwart"), mail).notes["mail"] == "refused"
     assert mail_treatment(stalwart) == {"acme.test": "refused"}
 
 
 def test_a_purge_leaves_no_key_that_would_refuse_the_next_owners_mail(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
-    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
+    assert remove_mail(make_step("stalwart"), mail).result is Result.OK
     assert objects(stalwart, "MemoryLookupKey") == []
-    ensure_mail(work("stalwart", id=OTHER_ID), mail)
+    ensure_mail(make_step("stalwart", id=OTHER_ID), mail)
     assert accepted(stalwart, "postmaster@acme.test")
 
 
 def test_a_leftover_key_is_removed_when_its_domain_is_set_up(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
     for _ in range(2):
         control(stalwart, "create", kind="MemoryLookupKey", given={"namespace": NAMESPACE, "key": "acme.test"})
-    step = work("stalwart", is_first=True)
+    step = make_step("stalwart", is_first=True)
     ensure_mail(step, mail)
     assert "accept mail to acme.test again" in step.changes
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
 def test_a_resume_accepts_mail_though_a_person_destroyed_the_key(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
     """Seen: only the key destroyed and ReloadLookupStores gives 250 again."""
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     (key,) = objects(stalwart, "MemoryLookupKey")
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=key["id"])
     assert not accepted(stalwart, "postmaster@acme.test")
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert accepted(stalwart, "postmaster@acme.test")
     assert saved["stalwartRefused"] == []
 
 
 def test_a_resume_accepts_mail_though_an_older_build_recorded_no_names_and_the_key_was_destroyed(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     del saved["stalwartRefused"]
     (key,) = objects(stalwart, "MemoryLookupKey")
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=key["id"])
-    ensure_mail(work("stalwart", status=Status.SUSPENDED), mail)
+    ensure_mail(make_step("stalwart", status=Status.SUSPENDED), mail)
     assert accepted(stalwart, "postmaster@acme.test")
 
 
 def test_with_mail_received_a_suspended_domain_accepts_mail_and_a_removed_one_refuses(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
-    outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
+    ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
+    outcome = close_mail(replace(make_step("stalwart"), suspended_mail="receive"), mail)
     assert outcome.notes["mail"] == "received"
     assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
 
 
 def test_no_mail_reaches_a_closed_account_through_addresses_of_open_domains(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
     """The rule sees only the address that the sender gave, not a list's member, an alias or a catch-all address."""
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
     ann = account(stalwart, saved["stalwartDomainId"], aliases={"0": {"name": "info", "domainId": outside}})
     members = {"ann@acme.test": True, "postmaster@acme.test": True}
@@ -287,14 +286,14 @@ def test_no_mail_reaches_a_closed_account_through_addresses_of_open_domains(
             stalwart.mail.deliver("", f"{name}@outside.test", 100)
         return [one["usedDiskQuota"] for one in objects(stalwart, "Account")]
 
-    assert close_mail(work("stalwart"), mail).notes["mail"] == "refused"
+    assert close_mail(make_step("stalwart"), mail).notes["mail"] == "refused"
     assert received() == [0, 0]
     # direct mail is refused before it is accepted
     assert not accepted(stalwart, "ann@acme.test")
-    again = work("stalwart")
+    again = make_step("stalwart")
     close_mail(again, mail)
     assert again.changes == []
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert objects(stalwart, "Account") == before
     assert saved["stalwartReturning"] == []
     assert received() == [100, 300]
@@ -303,35 +302,35 @@ def test_no_mail_reaches_a_closed_account_through_addresses_of_open_domains(
 
 @pytest.mark.parametrize("is_returned", [False, True], ids=["refused", "returned"])
 def test_mail_that_was_stopped_is_received_when_closing_again_after_the_setting_was_changed(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, is_returned: bool
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved, is_returned: bool
 ) -> None:
     if is_returned:
         give_own_rule(stalwart)
-    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
     account(stalwart, saved["stalwartDomainId"])
     stopped = "bounced" if is_returned else "refused"
-    close_mail(work("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     assert mail_treatment(stalwart) == {"acme.test": stopped, "old.test": stopped}
-    step = replace(work("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
+    step = replace(make_step("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
     assert close_mail(step, mail).notes["mail"] == "received"
     assert mail_treatment(stalwart) == {"acme.test": "delivered", "old.test": stopped}
     assert locked(stalwart) == ["ann@acme.test"]
-    again = replace(work("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
+    again = replace(make_step("stalwart", status=Status.SUSPENDED), suspended_mail="receive")
     close_mail(again, mail)
     assert again.changes == []
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == ([], stopped)
 
 
 def test_an_account_that_is_locked_and_receives_again_in_one_attempt_stays_locked(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     ann = account(stalwart, saved["stalwartDomainId"])
-    close_mail(work("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     by_hand = {"permissions": {"@type": "Merge", "disabledPermissions": {"emailReceive": True}}}
     control(stalwart, "update", kind="Account", id_=ann, patch=by_hand)
-    close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
+    close_mail(replace(make_step("stalwart"), suspended_mail="receive"), mail)
     assert locked(stalwart) == ["ann@acme.test"]
     stalwart.mail.deliver("", "ann@acme.test", 100)
     assert next(one for one in objects(stalwart, "Account") if one["id"] == ann)["usedDiskQuota"] == 100
@@ -341,42 +340,42 @@ def test_an_account_that_is_locked_and_receives_again_in_one_attempt_stays_locke
 
 
 def test_accounts_of_a_removed_domain_are_locked_and_unlocked_when_it_returns(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
     both = ("acme.test", "old.test")
-    ensure_mail(work("stalwart", domains=both), mail)
+    ensure_mail(make_step("stalwart", domains=both), mail)
     account(stalwart, objects(stalwart, "Domain")[1]["id"])
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == (["ann@old.test"], "refused")
     # a suspension in between closes and opens the tenant's own domain only
-    close_mail(work("stalwart"), mail)
-    ensure_mail(work("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert (locked(stalwart), mail_treatment(stalwart)) == (
         ["ann@old.test"],
         {"acme.test": "delivered", "old.test": "refused"},
     )
-    ensure_mail(work("stalwart", domains=both), mail)
+    ensure_mail(make_step("stalwart", domains=both), mail)
     assert (locked(stalwart), mail_treatment(stalwart)["old.test"]) == ([], "delivered")
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
 
 
 def test_a_domain_that_a_person_renamed_is_suspended_and_resumed_as_the_tenants_own(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     on_record = saved["stalwartDomains"]
     rename = {"kind": "Domain", "id_": saved["stalwartDomainId"], "patch": {"name": "other.test"}}
     # before the suspension, and again during it
     control(stalwart, "update", **rename)
-    close_mail(work("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     assert (saved["stalwartDomains"], saved.get("stalwartClosedDomains")) == (on_record, None)
     assert mail_treatment(stalwart) == {"other.test": "refused"}
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     control(stalwart, "update", **rename)
     opened = ["let postmaster@acme.test receive mail again", "accept mail to acme.test again"]
     for changes in (["set name of the mail domain other.test", *opened], [], []):
-        step = work("stalwart")
+        step = make_step("stalwart")
         assert ensure_mail(step, mail).notes == {}
         assert step.changes == changes
     assert (mail_treatment(stalwart), objects(stalwart, "MemoryLookupKey")) == ({"acme.test": "delivered"}, [])
@@ -384,31 +383,31 @@ def test_a_domain_that_a_person_renamed_is_suspended_and_resumed_as_the_tenants_
 
 
 def test_the_key_of_an_alias_that_was_removed_during_a_suspension_is_removed(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_with_former_name(stalwart, mail, work("stalwart"), saved["stalwartDomainId"], "acme-group.test")
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_with_former_name(stalwart, mail, make_step("stalwart"), saved["stalwartDomainId"], "acme-group.test")
+    ensure_mail(make_step("stalwart"), mail)
     assert (objects(stalwart, "MemoryLookupKey"), saved["stalwartRefused"]) == ([], [])
 
 
 def test_a_removed_domain_is_verified_once_and_a_reconcile_reports_open_sessions(
-    stalwart: StalwartSimulator, work: WorkFactory
+    stalwart: StalwartSimulator, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), client(stalwart))
-    notes = ensure_mail(work("stalwart"), client(stalwart, probe=probe_of(stalwart))).notes
+    ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), client(stalwart))
+    notes = ensure_mail(make_step("stalwart"), client(stalwart, probe=probe_of(stalwart))).notes
     assert "old.test: mail is refused" in notes["closed_domains"]
     assert "SMTP answered 550" in notes["closed_domains"]
     assert "IMAP" in notes["closed_domains"]
     # a later outage of SMTP stops no reconcile of the tenant
-    outcome = ensure_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
+    outcome = ensure_mail(make_step("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
     assert (outcome.result, outcome.notes) == (Result.OK, {})
 
 
 def test_an_orphaned_domain_with_our_own_account_is_not_removed(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     control(stalwart, "use_account", account=account(stalwart, saved["stalwartDomainId"], "platform"))
     before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
     (domain,) = mail.list_domains()
@@ -418,27 +417,27 @@ def test_an_orphaned_domain_with_our_own_account_is_not_removed(
 
 
 def test_an_account_that_appears_in_a_closed_domain_is_locked_by_a_reconcile(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep
 ) -> None:
-    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
+    ensure_mail(make_step("stalwart"), mail)
     account(stalwart, objects(stalwart, "Domain")[1]["id"], "late")
-    plan = replace(work("stalwart"), is_dry_run=True)
+    plan = replace(make_step("stalwart"), is_dry_run=True)
     ensure_mail(plan, mail)
     assert plan.changes == ["keep late@old.test from signing in and receiving mail"]
     assert locked(stalwart) == []
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert locked(stalwart) == ["late@old.test"]
 
 
 def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     account(stalwart, saved["stalwartDomainId"], "late")
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=objects(stalwart, "MemoryLookupKey")[0]["id"])
-    plan = replace(work("stalwart"), is_dry_run=True)
+    plan = replace(make_step("stalwart"), is_dry_run=True)
     outcome = close_mail(plan, mail)
     assert plan.changes == ["keep late@acme.test from signing in and receiving mail", "refuse mail to acme.test"]
     assert "mail" not in outcome.notes
@@ -449,16 +448,16 @@ def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
 
 @pytest.mark.parametrize("way", ["refused", "returned"])
 def test_our_own_account_is_never_locked(
-    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved, way: str
+    stalwart: StalwartSimulator, make_step: MakeStep, saved: Saved, way: str
 ) -> None:
     mail = client(stalwart)
     if way == "returned":
         give_own_rule(stalwart)
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     ours = account(stalwart, saved["stalwartDomainId"], "platform", roles={"@type": "Admin"})
     account(stalwart, saved["stalwartDomainId"])
     control(stalwart, "use_account", account=ours)
-    outcome = close_mail(work("stalwart"), mail)
+    outcome = close_mail(make_step("stalwart"), mail)
     assert locked(stalwart) == ["ann@acme.test"]
     assert "platform@acme.test" in outcome.notes["own_account"]
     kept = next(one for one in objects(stalwart, "Account") if one["id"] == ours)
@@ -466,26 +465,26 @@ def test_our_own_account_is_never_locked(
 
 
 def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
     ours = account(stalwart, saved["stalwartDomains"][1]["id"], "platform")
     control(stalwart, "use_account", account=ours)
     before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
     with pytest.raises(PermanentError, match=r"own account platform@old\.test is in the domain old\.test"):
-        remove_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+        remove_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
     assert {kind: objects(stalwart, kind) for kind in before} == before
 
 
 def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
-    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, make_step: MakeStep, saved: Saved
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
     alias = {"0": {"name": "help", "domainId": saved["stalwartDomainId"]}}
     control(stalwart, "use_account", account=account(stalwart, elsewhere, "platform", aliases=alias))
     with pytest.raises(PermanentError, match="in_use"):
-        remove_mail(work("stalwart"), mail)
+        remove_mail(make_step("stalwart"), mail)
     assert [one["emailAddress"] for one in objects(stalwart, "Account")] == ["platform@platform.test"]
 
 
@@ -509,16 +508,16 @@ def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextMa
 def test_a_key_whose_removal_was_not_answered_is_unloaded_by_the_next_attempt(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
-    work: WorkFactory,
+    make_step: MakeStep,
     saved: Saved,
     unanswered: Callable[[str], AbstractContextManager[Any]],
     kind: str,
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     with unanswered(kind):
-        ensure_mail(work("stalwart"), mail)
-    ensure_mail(work("stalwart"), mail)
+        ensure_mail(make_step("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
     assert mail_treatment(stalwart) == {"acme.test": "delivered"}
     assert saved["stalwartRefused"] == []
 
@@ -527,16 +526,16 @@ def test_a_key_whose_removal_was_not_answered_is_unloaded_by_the_next_attempt(
 def test_a_key_that_stays_loaded_does_not_refuse_the_next_owners_mail(
     stalwart: StalwartSimulator,
     mail: StalwartClient,
-    work: WorkFactory,
+    make_step: MakeStep,
     saved: Saved,
     unanswered: Callable[[str], AbstractContextManager[Any]],
     kind: str,
 ) -> None:
-    ensure_mail(work("stalwart"), mail)
-    close_mail(work("stalwart"), mail)
+    ensure_mail(make_step("stalwart"), mail)
+    close_mail(make_step("stalwart"), mail)
     with unanswered(kind):
-        remove_mail(work("stalwart"), mail)
-    remove_mail(work("stalwart"), mail)
+        remove_mail(make_step("stalwart"), mail)
+    remove_mail(make_step("stalwart"), mail)
     saved.clear()
-    ensure_mail(work("stalwart", id=OTHER_ID), mail)
+    ensure_mail(make_step("stalwart", id=OTHER_ID), mail)
     assert mail_treatment(stalwart) == {"acme.test": "delivered"}

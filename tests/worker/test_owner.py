@@ -13,23 +13,21 @@ from sandbox.simulators.authentik.records import User
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
 from shared.tenants.model import Owner, Status
-from tests.simulators import API_TOKEN, TENANT_ID, Saved, fault, writes
+from tests.simulators import API_TOKEN, TENANT_ID, MakeStep, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import ensure_access
-from worker.integrations.step_context import StepContext
 
-MakeStep = Callable[..., StepContext]
 OLGA = Owner("Olga@Acme.test", "Olga")
 THREE_DAYS = 3 * 86400
 
 
 @pytest.fixture
-def identity(authentik: AuthentikSimulator, work: MakeStep) -> Iterator[AuthentikClient]:
+def identity(authentik: AuthentikSimulator, make_step: MakeStep) -> Iterator[AuthentikClient]:
     api = JsonClient(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
     identity = AuthentikClient(api)
-    ensure_group(work("authentik"), identity)
+    ensure_group(make_step("authentik"), identity)
     yield identity
     api.close()
 
@@ -42,11 +40,11 @@ def stage(authentik: AuthentikSimulator) -> str:
 
 
 @pytest.fixture
-def give(identity: AuthentikClient, work: MakeStep) -> Callable[..., Outcome]:
+def give(identity: AuthentikClient, make_step: MakeStep) -> Callable[..., Outcome]:
     """Run the access step for a tenant with this owner."""
 
     def run(owner: Owner = OLGA, *, status: Status = Status.PENDING, **given: Any) -> Outcome:
-        return ensure_access(replace(work("authentik", owner=owner, status=status), **given), identity)
+        return ensure_access(replace(make_step("authentik", owner=owner, status=status), **given), identity)
 
     return run
 
@@ -237,11 +235,11 @@ def test_an_owner_who_gets_another_name_in_authentik_stays_the_owner(
 
 
 def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, give: Give
 ) -> None:
     give()
     person(authentik).attributes["theirs"] = 1
-    context = work("authentik", owner=OLGA)
+    context = make_step("authentik", owner=OLGA)
     outcome = remove_group(context, identity)
     assert OLGA.email in outcome.notes["accounts"]
     assert any(OLGA.email in one and "stays" in one for one in context.changes)
@@ -251,13 +249,13 @@ def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
 
 
 def test_an_interrupted_purge_continues_with_the_accounts(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, make_step: MakeStep, give: Give
 ) -> None:
     give()
     fault(authentik, kind="status", status=500, method="PATCH", path="/users/", count=1)
     with pytest.raises(TemporaryError):
-        remove_group(work("authentik"), identity)
-    assert OLGA.email in remove_group(work("authentik"), identity).notes["accounts"]
+        remove_group(make_step("authentik"), identity)
+    assert OLGA.email in remove_group(make_step("authentik"), identity).notes["accounts"]
     assert "dezky" not in person(authentik).attributes
 
 

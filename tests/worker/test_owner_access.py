@@ -32,16 +32,16 @@ def platform(make_platform: Callable[..., PlatformFixture], authentik: Authentik
 
 def provision(platform: PlatformFixture) -> User:
     """Create an active tenant; return the account of its owner."""
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "succeeded"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "succeeded"
     return platform.authentik.directory.users_by_name[OLGA]
 
 
 def reconcile(platform: PlatformFixture, mode: Mode = Mode.APPLY) -> Operation:
-    return platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, mode))
+    return platform.finish(platform.services.tenants.reconcile("acme", platform.admin, mode))
 
 
 def invite(platform: PlatformFixture) -> Operation:
-    return platform.finish(platform.plane.tenants.invite_owner("acme", platform.admin))
+    return platform.finish(platform.services.tenants.invite_owner("acme", platform.admin))
 
 
 def members(platform: PlatformFixture) -> set[str]:
@@ -67,7 +67,7 @@ def leave(platform: PlatformFixture, person: User) -> None:
     platform.authentik.directory.groups_by_name["tenant-acme"].users.discard(person.pk)
     found = record(platform)
     assert found is not None
-    platform.plane.users.delete(found.id, platform.admin, None)
+    platform.services.users.delete(found.id, platform.admin, None)
 
 
 @pytest.mark.parametrize("mode", [Mode.APPLY, Mode.PLAN])
@@ -106,7 +106,7 @@ def test_an_owner_is_found_by_number_without_the_marker_and_by_the_marker_withou
 
 def test_an_owner_who_is_renamed_while_the_tenant_is_pending_is_no_former_owner(platform: PlatformFixture) -> None:
     fault(platform.authentik, kind="status", status=400, path="add_user", count=1)
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     directory = platform.authentik.directory
     directory.change_user(
         directory.users_by_name[OLGA], {"username": "olga.meier", "email": "meier@acme.test"}, whole=False
@@ -160,7 +160,7 @@ def test_a_role_that_an_administrator_took_from_the_owner_stays_so(platform: Pla
     provision(platform)
     found, tenant = record(platform), platform.tenant("acme")
     assert found is not None
-    platform.plane.users.change(found.id, {"roles": {tenant.id: Role.MEMBER}}, platform.admin, None)
+    platform.services.users.change(found.id, {"roles": {tenant.id: Role.MEMBER}}, platform.admin, None)
     for repeat in (reconcile, invite):
         assert repeat(platform).status == "succeeded"
         assert role(platform) is Role.MEMBER
@@ -170,10 +170,10 @@ def test_an_owner_who_signs_in_before_the_tenant_is_active_becomes_its_owner(
     platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     authentik.limit_token(sorted(PERMISSIONS - {"reset_user_password"}))
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     subject = platform.tenant("acme").remote["ownerSubject"]
     caller = Caller(subject, OLGA, "Olga", ("tenant-acme",), EVERY_SURFACE, time.time())
-    assert set(platform.plane.sign_in.record(caller, "request").roles.values()) == {Role.MEMBER}
+    assert set(platform.services.sign_in.record(caller, "request").roles.values()) == {Role.MEMBER}
     authentik.limit_token(sorted(PERMISSIONS))
     ended = reconcile(platform)
     assert (ended.action, ended.status) == ("reconcile", "succeeded")
@@ -191,11 +191,11 @@ def test_an_account_that_may_not_change_users_mails_an_invitation_once(
 
 def test_an_owner_who_was_never_given_access_gets_it_with_the_resume(platform: PlatformFixture) -> None:
     fault(platform.authentik, kind="status", status=400, path="/core/users/", method="POST")
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     platform.authentik.faults.clear()
-    suspended = platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    suspended = platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     assert suspended.status == "succeeded"
-    assert platform.finish(platform.plane.lifecycle.resume("acme", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.services.lifecycle.resume("acme", platform.admin)).status == "succeeded"
     assert (members(platform), role(platform), mails(platform)) == ({OLGA}, Role.OWNER, [OLGA])
 
 
@@ -203,20 +203,20 @@ def test_the_setting_names_a_tenants_group_in_authentik_and_in_tokens(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(oidc_tenant_group_prefix="org-")
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "succeeded"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "succeeded"
     assert [name for name in platform.authentik.directory.groups_by_name if "acme" in name] == ["org-acme"]
     found = []
     for subject, group in (("own", "org-acme"), ("foreign", "tenant-acme")):
         caller = Caller(subject, f"{subject}@acme.test", "A", (group,), EVERY_SURFACE, time.time())
-        found.append(platform.plane.sign_in.record(caller, "request").tenant_ids)
+        found.append(platform.services.sign_in.record(caller, "request").tenant_ids)
     assert found == [(platform.tenant("acme").id,), ()]
 
 
 def test_a_resumed_owner_is_no_deviation(platform: PlatformFixture) -> None:
     provision(platform)
-    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     assert members(platform) == set()
-    ended = platform.finish(platform.plane.lifecycle.resume("acme", platform.admin))
+    ended = platform.finish(platform.services.lifecycle.resume("acme", platform.admin))
     assert ended.step("access").notes == {}
     assert members(platform) == {OLGA}
 
@@ -229,12 +229,12 @@ def test_a_record_that_an_older_workers_resume_left_adds_nobody_after_the_next_s
     former = directory.add_user({"username": "former"})
     left = {"removedMembers": {"heldMembers": [former.pk]}}
     platform.rows["tenants"].update_one({"slug": "acme"}, {"$set": left})
-    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+    platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     assert platform.tenant("acme").remote["removedMembers"] == {"heldMembers": [person.pk]}
     # a record of this suspension stays when the closed tenant is deleted
-    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
+    platform.finish(platform.services.lifecycle.delete("acme", platform.admin))
     assert platform.tenant("acme").remote["removedMembers"] == {"heldMembers": [person.pk]}
-    platform.finish(platform.plane.lifecycle.restore("acme", platform.admin))
+    platform.finish(platform.services.lifecycle.restore("acme", platform.admin))
     assert members(platform) == {OLGA}
 
 
@@ -242,7 +242,7 @@ def test_a_dry_run_shows_the_owners_account_membership_and_mail_though_there_is_
     platform: PlatformFixture,
 ) -> None:
     fault(platform.authentik, kind="status", status=400, path="/core/groups/", method="POST")
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     platform.authentik.faults.clear()
     planned = reconcile(platform, Mode.PLAN).step("access").changes
     assert reconcile(platform).step("access").changes == planned
@@ -259,11 +259,11 @@ def test_owners_of_tenants_that_were_active_before_an_upgrade_get_no_access_agai
     person.attributes = {"dezky": {"ownerOf": platform.tenant("acme").id, "invited": True, "invitations": 1}}
     leave(platform, person)
     if is_suspended:
-        platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
+        platform.finish(platform.services.lifecycle.suspend("acme", "unpaid", platform.admin))
     for _ in range(2):
         MIGRATIONS[2].apply(platform.rows, lambda: None)
     if is_suspended:
-        platform.finish(platform.plane.lifecycle.resume("acme", platform.admin))
+        platform.finish(platform.services.lifecycle.resume("acme", platform.admin))
     reconcile(platform)
     assert (members(platform), record(platform), mails(platform)) == (set(), None, [OLGA])
 
@@ -299,9 +299,9 @@ def test_a_repeated_invitation_that_had_failed_before_an_upgrade_is_carried_out_
 
 def test_a_name_corrected_while_pending_is_in_the_record_of_the_owner(platform: PlatformFixture) -> None:
     fault(platform.authentik, kind="status", status=400, path="add_user", count=1)
-    assert platform.finish(platform.plane.tenants.create(NEW, platform.admin)).status == "failed"
+    assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     patch: TenantPatch = {"owner": {"name": "Olga Meier"}}
-    assert platform.finish(platform.plane.tenants.change("acme", patch, platform.admin, None)).status == "succeeded"
+    assert platform.finish(platform.services.tenants.change("acme", patch, platform.admin, None)).status == "succeeded"
     found = record(platform)
     assert found is not None
     assert found.name == "Olga Meier"

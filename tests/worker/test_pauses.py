@@ -96,11 +96,11 @@ class Hurried:
 
     def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.admin = store, admin
-        self.plane = open_services(store, dispatcher, settings)
+        self.services = open_services(store, dispatcher, settings)
         self.runners = RunnerFixture(store, dispatcher, settings)
         self.scheduler = open_scheduler_loop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
-        self.plane.switches.pause("ocis", "upgrade", admin)
-        begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
+        self.services.switches.pause("ocis", "upgrade", admin)
+        begun = self.services.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None
         self.begun = begun
 
@@ -122,18 +122,18 @@ def test_the_deadline_moves_by_as_long_as_a_step_is_paused(hurried: Hurried) -> 
     time.sleep(1)
     hurried.scheduler.run_once()
     assert hurried.now().status is OperationStatus.RUNNING
-    hurried.plane.switches.resume("ocis", hurried.admin)
+    hurried.services.switches.resume("ocis", hurried.admin)
     assert hurried.scheduler.run_once() == 1
     after = hurried.now()
     assert after.paused_at is None
     assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
     assert hurried.runners.runner().run(hurried.begun.id, "ocis", 1).summary == "ok"
-    assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
+    assert hurried.services.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
 
 
 def test_a_resumed_step_that_never_runs_ends_by_its_deadline(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
-    hurried.plane.switches.resume("ocis", hurried.admin)
+    hurried.services.switches.resume("ocis", hurried.admin)
     hurried.scheduler.run_once()
     time.sleep(1)
     hurried.scheduler.run_once()
@@ -142,8 +142,8 @@ def test_a_resumed_step_that_never_runs_ends_by_its_deadline(hurried: Hurried) -
 
 
 def test_a_pause_does_not_extend_the_deadline_of_a_dry_run_that_an_older_worker_deferred(hurried: Hurried) -> None:
-    hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
-    plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
+    hurried.services.operations.cancel(hurried.begun.id, hurried.admin)
+    plan = hurried.services.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
     assert plan is not None
     deferral = Deferral("ocis", "paused", "Paused: ocis. Reason: upgrade", 60, stops_deadline=True)
     assert hurried.store.deferrals.defer(plan.id, "ocis", plan.dispatch, deferral) is not None
@@ -156,7 +156,7 @@ def test_a_pause_does_not_extend_the_deadline_of_a_dry_run_that_an_older_worker_
 
 def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
-    cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
+    cancelled = hurried.services.operations.cancel(hurried.begun.id, hurried.admin)
     assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
     assert not hurried.store.deferrals.any()
 
@@ -193,8 +193,8 @@ def test_a_pause_that_ended_before_a_retry_does_not_extend_the_deadline(
 def test_a_deadline_that_a_retry_set_moves_only_by_the_pause_since_then(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(stalwart=raising(PermanentError("taken"))), hurried.begun)
     time.sleep(1.5)
-    again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
-    hurried.plane.switches.resume("ocis", hurried.admin)
+    again = hurried.services.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
+    hurried.services.switches.resume("ocis", hurried.admin)
     hurried.scheduler.run_once()
     assert hurried.now().paused_at is None
     assert hurried.now().deadline_at - again.deadline_at < timedelta(seconds=1)

@@ -31,7 +31,7 @@ def platform(commands: DatabaseCommands, make_platform: Callable[..., PlatformFi
 
 
 def created(platform: PlatformFixture) -> TenantView:
-    return platform.plane.tenants.create(NEW, platform.admin)
+    return platform.services.tenants.create(NEW, platform.admin)
 
 
 def run(platform: PlatformFixture, view: TenantView, *steps: str) -> None:
@@ -67,9 +67,9 @@ def test_the_first_attempts_see_the_tenant_as_it_was_recorded_and_later_ones_as_
     recorded = replace(found, billing_info=None, owner=None)
     seen: list[tuple[str, Tenant]] = []
 
-    def step(work: StepContext, client: Any) -> Outcome:
-        seen.append((client, work.tenant))
-        work.found.update({f"{client}GroupId": "1"} if client != "stalwart" else {"stalwartDomainId": "1"})
+    def step(context: StepContext, client: Any) -> Outcome:
+        seen.append((client, context.tenant))
+        context.found.update({f"{client}GroupId": "1"} if client != "stalwart" else {"stalwartDomainId": "1"})
         return failed(TemporaryError("timeout", wait=0.0)) if client == "ocis" and len(seen) < 4 else ok()
 
     clients = {name: name for name in ("authentik", "stalwart", "ocis")}
@@ -81,7 +81,10 @@ def test_the_first_attempts_see_the_tenant_as_it_was_recorded_and_later_ones_as_
         runner.run(operation.id, "ocis", 1)
     runner.run(operation.id, "access", 2)
     everything = {"authentikGroupId": "1", "stalwartDomainId": "1", "ocisGroupId": "1"}
-    assert [(client, work.remote) for client, work in seen[3:]] == [("ocis", everything), ("authentik", everything)]
+    assert [(client, context.remote) for client, context in seen[3:]] == [
+        ("ocis", everything),
+        ("authentik", everything),
+    ]
 
 
 def test_the_first_attempt_sees_which_domains_wait_for_a_proof(
@@ -89,8 +92,8 @@ def test_the_first_attempt_sees_which_domains_wait_for_a_proof(
 ) -> None:
     seen: list[frozenset[str] | None] = []
 
-    def step(work: StepContext, client: Any) -> Outcome:
-        seen.append(work.proven)
+    def step(context: StepContext, client: Any) -> Outcome:
+        seen.append(context.proven)
         return failed(TemporaryError("timeout", wait=0.0)) if len(seen) == 1 else ok()
 
     settings = make_settings(domain_proof="required")

@@ -88,9 +88,9 @@ def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
 
 
 def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: RunnerFixture, operation: Operation) -> None:
-    verdict = runners.runner(ocis=raising(TemporaryError("timeout", wait=0.01))).run(operation.id, "ocis", 1)
-    assert verdict.retry_in is not None
-    assert 0.01 <= verdict.retry_in <= 1
+    result = runners.runner(ocis=raising(TemporaryError("timeout", wait=0.01))).run(operation.id, "ocis", 1)
+    assert result.retry_in is not None
+    assert 0.01 <= result.retry_in <= 1
     step = runners.seen(operation).step("ocis")
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
@@ -100,8 +100,8 @@ def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
 ) -> None:
     seen: list[bool] = []
 
-    def step(work: StepContext, client: Any) -> Outcome:
-        seen.append(work.is_first)
+    def step(context: StepContext, client: Any) -> Outcome:
+        seen.append(context.is_first)
         raise TemporaryError("timeout", wait=0.0) if len(seen) == 1 else PermanentError("taken")
 
     runner = runners.runner(ocis=step)
@@ -117,8 +117,8 @@ def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
 
 
 def test_a_wait_longer_than_a_minute_is_left_to_the_scheduler(runners: RunnerFixture, operation: Operation) -> None:
-    verdict = runners.runner(ocis=raising(TemporaryError("throttled", wait=300))).run(operation.id, "ocis", 1)
-    assert verdict.retry_in is None
+    result = runners.runner(ocis=raising(TemporaryError("throttled", wait=300))).run(operation.id, "ocis", 1)
+    assert result.retry_in is None
     due = runners.seen(operation).step("ocis").due_at
     assert due is not None
     assert (due - operation.created_at).total_seconds() >= 300
@@ -151,33 +151,33 @@ def test_a_step_that_always_kills_its_worker_ends_as_an_error_and_affects_no_oth
 def test_an_object_that_vanishes_during_an_attempt_is_read_again_in_the_next(
     runners: RunnerFixture, operation: Operation
 ) -> None:
-    verdict = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
+    result = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
+    assert (result.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
 
 def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
     runners: RunnerFixture, operation: Operation
 ) -> None:
-    verdict = runners.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
+    result = runners.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.summary, step.status) == ("error", StepStatus.ERROR)
+    assert (result.summary, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
 
 
 def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(
     runners: RunnerFixture, operation: Operation
 ) -> None:
-    verdict = runners.runner(ocis=None).run(operation.id, "ocis", 1)
+    result = runners.runner(ocis=None).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
+    assert (result.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
     assert step.message == REASONS["old_workers"].message
     assert step.remedy == REASONS["old_workers"].remedy_while_open
 
 
 def test_a_message_delivered_twice_runs_the_step_once(runners: RunnerFixture, operation: Operation) -> None:
     runs = []
-    runner = runners.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
+    runner = runners.runner(ocis=lambda step, client: (runs.append(1), ok())[1])
     for _ in range(3):
         runner.run(operation.id, "ocis", 1)
     assert len(runs) == 1
@@ -188,7 +188,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def slow(work: StepContext, client: Any) -> Outcome:
+    def slow(step: StepContext, client: Any) -> Outcome:
         entered.set()
         assert leave.wait(10)
         return ok()
@@ -211,8 +211,8 @@ def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
     runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
-    def interrupted(work: StepContext, client: Any) -> Outcome:
-        work.save(ocisSpaceId="space-1")
+    def interrupted(step: StepContext, client: Any) -> Outcome:
+        step.save(ocisSpaceId="space-1")
         raise TemporaryError("timeout")
 
     runners.runner(ocis=interrupted).run(operation.id, "ocis", 1)
@@ -220,8 +220,8 @@ def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
 
 
 def finding(*records: str) -> Any:
-    def step(work: StepContext, client: Any) -> Outcome:
-        work.found["dnsRecords"] = list(records)
+    def step(context: StepContext, client: Any) -> Outcome:
+        context.found["dnsRecords"] = list(records)
         return ok()
 
     return step
@@ -260,10 +260,10 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
 ) -> None:
     saved = []
 
-    def overtaken(work: StepContext, client: Any) -> Outcome:
+    def overtaken(step: StepContext, client: Any) -> Outcome:
         run_all(runners.runner(), services.tenants.get("acme", admin).operation or operation)
         saved.append(
-            runners.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"})
+            runners.store.tenants.save_remote(step.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"})
         )
         return ok()
 
@@ -283,18 +283,18 @@ def test_an_attempt_whose_lease_has_ended_neither_saves_nor_ends_the_step(
     runners = RunnerFixture(store, dispatcher, make_settings(lease_seconds=0.6, attempt_seconds=0.5))
     saved = {}
 
-    def second(work: StepContext, client: Any) -> Outcome:
-        saved["second"] = work.save(ocisNewSpaceId="of the second attempt")
+    def second(step: StepContext, client: Any) -> Outcome:
+        saved["second"] = step.save(ocisNewSpaceId="of the second attempt")
         return ok()
 
-    def frozen(work: StepContext, client: Any) -> Outcome:
+    def frozen(step: StepContext, client: Any) -> Outcome:
         """Begin, and go on only after the lease has ended and another attempt has run."""
-        saved["in time"] = work.save(ocisNewSpaceId="of the first attempt")
+        saved["in time"] = step.save(ocisNewSpaceId="of the first attempt")
         time.sleep(0.7)
-        saved["unclaimed"] = work.save(ocisNewSpaceId="late")
+        saved["unclaimed"] = step.save(ocisNewSpaceId="late")
         assert store.operations.record(claimed_by(store, operation, "ocis"), ok()) is None
         run_all(runners.runner(ocis=second), operation)
-        saved["late"] = work.save(ocisNewSpaceId="later")
+        saved["late"] = step.save(ocisNewSpaceId="later")
         return ok()
 
     result = runners.runner(ocis=frozen).run(operation.id, "ocis", 1)
@@ -341,7 +341,7 @@ def test_a_step_knows_how_much_time_it_has_left(
 ) -> None:
     left = []
     runners = RunnerFixture(store, dispatcher, make_settings(attempt_seconds=7))
-    runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    runners.runner(ocis=lambda step, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 7
 
 
@@ -362,7 +362,7 @@ def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_
     late = replace(store, tenants=Late(database))
     left = []
     runners = RunnerFixture(late, dispatcher, settings)
-    runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    runners.runner(ocis=lambda step, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 5
 
 
@@ -380,7 +380,7 @@ def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
 ) -> None:
     gate = threading.Barrier(3)
 
-    def together(work: StepContext, client: Any) -> Outcome:
+    def together(context: StepContext, client: Any) -> Outcome:
         gate.wait(10)
         return ok()
 

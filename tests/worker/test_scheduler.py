@@ -50,8 +50,8 @@ def quick_store(quick: Settings, store: Repositories) -> Repositories:
 @pytest.fixture
 def lost(quick: Settings, quick_store: Repositories, admin: Actor) -> str:
     """Record an operation that is never published; return its id."""
-    plane = open_services(quick_store, Unplugged(quick.broker), quick)
-    operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
+    services = open_services(quick_store, Unplugged(quick.broker), quick)
+    operation = services.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
@@ -59,8 +59,8 @@ def lost(quick: Settings, quick_store: Repositories, admin: Actor) -> str:
 
 def create_another(store: Repositories, settings: Settings, admin: Actor) -> str:
     """Record an operation of a second tenant that is due at once; return its id."""
-    plane = open_services(store, Unplugged(settings.broker), settings)
-    operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
+    services = open_services(store, Unplugged(settings.broker), settings)
+    operation = services.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
@@ -155,11 +155,11 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     make_settings: Callable[..., Settings], store: Repositories, admin: Actor, dispatcher: Dispatcher
 ) -> None:
     settings = make_settings(operation_deadline_seconds=0.05)
-    plane = open_services(store, dispatcher, settings)
-    view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
+    services = open_services(store, dispatcher, settings)
+    view = services.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
     assert open_scheduler_loop(store, dispatcher).run_once() == 1
-    tenant = plane.tenants.get("acme", admin)
+    tenant = services.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
     assert set(tenant.tenant.provisioning_errors) == set(STEPS)
@@ -187,8 +187,8 @@ def left_open(store: Repositories, settings: Settings) -> Iterator[Callable[[str
 def test_a_document_locked_by_a_dead_process_delays_no_other_tenant(
     quick_store: Repositories, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
 ) -> None:
-    plane = open_services(quick_store, Unplugged(quick.broker), quick)
-    views = [plane.tenants.create(NewTenant(slug, slug, "starter"), admin) for slug in ("acme", "globex", "initech")]
+    services = open_services(quick_store, Unplugged(quick.broker), quick)
+    views = [services.tenants.create(NewTenant(slug, slug, "starter"), admin) for slug in ("acme", "globex", "initech")]
     locked_open, locked_closed, free = [view.operation.id for view in views if view.operation]
     for step in STEPS:
         claim = quick_store.operations.claim(locked_closed, step, 1, 60)
