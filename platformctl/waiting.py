@@ -57,11 +57,11 @@ def end_with(operation: Operation) -> NoReturn:
         ending = {"cancelled": "been cancelled"}.get(status, status)
         say(f"The {operation['action']} of {operation['tenant']} has {ending}.")
     elif operation.get("mode") == "plan":
-        _say_plan(operation)
+        _say_dry_run(operation)
     click.get_current_context().exit(ExitCode.OK if status == SUCCEEDED else ExitCode.OPERATION_FAILED)
 
 
-def _say_plan(operation: Operation) -> None:
+def _say_dry_run(operation: Operation) -> None:
     """Say that nothing would change, and which steps the dry run did not look at."""
     not_checked = [step["name"] for step in operation["steps"] if step.get("reason") == NOT_CHECKED]
     if not_checked:
@@ -72,7 +72,7 @@ def _say_plan(operation: Operation) -> None:
 
 def operation_lines(operation: Operation) -> list[str]:
     """Describe the operation in one line, its steps in a table, and below their messages and remedies."""
-    mode = " (plan only)" if operation.get("mode") == "plan" else ""
+    mode = " (dry run)" if operation.get("mode") == "plan" else ""
     head = f"{operation['action']}{mode} of {operation['tenant']}: {operation['status']}  [{operation['id']}]"
     return [click.style(plain(head), bold=True), *step_table(operation["steps"]), *_sentences(operation["steps"])]
 

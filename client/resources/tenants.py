@@ -24,10 +24,10 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         super().__init__(connection, "/tenants")
 
     def reconcile(
-        self, slug: str, *, plan: bool = False, allow_removals: bool = False, key: str | None = None
+        self, slug: str, *, dry_run: bool = False, allow_removals: bool = False, key: str | None = None
     ) -> Response[Tenant]:
-        """Run every step again. `plan`: a dry run, which changes nothing and reports what would change."""
-        mode, allowed = "plan" if plan else None, "true" if allow_removals else None
+        """Run every step again. `dry_run`: change nothing, and report what would change."""
+        mode, allowed = "plan" if dry_run else None, "true" if allow_removals else None
         return self._post(slug, "reconcile", key=key, mode=mode, allow_removals=allowed)
 
     def suspend(self, slug: str, reason: str | None = None, *, key: str | None = None) -> Response[Tenant]:

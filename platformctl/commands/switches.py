@@ -70,7 +70,7 @@ def resume(session: Session, /, integration: str, key: str) -> None:
 
 @click.group("observe-only", cls=Group)
 def observe_only() -> None:
-    """Change nothing outside: plans and checks go on, everything else is accepted and waits."""
+    """Change nothing outside: dry runs and checks go on, everything else is accepted and waits."""
 
 
 @observe_only.command("show")

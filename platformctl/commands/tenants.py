@@ -203,23 +203,29 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
 
 @tenants.command()
 @click.argument("slug", type=SLUG)
-@click.option("--plan", is_flag=True, help="Change nothing; wait for the plan and show what would change.")
+@click.option(
+    "--dry-run",
+    "--plan",
+    "dry_run",
+    is_flag=True,
+    help="Change nothing; wait, and show what would change. --plan is the former name.",
+)
 @click.option("--allow-removals", is_flag=True, help="Let it remove and disable more than one run usually may.")
 @repeatable
 @waited
 @with_session
 def reconcile(
-    session: Session, /, slug: str, plan: bool, allow_removals: bool, key: str, wait: bool, timeout: float
+    session: Session, /, slug: str, dry_run: bool, allow_removals: bool, key: str, wait: bool, timeout: float
 ) -> None:
     """Run every step again, correcting what has drifted.
 
     \b
     Examples:
-      platformctl tenants reconcile acme --plan
+      platformctl tenants reconcile acme --dry-run
       platformctl tenants reconcile acme --wait
     """
-    tenant = session.platform.tenants.reconcile(slug, plan=plan, allow_removals=allow_removals, key=key).data
-    finish_operation(session, tenant["operation"], wait or plan, timeout)
+    tenant = session.platform.tenants.reconcile(slug, dry_run=dry_run, allow_removals=allow_removals, key=key).data
+    finish_operation(session, tenant["operation"], wait or dry_run, timeout)
 
 
 def _owner(email: str | None, name: str | None) -> dict[str, dict[str, str]]:

@@ -84,7 +84,7 @@ def deferral_fields() -> Document:
         }
     }
     has_paused_step = any_step({"$and": [IS_OPEN, {"$eq": ["$$step.stopsDeadline", True]}]})
-    is_paused = {"$and": [IS_RUNNING, {"$ne": ["$mode", Mode.PLAN]}, has_paused_step]}
+    is_paused = {"$and": [IS_RUNNING, {"$ne": ["$mode", Mode.DRY_RUN]}, has_paused_step]}
     was_paused = {"$ne": [{"$ifNull": ["$pausedAt", None]}, None]}
     pause_ended = {"$and": [was_paused, {"$not": is_paused}]}
     return {

@@ -49,7 +49,7 @@ def new_operation(
     """
     republish_at = at + timedelta(seconds=grace)
     # drift checks create many dry runs, and their results are on the tenant
-    expiry = {"expiresAt": at + dry_run_kept} if new.mode is Mode.PLAN else {}
+    expiry = {"expiresAt": at + dry_run_kept} if new.mode is Mode.DRY_RUN else {}
     return expiry | {
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,

@@ -36,7 +36,7 @@ def earliest_starts(
 def _live_leases(collection: Collection[Document], tenant_id: str, session: Transaction) -> dict[str, datetime]:
     """Return step name to the end of its latest lease that has not ended yet."""
     pipeline: list[Document] = [
-        {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}}},
+        {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}, "mode": {"$ne": Mode.DRY_RUN}}},
         {"$unwind": "$steps"},
         {"$match": {"$expr": {"$gt": ["$steps.leaseUntil", "$$NOW"]}}},
         {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},

@@ -16,7 +16,7 @@ class Mode(StrEnum):
     """`plan` is a dry run: its steps change nothing and report what `apply` would do."""
 
     APPLY = "apply"
-    PLAN = "plan"
+    DRY_RUN = "plan"
 
 
 class OperationStatus(StrEnum):
@@ -119,7 +119,7 @@ class Operation:
 
     @property
     def is_dry_run(self) -> bool:
-        return self.mode is Mode.PLAN
+        return self.mode is Mode.DRY_RUN
 
     @property
     def is_retrying(self) -> bool:

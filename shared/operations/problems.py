@@ -106,7 +106,7 @@ def problems_expression() -> Document:
     """Return an expression for `problems`, derived from the steps. A dry run has none."""
     each = {"$map": {"input": "$steps", "as": "step", "in": {"k": _integration(), "v": _problem()}}}
     found = {"$filter": {"input": each, "as": "one", "cond": {"$ne": ["$$one.v", None]}}}
-    is_dry_run = {"$eq": ["$mode", Mode.PLAN]}
+    is_dry_run = {"$eq": ["$mode", Mode.DRY_RUN]}
     kinds = [kind.value for kind in Kind]
     rank = {"$indexOfArray": [kinds, {"$first": {"$split": ["$$one.v", "/"]}}]}
     ranks = {"$map": {"input": "$$found", "as": "one", "in": rank}}

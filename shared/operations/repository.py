@@ -98,7 +98,7 @@ class OperationRepository:
 
     def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:
         """Return those of these tenants that have an open operation; dry runs do not count."""
-        running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.DRY_RUN}}
         with translate_errors():
             return frozenset(document["tenantId"] for document in self._operations.find(running, {"tenantId": 1}))
 

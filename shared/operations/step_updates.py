@@ -216,7 +216,7 @@ def _how_to_repeat(*, has_failed: bool) -> Document:
         {"case": {"$eq": ["$action", action]}, "then": how_to_repeat(action, has_failed=has_failed)}
         for action in Action
     ]
-    dry_run = {"case": {"$eq": ["$mode", Mode.PLAN]}, "then": how_to_repeat(Action.RECONCILE, is_dry_run=True)}
+    dry_run = {"case": {"$eq": ["$mode", Mode.DRY_RUN]}, "then": how_to_repeat(Action.RECONCILE, is_dry_run=True)}
     return {"$switch": {"branches": [dry_run, *by_action], "default": "Then repeat the action."}}
 
 

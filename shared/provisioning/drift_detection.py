@@ -45,7 +45,7 @@ class DriftDetector:
         """
         if not self._interval or self._is_everything_unavailable():
             return 0
-        running = self._operations.count_running(Mode.PLAN, self._at_a_time)
+        running = self._operations.count_running(Mode.DRY_RUN, self._at_a_time)
         started = 0
         for _ in range(self._at_a_time - running):
             # after observe-only mode all tenants are due again: their records may come from a restored backup
@@ -61,7 +61,7 @@ class DriftDetector:
 
     def _start(self, tenant: Tenant) -> bool:
         try:
-            self._starter.start(ESTABLISHED_BY[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
+            self._starter.start(ESTABLISHED_BY[tenant.status], Mode.DRY_RUN, tenant, Author(None, f"drift-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):
             return False  # another operation is open; the next check is scheduled already
         return True

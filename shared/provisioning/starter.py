@@ -65,7 +65,7 @@ class Starter:
         require_status(action, tenant)
 
         def work(session: Transaction) -> TenantView:
-            if mode is Mode.PLAN:
+            if mode is Mode.DRY_RUN:
                 at = self._connection.now()
                 return self.insert(
                     new_id(), action, tenant, author, session, mode=mode, at=at, allow_removals=allow_removals
@@ -209,7 +209,9 @@ class Starter:
 
     def deadline_of(self, mode: Mode) -> float:
         """Return the deadline in seconds. A dry run's is shorter: a user waits, and it blocks other operations."""
-        return self._settings.plan_deadline_seconds if mode is Mode.PLAN else self._settings.operation_deadline_seconds
+        return (
+            self._settings.plan_deadline_seconds if mode is Mode.DRY_RUN else self._settings.operation_deadline_seconds
+        )
 
     def conflict(self, tenant: Tenant) -> OperationInProgress:
         """Return the error to raise when another operation of the tenant is open."""

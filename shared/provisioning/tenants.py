@@ -154,7 +154,7 @@ class TenantService:
         return self._starter.publish(view) if view else TenantView(self.visible(slug, actor), None)
 
     def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
-        """Run every step again, or return the open reconcile. With `Mode.PLAN`, only find out what would change.
+        """Run every step again, or return the open reconcile. With `Mode.DRY_RUN`, only find out what would change.
 
         `allow_removals`: approval to remove more than the safety limit, for platform administrators only.
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.

@@ -27,7 +27,7 @@ class OutcomeRepository:
 
     def open(self, tenant_ids: TenantIds) -> dict[str, int]:
         """Return the number of running operations by action, without dry runs."""
-        condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}, **in_scope(tenant_ids)}
+        condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.DRY_RUN}, **in_scope(tenant_ids)}
         grouped = {"_id": "$action", "count": {"$sum": 1}}
         with translate_errors():
             return {
@@ -37,7 +37,7 @@ class OutcomeRepository:
 
     def open_states(self) -> tuple[dict[str, int], float]:
         """Return counts of running operations by most severe problem (`ok`: none), and the oldest's age in seconds."""
-        condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.DRY_RUN}}
         grouped = {
             "_id": {"$ifNull": [f"${field_of(ANY)}", "ok/"]},
             "count": {"$sum": 1},
@@ -52,7 +52,7 @@ class OutcomeRepository:
     def hours(self, tenant_ids: TenantIds, count: int) -> list[Hour]:
         """Return the last `count` hours, oldest first, without hours in which no operation ended."""
         recent = {"$gte": ["$finishedAt", seconds_from_now(-count * HOUR)]}
-        condition = {"finishedAt": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}, "$expr": recent}
+        condition = {"finishedAt": {"$type": "date"}, "mode": {"$ne": Mode.DRY_RUN}, "$expr": recent}
         is_timed = {"$and": [{"$eq": ["$action", Action.PROVISION]}, {"$eq": ["$status", OperationStatus.SUCCEEDED]}]}
         seconds = {"$divide": [{"$subtract": ["$finishedAt", "$createdAt"]}, 1000]}
         grouped = {

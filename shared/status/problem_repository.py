@@ -88,7 +88,7 @@ class ProblemRepository:
             in_scope(tenant_ids),
             *_conditions(query),
             KNOWN_ACTIONS,
-            {"mode": {"$ne": Mode.PLAN}},
+            {"mode": {"$ne": Mode.DRY_RUN}},
         ]
         if integration is not None:
             conditions.append(

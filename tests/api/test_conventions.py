@@ -93,9 +93,9 @@ def test_a_refusal_is_computed_again_with_the_same_key(rights: RightsFixture, st
     running = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     assert root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers).status_code == 409
     finish(store, running)
-    plan = root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers)
-    assert plan.status_code == 202
-    finish(store, plan.json()["operation"]["id"])
+    dry_run = root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers)
+    assert dry_run.status_code == 202
+    finish(store, dry_run.json()["operation"]["id"])
     refused, body = key(), {"slug": "north", "name": "North", "domains": ["acme.test"]}
     assert root("POST", "/tenants", json=body, headers=refused).status_code == 409
     assert root("PATCH", "/tenants/acme", json={"domains": ["other.test"]}).status_code == 202
@@ -276,14 +276,14 @@ def test_a_dry_run_changes_nothing_on_the_tenant_and_a_second_request_returns_th
     root = rights.people["admin"]
     before = root("GET", "/tenants/acme").json()
     asked = root("POST", "/tenants/acme/reconcile?mode=plan")
-    plan = asked.json()["operation"]
-    assert (asked.status_code, plan["mode"], plan["status"]) == (202, "plan", "running")
-    assert asked.headers["Operation-Location"] == f"/operations/{plan['id']}"
-    assert root("POST", "/tenants/acme/reconcile?mode=plan").json()["operation"]["id"] == plan["id"]
+    dry_run = asked.json()["operation"]
+    assert (asked.status_code, dry_run["mode"], dry_run["status"]) == (202, "plan", "running")
+    assert asked.headers["Operation-Location"] == f"/operations/{dry_run['id']}"
+    assert root("POST", "/tenants/acme/reconcile?mode=plan").json()["operation"]["id"] == dry_run["id"]
     blocked = root("POST", "/tenants/acme/reconcile")
-    assert (blocked.status_code, blocked.json()["operation"]) == (409, plan["id"])
-    claim_all(store, plan["id"], ocis=failed(PermanentError("taken")))
-    assert root("GET", f"/operations/{plan['id']}").json()["status"] == "failed"
+    assert (blocked.status_code, blocked.json()["operation"]) == (409, dry_run["id"])
+    claim_all(store, dry_run["id"], ocis=failed(PermanentError("taken")))
+    assert root("GET", f"/operations/{dry_run['id']}").json()["status"] == "failed"
     assert root("GET", "/tenants/acme").json() == before
 
 
@@ -294,11 +294,11 @@ def test_a_scheduled_dry_run_is_cancelled_by_a_requested_reconcile(
     tenant = store.tenants.find("acme")
     assert tenant is not None
     starter = open_starter(store, Dispatcher(settings.broker), settings)
-    plan = starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, "drift")).operation
-    assert plan is not None
+    dry_run = starter.start(Action.RECONCILE, Mode.DRY_RUN, tenant, Author(None, "drift")).operation
+    assert dry_run is not None
     requested = root("POST", "/tenants/acme/reconcile")
     assert (requested.status_code, requested.json()["operation"]["mode"]) == (202, "apply")
-    assert root("GET", f"/operations/{plan.id}").json()["status"] == "cancelled"
+    assert root("GET", f"/operations/{dry_run.id}").json()["status"] == "cancelled"
 
 
 def test_a_cancelled_operation_stops_and_lets_the_next_one_start(rights: RightsFixture, store: Repositories) -> None:

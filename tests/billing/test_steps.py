@@ -52,7 +52,7 @@ def test_a_reconcile_changes_nothing_and_a_dry_run_lists_the_changes(tenancy: Te
     assert tenancy.billed(tenancy.reconcile()).status == "ok"
     assert writes(tenancy.server) == before
     tenancy.server.reset()
-    planned = tenancy.billed(tenancy.reconcile(mode=Mode.PLAN))
+    planned = tenancy.billed(tenancy.reconcile(mode=Mode.DRY_RUN))
     assert planned.changes == (
         "create a customer for Acme",
         "set the details on the invoices of Acme",

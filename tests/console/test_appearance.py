@@ -34,7 +34,7 @@ def places(console: ConsoleFixture) -> dict[str, str]:
     long_name, long_domain = long.ljust(32, "l"), f"{long.ljust(60, 'd')}.{'e' * 60}.test"
     console.tenant(long_name, name=f"{'Donaudampfschifffahrt' * 4} GmbH", domains=[long_domain])
     console.call("DELETE", f"/tenants/{lost}", params={"wait": 20})
-    plan = console.call("POST", f"/tenants/{lena}/reconcile", params={"mode": "plan", "wait": 20})
+    dry_run = console.call("POST", f"/tenants/{lena}/reconcile", params={"mode": "plan", "wait": 20})
     console.call("POST", "/integrations/billing/pause", json={"reason": "until the contract is signed"})
     webhook = console.call("POST", "/webhooks", json={"url": f"{console.authentik.url}/hook", "actions": ["tenant.*"]})
     console.call("POST", f"/webhooks/{webhook['_id']}/test", params={"wait": 5})
@@ -62,7 +62,7 @@ def places(console: ConsoleFixture) -> dict[str, str]:
         "activity": f"{one}/activity",
         "edit": f"{one}/edit",
         "suspend": f"{one}/do/suspend",
-        "dry run": f"{one}/reconcile/{plan['operation']['id']}",
+        "dry run": f"{one}/reconcile/{dry_run['operation']['id']}",
         "operations": "/operations/",
         "operation": f"/operations/{failed['operation']['id']}",
         "integrations": "/integrations/",

@@ -186,7 +186,7 @@ def test_a_reconcile_shows_its_changes_before_it_makes_them(people: People, cons
     requests.delete(console.authentik.url + path, headers=headers, timeout=5).raise_for_status()
     page = people.page("admin", f"/tenants/{rosa}")
     page.get_by_role("button", name="Reconcile …").click()
-    expect(page.locator("#plan")).to_contain_text(f"create the group {name}", timeout=SOON)
+    expect(page.locator("#dry-run")).to_contain_text(f"create the group {name}", timeout=SOON)
     assert name not in console.authentik.directory.groups_by_name
     page.get_by_role("button", name="Reconcile now").click()
     expect(page.locator("#state")).to_contain_text("steps done, succeeded", timeout=SOON)

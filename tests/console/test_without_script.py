@@ -88,8 +88,8 @@ def test_a_reconcile_shows_its_dry_run_first(plain: Page, console: ConsoleFixtur
 def test_what_a_dry_run_left_out_is_not_shown_as_being_as_it_should_be(plain: Page, console: ConsoleFixture) -> None:
     selma = console.unused("selma")
     console.tenant(selma)
-    plan = {"params": {"mode": "plan", "wait": 20}}
-    console.call("POST", f"/tenants/{selma}/reconcile", **plan)
+    dry_run = {"params": {"mode": "plan", "wait": 20}}
+    console.call("POST", f"/tenants/{selma}/reconcile", **dry_run)
     console.call("POST", "/integrations/ocis/pause", json={"reason": "maintenance"})
     time.sleep(1.1)  # a worker knows it within a second
     try:

@@ -23,7 +23,7 @@ def changed(platform: Platform, patch: TenantPatch) -> Operation:
 
 
 def planned(platform: Platform) -> Operation:
-    view = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN)
+    view = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN)
     assert view.operation is not None
     return platform.services.operations.wait_for(view.operation.id, platform.admin, 60)
 
@@ -131,10 +131,10 @@ def test_the_scheduler_checks_every_tenant_and_shows_drift(platform: Platform) -
     assert drift["beta"].changes == {}
     # a drift check without findings is no event, and its operation is not kept
     events = platform.services.events.newest(platform.admin, None, None, 50).items
-    slugs = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
+    slugs = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.DRY_RUN}
     assert slugs == {"acme"}
     plans = platform.store.connection.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
-    assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
+    assert [(dry_run["expiresAt"] - dry_run["createdAt"]).days for dry_run in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name
 
 

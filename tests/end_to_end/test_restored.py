@@ -63,9 +63,9 @@ def test_running_processes_detect_a_restore_and_dry_runs_continue(platform: Plat
     restore(platform)
     until(lambda: is_observing(platform))
     time.sleep(CACHE_SECONDS)  # the worker may have read breakers and pauses just before
-    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
-    assert plan is not None
-    assert platform.services.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
+    dry_run = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
+    assert platform.services.operations.wait_for(dry_run.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
     reconcile = platform.services.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
     assert reconcile is not None
     time.sleep(2)

@@ -55,9 +55,9 @@ def test_a_dry_run_still_runs_and_lists_the_changes(platform: PlatformFixture) -
     tenant = platform.grown("acme")
     platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
     platform.services.observe_only.begin("an investigation", platform.admin)
-    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
-    assert plan.status is OperationStatus.SUCCEEDED
-    assert plan.step("ocis").changes == ("set name of the space Renamed",)
+    dry_run = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN))
+    assert dry_run.status is OperationStatus.SUCCEEDED
+    assert dry_run.step("ocis").changes == ("set name of the space Renamed",)
     assert platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
 
 
@@ -155,10 +155,10 @@ def test_a_pause_of_all_integrations_defers_dry_runs_too(platform: PlatformFixtu
     platform.grown("acme")
     platform.services.observe_only.begin("an investigation", platform.admin)
     platform.services.switches.pause("all", "power cut", platform.admin)
-    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
-    assert plan is not None
-    assert set(run_once(platform, plan.id)) == {"skipped"}
-    ended = platform.store.operations.find(plan.id)
+    dry_run = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
+    assert set(run_once(platform, dry_run.id)) == {"skipped"}
+    ended = platform.store.operations.find(dry_run.id)
     assert ended is not None
     assert {step.reason for step in ended.steps} == {"not_checked"}
 

@@ -180,7 +180,7 @@ def test_a_dry_run_shows_the_invitation_only_if_the_run_makes_it(
     (space,) = platform.ocis.storage.spaces.values()
     space.grants = {id_: role for id_, role in space.grants.items() if id_.startswith("u:")}
     changes = []
-    for mode in (Mode.PLAN, Mode.APPLY):
+    for mode in (Mode.DRY_RUN, Mode.APPLY):
         operation = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, mode))
         changes.append(operation.step("ocis").changes)
     assert changes[0] == changes[1] == (() if is_foreign else ("invite the group tenant-acme as editor",))

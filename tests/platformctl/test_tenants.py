@@ -174,9 +174,9 @@ def test_a_dry_run_is_awaited_and_lists_the_changes(cli: Cli, workers: Workers) 
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
     workers.soon("acme", changes=("would make the group again",))
-    done = cli("tenants", "reconcile", "acme", "--plan")
+    done = cli("tenants", "reconcile", "acme", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "reconcile (plan only) of acme: succeeded" in done.stdout
+    assert "reconcile (dry run) of acme: succeeded" in done.stdout
     assert "authentik: would make the group again" in done.stdout
 
 
@@ -185,6 +185,7 @@ def test_a_dry_run_without_changes_is_shown_as_such(cli: Cli, workers: Workers) 
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
     workers.soon("acme")
+    # the former name of the option
     done = cli("tenants", "reconcile", "acme", "--plan", "-o", "json")
     assert (done.exit_code, json.loads(done.stdout)["mode"]) == (0, "plan")
     assert "Nothing would change." in done.stderr
@@ -195,10 +196,10 @@ def test_a_dry_run_names_what_it_left_out_and_the_tenants_known_drift_stays(cli:
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
     workers.soon("acme", changes=("set the name",))
-    cli("tenants", "reconcile", "acme", "--plan")
+    cli("tenants", "reconcile", "acme", "--dry-run")
     workers.join()
     workers.soon("acme", absent="ocis")
-    done = cli("tenants", "reconcile", "acme", "--plan")
+    done = cli("tenants", "reconcile", "acme", "--dry-run")
     assert (done.exit_code, "ocis: This dry run did not look at" in done.stdout) == (0, True)
     assert done.stderr.endswith("Not looked at: ocis.\nNothing would change in the others.\n")
     shown = cli("tenants", "describe", "acme").stdout

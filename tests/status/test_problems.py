@@ -167,7 +167,7 @@ def test_a_failed_dry_run_is_no_problem_of_its_tenant(
     store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
-    view = services.tenants.reconcile("acme", admin, Mode.PLAN)
+    view = services.tenants.reconcile("acme", admin, Mode.DRY_RUN)
     assert view.operation is not None
     end(store, view.operation, ocis=REFUSED)
     assert groups(services, admin) == {}
@@ -218,9 +218,9 @@ def test_drift_failed_domains_failing_webhooks_and_waiting_purges_are_listed(
     view = create("acme", "acme.test")
     assert view.operation is not None
     end(store, view.operation)
-    plan = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
-    assert plan is not None
-    end(store, plan, stalwart=Outcome(Result.OK, changes=("create the domain",)))
+    dry_run = services.tenants.reconcile("acme", admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
+    end(store, dry_run, stalwart=Outcome(Result.OK, changes=("create the domain",)))
     database["domains"].update_one(
         {"domain": "acme.test"}, {"$set": {"state": "degraded", "since": store.connection.now()}}
     )

@@ -349,9 +349,9 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     open_settlement(store).settle(view.operation.id)
     raw(store, settings).database["tenants"].update_one({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     assert open_drift_detector(store, open_starter(store, dispatcher, settings), settings).run_once() == 1
-    plan = store.operations.find_open(view.tenant.id)
-    assert plan is not None
-    take(store, plan, "authentik", lease=60)
+    dry_run = store.operations.find_open(view.tenant.id)
+    assert dry_run is not None
+    take(store, dry_run, "authentik", lease=60)
     # the dry run is cancelled, and its running attempts change nothing outside
     suspension = services.lifecycle.suspend("acme", "unpaid", admin).operation
     assert suspension is not None
@@ -361,10 +361,10 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
 def test_a_dry_run_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
     services: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
-    plan = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
-    assert plan is not None
+    dry_run = services.tenants.reconcile("acme", admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
     assert under_way.step.lease_until is not None
-    assert store.operations.claim(plan.id, "authentik", 1, 60) is not None
+    assert store.operations.claim(dry_run.id, "authentik", 1, 60) is not None
 
 
 def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(

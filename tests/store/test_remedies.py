@@ -108,9 +108,9 @@ def test_the_remedy_of_a_dry_run_repeats_the_dry_run(
     for name in ("authentik", "stalwart", "ocis"):
         record(store, operation, name, ok())
     open_settlement(store).settle(operation.id)
-    plan = begun(services.tenants.reconcile("acme", admin, Mode.PLAN))
-    assert "dry run again" in (record(store, plan, "ocis", failing("tls")).remedy or "")
-    assert "dry run again" in (expire(store, plan).step("stalwart").remedy or "")
+    dry_run = begun(services.tenants.reconcile("acme", admin, Mode.DRY_RUN))
+    assert "dry run again" in (record(store, dry_run, "ocis", failing("tls")).remedy or "")
+    assert "dry run again" in (expire(store, dry_run).step("stalwart").remedy or "")
 
 
 def test_a_step_without_attempts_left_has_the_remedy_of_its_last_failure() -> None:

@@ -110,8 +110,8 @@ def test_a_dry_run_expires_as_the_setting_says(
     settings = make_settings(dry_run_keep_days=days)
     shorter = open_repositories(settings)
     services = open_services(shorter, dispatcher, settings)
-    operation = services.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    operation = services.tenants.reconcile("acme", admin, Mode.DRY_RUN).operation
     shorter.close()
     assert operation is not None
-    (row,) = store.connection.database["operations"].find({"mode": Mode.PLAN})
+    (row,) = store.connection.database["operations"].find({"mode": Mode.DRY_RUN})
     assert row["expiresAt"] - row["createdAt"] == timedelta(days=days)

@@ -143,24 +143,24 @@ def test_an_attempt_that_fails_while_the_breaker_is_open_leaves_the_integration_
     runners: RunnerFixture, platform: PlatformFixture
 ) -> None:
     """Its retry could be due after the deadline."""
-    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
-    assert plan is not None
+    dry_run = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
 
     def open_and_fail(*_: object) -> Outcome:
         open_breaker(platform, "ocis")
         raise TemporaryError("upstream_error", "It failed.", wait=600)
 
-    assert runners.runner(ocis=open_and_fail).run(plan.id, "ocis", plan.dispatch).summary == "skipped"
-    assert runners.seen(plan).step("ocis").reason == "not_checked"
+    assert runners.runner(ocis=open_and_fail).run(dry_run.id, "ocis", dry_run.dispatch).summary == "skipped"
+    assert runners.seen(dry_run).step("ocis").reason == "not_checked"
 
 
 def test_an_attempt_that_fails_while_the_breaker_is_closed_is_retried(
     runners: RunnerFixture, platform: PlatformFixture
 ) -> None:
-    plan = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
-    assert plan is not None
+    dry_run = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
     runner = runners.runner(ocis=raising(TemporaryError("upstream_error")))
-    assert runner.run(plan.id, "ocis", plan.dispatch).summary == "retry"
+    assert runner.run(dry_run.id, "ocis", dry_run.dispatch).summary == "retry"
 
 
 def test_a_check_may_be_the_probe_that_closes_a_half_open_breaker(
@@ -189,15 +189,15 @@ def test_a_dry_run_that_looked_at_nothing_leaves_the_known_drift_as_it_is(
     check()
     before = drift(platform)
     platform.services.switches.pause_tenant("acme", "moving", platform.admin)
-    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
-    assert {step.reason for step in plan.steps} == {"not_checked"}
+    dry_run = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN))
+    assert {step.reason for step in dry_run.steps} == {"not_checked"}
     assert drift(platform) == before
 
 
 def test_a_dry_run_that_a_person_requests_says_which_parts_it_left_out(platform: PlatformFixture) -> None:
     platform.services.switches.pause("stalwart", "upgrade", platform.admin)
-    plan = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN))
-    assert plan.step("ocis").changes == RENAMED["ocis"]
-    assert plan.step("stalwart").reason == "not_checked"
-    assert "request the dry run again" in (plan.step("stalwart").remedy or "")
+    dry_run = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN))
+    assert dry_run.step("ocis").changes == RENAMED["ocis"]
+    assert dry_run.step("stalwart").reason == "not_checked"
+    assert "request the dry run again" in (dry_run.step("stalwart").remedy or "")
     assert drift(platform).not_checked == (NotChecked("stalwart"),)

@@ -78,9 +78,9 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_of_a_first_sign_in(
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
     assert check.run_once() == 1
-    plan = acme.store.operations.find_open(acme.tenant("acme").id)
+    dry_run = acme.store.operations.find_open(acme.tenant("acme").id)
     before = acme.tenant("acme")
-    assert acme.finish(TenantView(before, plan)).status == "succeeded"
+    assert acme.finish(TenantView(before, dry_run)).status == "succeeded"
     after = acme.tenant("acme")
     assert after.drift is not None
     assert after.drift.changes == {"stalwart": ("keep new@acme.test from signing in and receiving mail",)}

@@ -125,9 +125,9 @@ def test_manual_dkim_is_reported_as_drift_that_a_reconcile_corrects(
     control(stalwart, "update", kind="Domain", id_=domain, patch={"dkimManagement": by_hand})
     for key in objects(stalwart, "DkimSignature"):
         control(stalwart, "destroy", kind="DkimSignature", id_=key["id"])
-    plan = replace(make_step("stalwart"), is_dry_run=True)
-    ensure_mail(plan, mail)
-    assert plan.changes[0] == (
+    dry_run = replace(make_step("stalwart"), is_dry_run=True)
+    ensure_mail(dry_run, mail)
+    assert dry_run.changes[0] == (
         f"set DKIM key management (both algorithms instead of {shown}) of the mail domain acme.test"
     )
     for _ in range(2):

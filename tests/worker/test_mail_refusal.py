@@ -422,9 +422,9 @@ def test_an_account_that_appears_in_a_closed_domain_is_locked_by_a_reconcile(
     ensure_mail(make_step("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(make_step("stalwart"), mail)
     account(stalwart, objects(stalwart, "Domain")[1]["id"], "late")
-    plan = replace(make_step("stalwart"), is_dry_run=True)
-    ensure_mail(plan, mail)
-    assert plan.changes == ["keep late@old.test from signing in and receiving mail"]
+    dry_run = replace(make_step("stalwart"), is_dry_run=True)
+    ensure_mail(dry_run, mail)
+    assert dry_run.changes == ["keep late@old.test from signing in and receiving mail"]
     assert locked(stalwart) == []
     ensure_mail(make_step("stalwart"), mail)
     assert locked(stalwart) == ["late@old.test"]
@@ -437,9 +437,9 @@ def test_the_drift_check_of_a_suspended_tenant_finds_reopened_objects(
     close_mail(make_step("stalwart"), mail)
     account(stalwart, saved["stalwartDomainId"], "late")
     control(stalwart, "destroy", kind="MemoryLookupKey", id_=objects(stalwart, "MemoryLookupKey")[0]["id"])
-    plan = replace(make_step("stalwart"), is_dry_run=True)
-    outcome = close_mail(plan, mail)
-    assert plan.changes == ["keep late@acme.test from signing in and receiving mail", "refuse mail to acme.test"]
+    dry_run = replace(make_step("stalwart"), is_dry_run=True)
+    outcome = close_mail(dry_run, mail)
+    assert dry_run.changes == ["keep late@acme.test from signing in and receiving mail", "refuse mail to acme.test"]
     assert "mail" not in outcome.notes
 
 

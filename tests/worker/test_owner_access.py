@@ -70,7 +70,7 @@ def leave(platform: PlatformFixture, person: User) -> None:
     platform.services.users.delete(found.id, platform.admin, None)
 
 
-@pytest.mark.parametrize("mode", [Mode.APPLY, Mode.PLAN])
+@pytest.mark.parametrize("mode", [Mode.APPLY, Mode.DRY_RUN])
 def test_an_owner_whose_username_and_address_change_keeps_access(platform: PlatformFixture, mode: Mode) -> None:
     person = provision(platform)
     changed = {"username": "olga.meier@acme.test", "email": "olga.meier@acme.test"}
@@ -244,7 +244,7 @@ def test_a_dry_run_shows_the_owners_account_membership_and_mail_though_there_is_
     fault(platform.authentik, kind="status", status=400, path="/core/groups/", method="POST")
     assert platform.finish(platform.services.tenants.create(NEW, platform.admin)).status == "failed"
     platform.authentik.faults.clear()
-    planned = reconcile(platform, Mode.PLAN).step("access").changes
+    planned = reconcile(platform, Mode.DRY_RUN).step("access").changes
     assert reconcile(platform).step("access").changes == planned
     assert [one.split()[0] for one in planned] == ["create", "put", "send"]
 

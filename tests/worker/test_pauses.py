@@ -143,13 +143,13 @@ def test_a_resumed_step_that_never_runs_ends_by_its_deadline(hurried: Hurried) -
 
 def test_a_pause_does_not_extend_the_deadline_of_a_dry_run_that_an_older_worker_deferred(hurried: Hurried) -> None:
     hurried.services.operations.cancel(hurried.begun.id, hurried.admin)
-    plan = hurried.services.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
-    assert plan is not None
+    dry_run = hurried.services.tenants.reconcile("acme", hurried.admin, Mode.DRY_RUN).operation
+    assert dry_run is not None
     deferral = Deferral("ocis", "paused", "Paused: ocis. Reason: upgrade", 60, stops_deadline=True)
-    assert hurried.store.deferrals.defer(plan.id, "ocis", plan.dispatch, deferral) is not None
+    assert hurried.store.deferrals.defer(dry_run.id, "ocis", dry_run.dispatch, deferral) is not None
     time.sleep(1)
     hurried.scheduler.run_once()
-    ended = hurried.runners.seen(plan)
+    ended = hurried.runners.seen(dry_run)
     assert ended.status is OperationStatus.FAILED
     assert "upgrade" in (ended.step("ocis").message or "")
 

@@ -70,13 +70,13 @@ def test_an_approval_is_valid_for_one_reconcile_only(platform: PlatformFixture) 
 
 def test_a_dry_run_reports_the_stop_and_every_removal(platform: PlatformFixture) -> None:
     keep(platform, 0)
-    step = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN)).step("stalwart")
+    step = platform.finish(platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN)).step("stalwart")
     assert step.status != "error"
     assert "stop here without an approval" in step.changes[0]
     closing = [one for one in step.changes if one.startswith("close the")]
     assert closing == [f"close the mail domain {one}" for one in DOMAINS]
     assert platform.tenant("acme").drift is not None
-    allowed = platform.services.tenants.reconcile("acme", platform.admin, Mode.PLAN, allow_removals=True)
+    allowed = platform.services.tenants.reconcile("acme", platform.admin, Mode.DRY_RUN, allow_removals=True)
     reported = platform.finish(allowed).step("stalwart").changes
     assert "close the mail domain d0.test" in reported
     assert not any("stop here" in one for one in reported)

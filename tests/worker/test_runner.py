@@ -248,10 +248,10 @@ def test_values_that_a_dry_run_found_are_not_recorded(
     runners: RunnerFixture, operation: Operation, services: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(stalwart=finding("MX")), operation)
-    plan = services.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
-    assert plan is not None
-    run_all(runners.runner(stalwart=finding("A")), plan)
-    assert runners.seen(plan).settled
+    dry_run = services.tenants.reconcile("acme", admin, mode=Mode.DRY_RUN).operation
+    assert dry_run is not None
+    run_all(runners.runner(stalwart=finding("A")), dry_run)
+    assert runners.seen(dry_run).settled
     assert services.tenants.get("acme", admin).tenant.remote["dnsRecords"] == ["MX"]
 
 

@@ -10,33 +10,33 @@ from console.web.api import act, api, get, key, person, sentence
 
 pages = Blueprint("reconcile", __name__, url_prefix="/tenants/<slug>/reconcile")
 
-PLAN_SECONDS = 2
+DRY_RUN_SECONDS = 2
 RUNNING_REFRESH_MS = 1000
 
 
 @pages.post("")
-def plan(slug: str) -> Response:
+def dry_run(slug: str) -> Response:
     """Start a dry run of the reconcile."""
-    params = {"mode": "plan", "wait": PLAN_SECONDS}
+    params = {"mode": "plan", "wait": DRY_RUN_SECONDS}
     try:
-        found = api().post(f"/tenants/{slug}/reconcile", params=params, key=key(), extra_seconds=PLAN_SECONDS)
+        found = api().post(f"/tenants/{slug}/reconcile", params=params, key=key(), extra_seconds=DRY_RUN_SECONDS)
     except ApiError as problem:
         if problem.status not in (403, 409):
             raise
         flash(sentence(problem), "danger")
         return redirect(url_for("tenant.show", slug=slug), 303)
-    return redirect(url_for(".show", slug=slug, plan_id=found.operation_id), 303)
+    return redirect(url_for(".show", slug=slug, operation_id=found.operation_id), 303)
 
 
-@pages.get("/<plan_id>")
-def show(slug: str, plan_id: str) -> str:
-    operation = get(f"/operations/{plan_id}")
-    pace = RUNNING_REFRESH_MS if operation["status"] == "running" else None
+@pages.get("/<operation_id>")
+def show(slug: str, operation_id: str) -> str:
+    operation = get(f"/operations/{operation_id}")
+    refresh_ms = RUNNING_REFRESH_MS if operation["status"] == "running" else None
     return render_template(
-        "tenant/plan.html",
+        "tenant/dry_run.html",
         tenant=get(f"/tenants/{slug}"),
         operation=operation,
-        pace=pace,
+        refresh_ms=refresh_ms,
         may_allow=person().is_operator,
     )
 

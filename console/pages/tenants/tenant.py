@@ -27,12 +27,12 @@ EXPORT_SECONDS = 22
 def show(slug: str) -> str:
     tenant = get(f"/tenants/{slug}")
     operation = tenant.get("operation")
-    pace = RUNNING_REFRESH_MS if operation and operation["status"] == "running" else IDLE_REFRESH_MS
+    refresh_ms = RUNNING_REFRESH_MS if operation and operation["status"] == "running" else IDLE_REFRESH_MS
     return _page(
         "tenant/show.html",
         tenant,
         operation=operation,
-        pace=pace,
+        refresh_ms=refresh_ms,
         quotas=quotas_of(tenant["plan"]),
         subscriptions=get("/subscriptions", tenant=slug, limit=3),
     )

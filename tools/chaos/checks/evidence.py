@@ -18,7 +18,7 @@ ACTIONS: Mapping[str, str] = {
     "create": "provision",
     "rename": "reconcile",
     "change domains": "reconcile",
-    "plan": "reconcile",
+    "dry run": "reconcile",
 }
 #: actions after whose success a tenant has all its objects
 UP = ("provision", "reconcile", "resume", "restore")
@@ -105,7 +105,7 @@ class Evidence:
     def accepted(self) -> list[LoggedRequest]:
         """Return all accepted requests for changes, in the order of generations."""
         carried = [
-            (self.operation_of(one), one) for one in self.entries if one.answered != "refused" and one.kind != "plan"
+            (self.operation_of(one), one) for one in self.entries if one.answered != "refused" and one.kind != "dry run"
         ]
         found = sorted(((op["generation"], one) for op, one in carried if op is not None), key=lambda pair: pair[0])
         return [entry for _, entry in found]

@@ -23,7 +23,7 @@ REQUESTS: Mapping[str, tuple[str, str]] = {
     "rename": ("PATCH", "/tenants/{slug}"),
     "change domains": ("PATCH", "/tenants/{slug}"),
     "reconcile": ("POST", "/tenants/{slug}/reconcile"),
-    "plan": ("POST", "/tenants/{slug}/reconcile?mode=plan"),
+    "dry run": ("POST", "/tenants/{slug}/reconcile?mode=plan"),
     "suspend": ("POST", "/tenants/{slug}/suspend"),
     "resume": ("POST", "/tenants/{slug}/resume"),
     "delete": ("DELETE", "/tenants/{slug}"),

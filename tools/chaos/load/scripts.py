@@ -13,7 +13,7 @@ KINDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "rename": (4, "active"),
         "change domains": (3, "active"),
         "reconcile": (3, "active"),
-        "plan": (1, "active"),
+        "dry run": (1, "active"),
         "suspend": (3, "suspended"),
         "delete": (2, "deleted"),
         "reconcile and delete at once": (1, "deleted"),
