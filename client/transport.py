@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,7 @@ from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from client.errors import Unreachable, UntrustedCertificate
@@ -24,6 +25,14 @@ RETRYABLE = frozenset({"GET", "POST"})
 #: safe to retry at an issuer: a code or a refresh token is valid once, so that a repeated POST would be refused
 RETRYABLE_AT_ISSUER = frozenset({"GET"})
 TEMPORARY = frozenset({502, 503, 504})
+#: OpenSSL's codes of certificates that no further authority makes valid, in words
+CERTIFICATE_FAULTS = {9: "is not valid yet", 10: "has expired", 62: "is for another host", 64: "is for another host"}
+#: the first that caused a failed connection describes it
+CONNECTION_FAULTS: tuple[tuple[type[BaseException], str], ...] = (
+    (NameResolutionError, "its host name cannot be resolved"),
+    (ConnectionRefusedError, "the connection was refused"),
+    (NewConnectionError, "no connection can be made"),
+)
 #: the distributions that contain this package
 DISTRIBUTIONS = ("dezky-platform-api", "dezky-platformctl")
 
@@ -120,10 +129,37 @@ def configure(
 def unreachable(url: str, problem: requests.RequestException) -> Unreachable:
     """Describe a failed connection to a URL, without the URL's query."""
     place = url.partition("?")[0]
+    causes = list(_causes(problem))
     if isinstance(problem, requests.exceptions.SSLError):
-        return UntrustedCertificate(f"The certificate of {place} is not trusted.")
+        return _untrusted(place, causes)
     if isinstance(problem, requests.exceptions.Timeout):
         return Unreachable(f"{place} did not answer in time.")
     if isinstance(problem, requests.ConnectionError):
-        return Unreachable(f"{place} cannot be reached, or the connection was lost.")
+        return Unreachable(_why_unconnected(place, causes))
     return Unreachable(f"{place} gave no readable response ({type(problem).__name__}).")
+
+
+def _untrusted(place: str, causes: list[BaseException]) -> Unreachable:
+    """Describe a TLS handshake that failed; only an unknown authority can be remedied by naming its file."""
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is None:
+        return Unreachable(f"{place} cannot be reached by TLS; is it an http URL?")
+    if refused.verify_code in CERTIFICATE_FAULTS:
+        return Unreachable(f"The certificate of {place} {CERTIFICATE_FAULTS[refused.verify_code]}.")
+    return UntrustedCertificate(f"The certificate of {place} is not trusted.")
+
+
+def _why_unconnected(place: str, causes: list[BaseException]) -> str:
+    for kind, sentence in CONNECTION_FAULTS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return f"{place} cannot be reached: {sentence}."
+    return f"The connection to {place} was lost before a response arrived."
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """Iterate over an exception and what caused it; requests and urllib3 keep causes in three different places."""
+    found: list[BaseException] = [problem]
+    for one in found:
+        nested = (getattr(one, "reason", None), one.__cause__, *one.args)
+        found += [cause for cause in nested if isinstance(cause, BaseException) and cause not in found]
+    yield from found

@@ -67,6 +67,23 @@ def test_an_api_that_does_not_listen_is_unreachable(cli: Cli) -> None:
     assert "http://127.0.0.1:9/users/me" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("http://127.0.0.1:9", "the connection was refused"),
+        ("http://host.invalid", "its host name cannot be resolved"),
+    ],
+)
+def test_an_api_that_cannot_be_reached_is_reported_with_the_cause(cli: Cli, url: str, cause: str) -> None:
+    done = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes", "--api-url", url)
+    assert (done.exit_code, f"cannot be reached: {cause}." in done.stderr) == (4, True), done.stderr
+
+
+def test_a_lost_connection_is_reported_as_lost(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [lost] * 4
+    assert "was lost before a response arrived" in cli("whoami").stderr
+
+
 def test_a_server_error_is_unreachable_and_its_page_is_not_printed(cli: Cli, proxy: FaultyProxy) -> None:
     proxy.faults = [says(500, b"<html>secrets</html>")]
     done = cli("whoami")
@@ -115,6 +132,19 @@ def test_a_private_authority_is_trusted_only_when_its_file_is_named(
     assert "--ca-certs" in refused.stderr
     assert proxy.seen == []
     assert cli("whoami", "--api-url", url, env={"PLATFORM_CA_CERTS": str(tls_proxy)}).exit_code == 0
+
+
+def test_a_server_without_tls_is_not_reported_as_an_untrusted_certificate(cli: Cli, proxy: FaultyProxy) -> None:
+    done = cli("whoami", "--api-url", proxy.url.replace("http:", "https:"))
+    assert (done.exit_code, "is it an http URL?" in done.stderr) == (4, True), done.stderr
+    assert "--ca-certs" not in done.stderr
+
+
+def test_a_certificate_for_another_host_is_reported_as_such(cli: Cli, proxy: FaultyProxy, tls_proxy: Path) -> None:
+    url = proxy.url.replace("http://127.0.0.1", "https://localhost")
+    done = cli("whoami", "--api-url", url, "--ca-certs", str(tls_proxy))
+    assert (done.exit_code, "is for another host" in done.stderr) == (4, True), done.stderr
+    assert "if a private authority signed it" not in done.stderr
 
 
 def test_too_many_requests_are_repeated_if_that_is_safe_and_else_reported_with_the_wait(
