@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
-import yaml
 
 from client import Response
+from platformctl.data import as_json, as_yaml
 from platformctl.failures import printable
 from platformctl.names import Names
 from platformctl.text import Record, cell, colour, columns, flat, is_table, line, translate_value, value_at
@@ -102,9 +101,9 @@ class Output:
     def line(self, record: Record, text: str) -> None:
         """Print one record of a stream immediately; with JSON as an object on one line."""
         if self.format == "yaml":
-            click.echo(f"---\n{_yaml(record)}")
+            click.echo(f"---\n{as_yaml(record)}")
         else:
-            click.echo(json.dumps(record) if self.format == "json" else printable(text))
+            click.echo(as_json(record, None) if self.format == "json" else printable(text))
         sys.stdout.flush()
 
     def data(self, value: Any) -> None:
@@ -113,7 +112,7 @@ class Output:
             for record in value if isinstance(value, list) else [value]:
                 click.echo(printable(name_of(record)))
         else:
-            click.echo(_yaml(value) if self.format == "yaml" else json.dumps(value, indent=2))
+            click.echo(as_yaml(value) if self.format == "yaml" else as_json(value))
 
     def translate(self, field: str, value: str) -> str:
         """Return the name for an id, for fields that hold ids."""
@@ -147,14 +146,3 @@ def say(text: str) -> None:
     """Print progress, hints and results for people on stderr."""
     for part in text.splitlines():
         click.echo(printable(part), err=True)
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(_copy_shared(value), sort_keys=False, allow_unicode=False, width=10**6).rstrip("\n")
-
-
-def _copy_shared(value: Any) -> Any:
-    """Copy a value deeply, so that YAML output has no anchors for repeated objects."""
-    if isinstance(value, Mapping):
-        return {str(name): _copy_shared(one) for name, one in value.items()}
-    return [_copy_shared(one) for one in value] if isinstance(value, list) else value

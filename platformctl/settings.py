@@ -61,8 +61,11 @@ class Settings:
             raise click.UsageError(f"{self.client_secret_file} (--client-secret-file) cannot be read.") from None
 
 
-def setting_options(*, hidden: bool) -> list[click.Parameter]:
-    """Return the options before the command's name, or the same ones after it (`hidden`)."""
+def setting_options(*, repeated: bool, hidden: bool) -> list[click.Parameter]:
+    """Return the options before the command's name, or the same ones after it (`repeated`), which read no variables.
+
+    `hidden`: whether help shows only --output.
+    """
     return [
         click.Option(
             flags,
@@ -70,8 +73,8 @@ def setting_options(*, hidden: bool) -> list[click.Parameter]:
             help=text,
             callback=_remember,
             expose_value=False,
-            envvar=None if hidden else variable,
-            show_envvar=not hidden and variable is not None,
+            envvar=None if repeated else variable,
+            show_envvar=not repeated and variable is not None,
             hidden=hidden and "--output" not in flags,
         )
         for flags, variable, kind, text in _ROWS

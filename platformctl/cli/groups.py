@@ -17,9 +17,17 @@ from platformctl.settings import setting_options
 class Command(click.Command):
     """A command that also accepts the settings, so that `--output json` may be at the end of the line."""
 
+    hides_connection = True
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.params = [*self.params, *setting_options(hidden=True)]
+        self.params = [*self.params, *setting_options(repeated=True, hidden=self.hides_connection)]
+
+
+class ConnectionCommand(Command):
+    """A command that takes the platform's settings as its input, so that its help shows them."""
+
+    hides_connection = False
 
 
 class Group(click.Group):
@@ -36,10 +44,12 @@ class Root(click.Group):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.params = [*setting_options(hidden=False), *self.params]
+        self.params = [*setting_options(repeated=False, hidden=False), *self.params]
 
     def main(self, *args: Any, **options: Any) -> Any:
         _print_in_any_encoding()
+        if _wants_no_colour():
+            options["color"] = False
         return super().main(*args, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -65,6 +75,11 @@ class Root(click.Group):
             # discard the buffered output, or Python would report an error at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(ExitCode.PIPE_CLOSED)
+
+
+def _wants_no_colour() -> bool:
+    """Return whether NO_COLOR is set (no-color.org), or the terminal cannot show styles."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def _print_in_any_encoding() -> None:

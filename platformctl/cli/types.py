@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from client import Platform
+from platformctl.names import ID
 from platformctl.session import Session
 from platformctl.settings import Settings
 
@@ -28,12 +29,14 @@ class Name(click.ParamType[str]):
 
     name = "text"
 
+    pattern = r"[A-Za-z0-9][A-Za-z0-9_.+@'-]*"
+
     def __init__(self, known: Callable[[Platform, str], Iterable[str]] | None = None, kind: str = "a slug or an id"):
         self._known = known
         self._kind = kind
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+@'-]*", value) or value in (".", ".."):
+        if not re.fullmatch(self.pattern, value):
             self.fail(f"{value!r} is not {self._kind}", param, ctx)
         return value
 
@@ -46,6 +49,15 @@ class Name(click.ParamType[str]):
         except Exception:  # noqa: BLE001 - a shell shows nothing rather than a failure
             return []
         return [CompletionItem(name) for name in found]
+
+
+class Id(Name):
+    """The id of a record that has no other name."""
+
+    pattern = ID.pattern
+
+    def __init__(self, known: Callable[[Platform, str], Iterable[str]] | None, noun: str) -> None:
+        super().__init__(known, f"the id of {noun}: 24 hexadecimal digits")
 
 
 def _slugs(platform: Platform, prefix: str) -> list[str]:
@@ -77,13 +89,26 @@ def _integrations(platform: Platform, prefix: str) -> list[str]:
 
 
 SLUG = Name(_slugs, "a tenant's slug")
-OPERATION = Name(_operations, "an operation's id")
+OPERATION = Id(_operations, "an operation")
 USER = Name(_users, "a user's e-mail address or id")
 PARTNER = Name(_partners, "a partner's slug or id")
-WEBHOOK = Name(_webhooks, "a webhook's id")
-ORPHAN = Name(_orphans, "an orphan's id")
+WEBHOOK = Id(_webhooks, "a webhook")
+ORPHAN = Id(_orphans, "an orphan")
+BULK_OPERATION = Id(None, "a bulk operation")
+DELIVERY = Id(None, "a delivery")
 INTEGRATION = Name(_integrations, "an integration's name")
 WORD = Name()
+
+
+class Sentence(click.ParamType[str]):
+    """Text that is not blank."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail("is blank", param, ctx)
+        return value
 
 
 class HeaderText(click.ParamType[str]):

@@ -11,7 +11,7 @@ import click
 from client import NotSignedIn, PlatformError
 from client.sign_in.device import DeviceCode, sign_device_in
 from client.sign_in.issuer import Granted
-from platformctl.cli.groups import Command, Group
+from platformctl.cli.groups import Command, ConnectionCommand, Group
 from platformctl.contexts import Context, Contexts, config_folder
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -27,7 +27,7 @@ CONTEXTS = (
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=ConnectionCommand)
 @click.option("--scope", default=SCOPE, show_default=True, help="Scope to request from the issuer.")
 @click.option("--device", is_flag=True, help="Sign a person in, though there is a client secret.")
 @with_session
@@ -103,9 +103,10 @@ def whoami(session: Session, /) -> None:
 
 @click.group(cls=Group)
 def context() -> None:
-    """Choose between named platforms: each has an API, an issuer and an application.
+    """Choose between named platforms.
 
-    A command takes --context NAME, else the current context. Options count more than a context.
+    Each context has an API, an issuer and an application. A command takes --context NAME, else the current context.
+    Options count more than a context.
     """
 
 
@@ -139,7 +140,7 @@ def use(name: str) -> None:
             say(f"But {variable} is set, and counts more than the current context.")
 
 
-@context.command()
+@context.command(cls=ConnectionCommand)
 @click.argument("name")
 @with_session
 def add(session: Session, /, name: str) -> None:

@@ -46,7 +46,7 @@ def domains() -> None:
 @click.argument("slug", type=SLUG)
 @with_session
 def list_domains(session: Session, /, slug: str) -> None:
-    """List a tenant's domains with their state, and the essential records that are wrong.
+    """List a tenant's domains, their states and wrong records.
 
     \b
     Examples:
@@ -61,7 +61,9 @@ def list_domains(session: Session, /, slug: str) -> None:
 @click.argument("domain", type=Domain(), required=False)
 @with_session
 def show(session: Session, /, slug: str, domain: str | None) -> None:
-    """Show the DNS records to publish, and what DNS has, of one domain or of all.
+    """Show the DNS records to publish, and what DNS has.
+
+    Of one domain, or of all.
 
     \b
     Examples:
@@ -83,7 +85,9 @@ def show(session: Session, /, slug: str, domain: str | None) -> None:
 @click.argument("domain", type=Domain(), required=False)
 @with_session
 def zone(session: Session, /, slug: str, domain: str | None) -> None:
-    """Print the DNS records to publish as a zone file, to import at a DNS provider.
+    """Print the DNS records to publish as a zone file.
+
+    Import it at a DNS provider.
 
     \b
     Examples:

@@ -16,11 +16,12 @@ from platformctl.cli.groups import Command
 from platformctl.cli.options import conditional, confirmed, repeatable, require_slug, waited
 from platformctl.cli.records import explain
 from platformctl.cli.results import finish_tenant
-from platformctl.cli.types import SLUG
+from platformctl.cli.types import SLUG, Sentence
+from platformctl.data import as_json
 from platformctl.output import say
 from platformctl.session import Session, with_session
 
-REASON = click.option("--reason", required=True, help="Why; kept, and shown where somebody asks.")
+REASON = click.option("--reason", type=Sentence(), required=True, help="Why; kept, and shown where somebody asks.")
 
 
 def _command(name: str, text: str, call: Callable[[Tenants, str, str], Response[Any]]) -> click.Command:
@@ -70,7 +71,9 @@ def suspend(session: Session, /, slug: str, reason: str, key: str, wait: bool, t
 @repeatable
 @with_session
 def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
-    """Start no step of a tenant's operations; the tenant's people notice nothing.
+    """Start no further step of a tenant's operations.
+
+    The tenant's people notice nothing.
 
     \b
     Examples:
@@ -100,7 +103,9 @@ def unpause(session: Session, /, slug: str, key: str) -> None:
 @waited
 @with_session
 def delete(session: Session, /, slug: str, yes: bool, if_match: str | None, wait: bool, timeout: float) -> None:
-    """Cut all access. Everything is kept until `purgeAfter`, and can be restored until then.
+    """Close a tenant; it can be restored until its purge.
+
+    All access is cut. Everything is kept until `purgeAfter`, and is removed for good after that.
 
     \b
     Examples:
@@ -133,7 +138,9 @@ def purge(session: Session, /, slug: str, yes: bool, key: str, wait: bool, timeo
 @click.argument("slug", type=SLUG)
 @with_session
 def receipt(session: Session, /, slug: str) -> None:
-    """Show the receipt of a purge: removed objects, time, and verification of their absence.
+    """Show the receipt of a purge.
+
+    It names the removed objects, the time, and how their absence was verified.
 
     \b
     Examples:
@@ -153,7 +160,9 @@ def receipt(session: Session, /, slug: str) -> None:
 )
 @with_session
 def export(session: Session, /, slug: str, path: Path | None) -> None:
-    """Get all data on record about a tenant, as JSON: record, people, subscriptions, operations, events.
+    """Print or save all data on record about a tenant, as JSON.
+
+    These are its record, people, subscriptions, operations and events.
 
     \b
     Examples:
@@ -164,7 +173,7 @@ def export(session: Session, /, slug: str, path: Path | None) -> None:
         raise click.UsageError(f"{path} (--file) exists; it is not written over.")
     found = session.platform.tenants.export(slug).data
     if path is None:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(as_json(found))
         return
     _write(path, found)
     say(f"Written to {path}.")

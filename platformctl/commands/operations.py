@@ -22,7 +22,7 @@ from platformctl.cli.options import (
 )
 from platformctl.cli.records import explain
 from platformctl.cli.results import finish_operation, show_operation
-from platformctl.cli.types import OPERATION, SLUG, WORD
+from platformctl.cli.types import BULK_OPERATION, OPERATION, SLUG, WORD
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -147,7 +147,10 @@ def retry(session: Session, /, operation: str, step: str, key: str, wait: bool, 
 
 @click.group(cls=Group)
 def bulk() -> None:
-    """Retry, reconcile or cancel for many tenants: a dry run finds them, then the rate is limited."""
+    """Retry, reconcile or cancel for many tenants.
+
+    A dry run finds the tenants. The run acts on just those, at a limited rate.
+    """
 
 
 def _bulk_command(action: str, text: str, examples: list[str]) -> None:
@@ -201,7 +204,7 @@ _bulk_command("cancel", "Stop tenants' open operations.", ["bulk cancel --select
 
 
 @bulk.command("show")
-@click.argument("bulk_id", metavar="ID", type=WORD)
+@click.argument("bulk_id", metavar="ID", type=BULK_OPERATION)
 @with_session
 def show_bulk(session: Session, /, bulk_id: str) -> None:
     """Show the progress of a bulk operation.

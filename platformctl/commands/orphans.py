@@ -34,7 +34,10 @@ SCANS = (
 
 @click.group(cls=Group)
 def orphans() -> None:
-    """Show and remove objects with our ownership marker that belong to no living tenant."""
+    """Show and remove outside objects of no living tenant.
+
+    They carry our ownership marker.
+    """
 
 
 @orphans.command("list")
@@ -70,7 +73,7 @@ def show(session: Session, /, orphan: str) -> None:
 @orphans.command()
 @with_session
 def scans(session: Session, /) -> None:
-    """Show when each integration was last scanned, and why a scan stopped.
+    """Show the latest scan of each integration, and why one stopped.
 
     \b
     Examples:

@@ -90,7 +90,7 @@ partners = record_group(
     Kind(
         plural="partners",
         noun="partner",
-        title="Manage partners (resellers), whose administrators manage their own tenants.",
+        title="Manage partners (resellers).\n\nTheir administrators manage their own tenants.",
         resource=lambda platform: platform.partners,
         name="slug",
         argument=PARTNER,

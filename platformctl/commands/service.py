@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +11,7 @@ from client import Response, new_key
 from platformctl.cli.groups import Command
 from platformctl.cli.options import filters_of, given, listed, paged, repeatable, selected, timeout
 from platformctl.cli.types import SLUG, JsonFile, Pairs
+from platformctl.data import as_json
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -52,7 +52,9 @@ def status(session: Session, /) -> None:
 @timeout
 @with_session
 def doctor(session: Session, /, key: str, timeout: float) -> None:
-    """Have a scheduler check products, rights, DNS, TLS, queues and workers. Exit code 1 if a check failed.
+    """Check products, rights, DNS, TLS, queues and workers.
+
+    A scheduler runs the checks. Exit code 1 if one failed.
 
     \b
     Examples:
@@ -167,7 +169,7 @@ def _print_data(session: Session, data: Any) -> None:
     if session.settings.output in ("yaml", "name"):
         session.out.data(data)
     else:
-        click.echo(json.dumps(data, indent=2))
+        click.echo(as_json(data))
 
 
 SERVICE = (status, doctor, events, api, completion)

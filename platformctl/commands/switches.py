@@ -6,7 +6,7 @@ import click
 
 from platformctl.cli.groups import Group
 from platformctl.cli.options import confirmed, repeatable, require_yes
-from platformctl.cli.types import INTEGRATION
+from platformctl.cli.types import INTEGRATION, Sentence
 from platformctl.output import Column
 from platformctl.session import Session, with_session
 
@@ -24,13 +24,13 @@ COLUMNS = (
 
 @click.group(cls=Group)
 def integrations() -> None:
-    """Show integrations and their circuit breakers; pause and resume one, or all."""
+    """List integrations and their breakers; pause and resume."""
 
 
 @integrations.command("list")
 @with_session
 def list_integrations(session: Session, /) -> None:
-    """List integrations: whether each is paused, and its circuit breaker.
+    """List integrations, their pauses and circuit breakers.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def list_integrations(session: Session, /) -> None:
 
 @integrations.command()
 @click.argument("integration", type=INTEGRATION)
-@click.option("--reason", required=True, help="The reason; it is shown on every deferred step.")
+@click.option("--reason", type=Sentence(), required=True, help="The reason; it is shown on every deferred step.")
 @repeatable
 @with_session
 def pause(session: Session, /, integration: str, reason: str, key: str) -> None:
@@ -70,7 +70,10 @@ def resume(session: Session, /, integration: str, key: str) -> None:
 
 @click.group("observe-only", cls=Group)
 def observe_only() -> None:
-    """Change nothing outside: dry runs and checks go on, everything else is accepted and waits."""
+    """Switch observe-only mode, which changes nothing outside.
+
+    Dry runs and checks go on. Everything else is accepted and waits.
+    """
 
 
 @observe_only.command("show")
@@ -86,7 +89,7 @@ def show_mode(session: Session, /) -> None:
 
 
 @observe_only.command()
-@click.option("--reason", required=True, help="The reason; it is shown on every deferred step.")
+@click.option("--reason", type=Sentence(), required=True, help="The reason; it is shown on every deferred step.")
 @repeatable
 @with_session
 def on(session: Session, /, reason: str, key: str) -> None:
@@ -103,7 +106,9 @@ def on(session: Session, /, reason: str, key: str) -> None:
 @confirmed
 @with_session
 def off(session: Session, /, yes: bool) -> None:
-    """End observe-only mode: steps that wait begin, and all tenants and products are checked.
+    """End observe-only mode.
+
+    Steps that wait begin, and all tenants and products are checked.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ from platformctl.cli.types import INTEGRATION, PARTNER, SLUG, JsonFile
 from platformctl.commands.lifecycle import LIFECYCLE
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
-from platformctl.views.describe import describe_tenant, problem_since, ready, reason
+from platformctl.views.describe import describe_tenant, problem_since, purge, ready, reason
 
 COLUMNS = (
     Column("slug", "slug"),
@@ -35,6 +35,7 @@ COLUMNS = (
     Column("age", "createdAt"),
     Column("reason", reason),
     Column("since", problem_since, wide=True),
+    Column("purge", purge, wide=True),
     Column("name", "name", wide=True),
     Column("plan", "plan", wide=True),
     Column("domains", "domains", wide=True),
@@ -97,7 +98,8 @@ def list_tenants(
 ) -> None:
     """List tenants, newest first.
 
-    READY: how many steps are done. REASON: the first step that is not, and why.
+    READY: how many steps are done. REASON: the first step that is not, and why. PURGE: when a deleted tenant is
+    removed for good.
 
     \b
     Examples:
@@ -130,7 +132,9 @@ def show(session: Session, /, slug: str) -> None:
 @click.option("--dns", is_flag=True, help="The DNS records to publish too, as a zone file.")
 @with_session
 def describe(session: Session, /, slug: str, events: int, dns: bool) -> None:
-    """Describe one tenant: its state, steps with reasons and remedies, domains, operations and events.
+    """Describe one tenant with reasons and remedies.
+
+    Shows its state, steps, domains, operations and events.
 
     \b
     Examples:
@@ -187,7 +191,9 @@ def update(session: Session, /, slug: str, if_match: str | None, wait: bool, tim
 @timeout
 @with_session
 def watch(session: Session, /, slug: str, timeout: float) -> None:
-    """Wait until the tenant's latest operation has ended, showing its steps.
+    """Wait for the end of the tenant's latest operation.
+
+    Shows the steps meanwhile.
 
     \b
     Examples:

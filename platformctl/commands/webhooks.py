@@ -11,7 +11,7 @@ from client import Response
 from platformctl.cli.fields import OF_TENANT, PARTNER_FIELD, TENANT_FIELD
 from platformctl.cli.options import given, listed, paged, repeatable
 from platformctl.cli.records import AGE, ID, Field, Kind, record_group
-from platformctl.cli.types import WEBHOOK, WORD
+from platformctl.cli.types import DELIVERY, WEBHOOK
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
@@ -76,7 +76,7 @@ webhooks = record_group(
         created=_show_secret,
         help={
             "create": "Have events sent to a URL. The secret that signs them is shown this once.",
-            "update": "Change a webhook, or switch it on or off; fields that are not given stay.",
+            "update": "Change a webhook, or switch it on or off.\n\nFields that are not given stay.",
             "delete": "Remove a webhook and the record of its deliveries.",
         },
         examples={
@@ -138,7 +138,7 @@ def deliveries(session: Session, /, webhook: str, status: str | None, limit: int
 
 @webhooks.command()
 @click.argument("webhook", type=WEBHOOK)
-@click.argument("delivery", type=WORD)
+@click.argument("delivery", type=DELIVERY)
 @repeatable
 @with_session
 def replay(session: Session, /, webhook: str, delivery: str, key: str) -> None:

@@ -71,6 +71,11 @@ def reason(tenant: Any) -> str:
     return "drift" if (tenant.get("drift") or {}).get("changes") else ""
 
 
+def purge(tenant: Any) -> str | None:
+    """Return when a deleted tenant is purged, or that it was."""
+    return "done" if tenant.get("purgedAt") else tenant.get("purgeAfter")
+
+
 def problem_since(tenant: Any) -> str | None:
     """Return the start of the operation with the failing step."""
     operation: Operation | None = tenant.get("operation")

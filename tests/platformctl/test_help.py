@@ -34,6 +34,27 @@ def test_every_command_has_help_with_an_example_of_itself(command: tuple[str, ..
     assert f"platformctl {' '.join(command)}" in examples
 
 
+def groups(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    yield before
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from groups(command, *before, name)
+
+
+@pytest.mark.parametrize("group", list(groups(program)), ids=" ".join)
+def test_no_command_is_described_by_half_a_sentence(group: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(program, [*group, "--help"], prog_name="platformctl").stdout
+    described = shown.partition("Commands:")[2].splitlines()
+    assert described
+    assert [line for line in described if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("command", [("login",), ("context", "add")], ids=" ".join)
+def test_a_command_that_needs_the_platforms_settings_shows_them(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(program, [*command, "--help"]).stdout.partition("Options:")[2]
+    assert {"--api-url", "--issuer", "--client-id"} <= set(shown.split())
+
+
 def test_every_command_accepts_the_global_options_at_its_end() -> None:
     for command in leaves(program):
         if command != ("completion",):

@@ -55,11 +55,18 @@ def test_a_suspend_whose_step_fails_exits_with_1_and_the_tenant_is_suspended(cli
     assert "The suspend of acme has failed." in ended.stderr
 
 
+def purge_column(cli: Cli) -> str:
+    """Return what the list of deleted tenants says of the only one's purge."""
+    head, row = cli("tenants", "list", "--status", "deleted", "-o", "wide").stdout.splitlines()
+    return row[head.index("PURGE") : head.index("NAME")].strip()
+
+
 @pytest.mark.usefixtures("acme")
 def test_a_deleted_tenant_shows_its_purge_time_and_can_be_restored(cli: Cli, workers: Workers) -> None:
     deleted = done(cli, workers, "delete", "acme", "--yes")
     assert deleted["status"] == "deleted"
     assert deleted["purgeAfter"] in cli("tenants", "show", "acme").stdout
+    assert purge_column(cli) in ("in 29d", "in 30d")
     restored = done(cli, workers, "restore", "acme")
     assert (restored["status"], "purgeAfter" in restored) == ("active", False)
 
@@ -112,6 +119,7 @@ def test_a_deleted_tenant_is_purged_and_the_receipt_lists_the_removed_objects(cl
     assert cli("tenants", "receipt", "acme").exit_code == 3
     purged = done(cli, workers, "purge", "acme", "--yes")
     assert purged["purgedAt"] in cli("tenants", "show", "acme").stdout
+    assert purge_column(cli) == "done"
     receipt = cli.json("tenants", "receipt", "acme")
     assert (receipt["tenant"], receipt["domains"]) == ("acme", ["acme.test"])
     assert {one["step"] for one in receipt["removals"]} == {"authentik", "stalwart", "ocis"}

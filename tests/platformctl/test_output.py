@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 import pytest
@@ -142,6 +144,61 @@ def test_output_in_any_encoding_is_no_traceback(cli: Cli, encoding: str) -> None
         assert isinstance(done.exception, SystemExit | None), done.exception
         if line[-1] == "json":
             assert json.loads(done.stdout)["name"].startswith("Köln \u2713")
+        if line[-1] == "yaml":
+            assert yaml.safe_load(done.stdout)["name"].startswith("Köln \u2713")
+
+
+@pytest.mark.parametrize(("output", "parse"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_json_and_yaml_keep_letters_and_escape_what_controls_a_terminal(cli: Cli, output: str, parse: Any) -> None:
+    for slug, name, is_escaped in (("koeln", "Köln \u7530", False), ("turned", "K\u202eln", True)):
+        assert cli("tenants", "create", slug, "--name", name).exit_code == 0
+        shown = cli("tenants", "show", slug, "-o", output).stdout
+        assert parse(shown)["name"] == name
+        assert (name in shown, shown.isascii()) == (not is_escaped, is_escaped)
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_styled"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_a_terminal_gets_styles_unless_it_cannot_show_them_or_nobody_wants_them(
+    cli: Cli, environment: dict[str, str], is_styled: bool
+) -> None:
+    create(cli)
+    given = {**os.environ, **{name: value for name, value in cli.environment.items() if value is not None}}
+    given.pop("NO_COLOR", None)
+    terminal, side = pty.openpty()
+    command = [sys.executable, "-m", "platformctl", "tenants", "list"]
+    done = subprocess.run(command, cwd=ROOT, env={**given, **environment}, stdout=side, stderr=side, timeout=60)
+    shown = os.read(terminal, 10_000)
+    os.close(side)
+    os.close(terminal)
+    assert (done.returncode, b"acme" in shown, b"\x1b" in shown) == (0, True, is_styled)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("operations show acme", "'acme' is not the id of an operation"),
+        ("operations retry acme stalwart", "'acme' is not the id of an operation"),
+        ("webhooks show acme", "'acme' is not the id of a webhook"),
+        ("orphans show acme", "'acme' is not the id of an orphan"),
+        ("bulk show acme", "'acme' is not the id of a bulk operation"),
+        ("webhooks replay 6b058a725d1747cfeba27b12 acme", "'acme' is not the id of a delivery"),
+    ],
+)
+def test_a_name_in_place_of_an_id_is_a_usage_error(cli: Cli, line: str, said: str) -> None:
+    refused = cli(*line.split())
+    assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["tenants suspend acme", "tenants pause acme", "integrations pause stalwart", "observe-only on"]
+)
+def test_a_reason_is_not_blank(cli: Cli, line: str) -> None:
+    create(cli)
+    refused = cli(*line.split(), "--reason", " ")
+    assert (refused.exit_code, "--reason" in refused.stderr) == (2, True), refused.stderr
 
 
 def test_a_process_whose_terminal_lacks_characters_writes_them_escaped(cli: Cli) -> None:
