@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
@@ -39,9 +40,10 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True)
 class DeliveryClaim:
-    """A delivery claimed for one attempt."""
+    """A delivery claimed for one attempt, at `claimed_at` on the database's clock."""
 
     record: DeliveryRecord
+    claimed_at: datetime
     token: str
 
 
@@ -125,7 +127,10 @@ class DeliveryRepository:
         if busy:
             condition["webhookId"] = {"$nin": list(busy)}
         lease = self._queue.claim(lease_seconds, condition, {"attempts": {"$add": ["$attempts", 1]}})
-        return DeliveryClaim(_record(lease.document), lease.token) if lease else None
+        if lease is None:
+            return None
+        claimed_at = lease.document["dueAt"] - timedelta(milliseconds=round(lease_seconds * 1000))
+        return DeliveryClaim(_record(lease.document), claimed_at, lease.token)
 
     def record(self, claim: DeliveryClaim, result: AttemptResult) -> bool:
         """Record an attempt. False when the claim no longer holds: nothing is written then."""

@@ -18,7 +18,6 @@ MAY: Mapping[str, str] = {
     "worker/diagnostics/products.py": "a certificate's end is a time of the world",
     "worker/http/json_client.py": "a date to wait for, from an answer that does not tell its own time",
     "worker/integrations/stripe/client.py": "which customers a search may not show yet; a key keeps a second one away",
-    "worker/jobs/webhook_delivery/attempt.py": "when a message was signed, for its receiver to check",
 }
 
 

@@ -86,6 +86,7 @@ def delivery_loop(settings: Settings, store: Repositories) -> Run:
         lease: float = 10.0,
         call: float = 2.0,
         disable: float = 3600,
+        settings: Settings = settings,
     ) -> Iterator[DeliveryLoop]:
         own = open_repositories(settings)
         sender = SafeWebhookClient(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)

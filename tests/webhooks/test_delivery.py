@@ -6,8 +6,16 @@ import json
 import time
 from collections import Counter
 
+import pymongo
+from pydantic import SecretStr
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from shared.application.services import open_services
+from shared.application.store import Repositories
+from shared.config.settings import Settings
 from shared.core.signatures import verify
-from shared.webhooks.model import NewWebhook
+from shared.operations.dispatcher import Dispatcher
+from shared.webhooks.model import NewWebhook, Webhook
 from tests.simulators import fault
 from tests.waiting import until
 from tests.webhooks.conftest import Post, Run
@@ -275,6 +283,54 @@ def test_a_webhook_whose_secret_cannot_be_decrypted_is_disabled(post: Post, deli
         until(lambda: not post.now(webhook).enabled)
     assert post.now(webhook).disabled_reason == "unsigned"
     assert post.receiver.seen == []
+
+
+class DeleteWhenSecretsAreRead(CommandListener):
+    """Deletes a webhook as soon as another client, opened meanwhile, is about to read its secrets."""
+
+    def __init__(self, post: Post, webhook: Webhook) -> None:
+        self._delete = lambda: post.services.webhooks.delete(webhook.id, post.admin, None)
+        self.is_done = False
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if "secrets" in event.command.get("projection", {}) and event.command["projection"]["secrets"] != 0:
+            self._delete()
+            self.is_done = True
+
+    def succeeded(self, event: object) -> None: ...
+
+    def failed(self, event: object) -> None: ...
+
+
+def test_a_webhook_that_is_deleted_while_an_event_is_signed_gets_no_unsigned_one(
+    post: Post, delivery_loop: Run
+) -> None:
+    webhook, _ = post.subscribe("partner.*")
+    post.happen("first")
+    deleting = DeleteWhenSecretsAreRead(post, webhook)
+    pymongo.monitoring.register(deleting)
+    try:
+        with delivery_loop():
+            until(lambda: deleting.is_done)
+            until(lambda: not list(post.store.connection.database["deliveries"].find({"webhookId": webhook.id})))
+    finally:
+        pymongo.monitoring._LISTENERS.command_listeners.remove(deleting)
+    assert post.receiver.seen == []
+
+
+def test_a_former_secret_whose_key_was_removed_does_not_disable_the_webhook(
+    post: Post, delivery_loop: Run, settings: Settings, store: Repositories, dispatcher: Dispatcher
+) -> None:
+    webhook, _ = post.subscribe("partner.*")
+    newer = settings.model_copy(update={"stamp_keys": (SecretStr("a-newer-key-of-thirty-two-characters"),)})
+    both = settings.model_copy(update={"stamp_keys": (*newer.stamp_keys, *settings.stamp_keys)})
+    _, secret = open_services(store, dispatcher, both).webhooks.rotate(webhook.id, 86400, post.admin)
+    post.happen("first")
+    with delivery_loop(settings=newer):
+        until(post.ended(webhook, 1))
+    ((headers, body),) = post.receiver.seen
+    verify([secret], headers, body, now=time.time())
+    assert post.now(webhook).enabled
 
 
 def test_a_webhook_created_disabled_gets_events_once_it_is_enabled(post: Post, delivery_loop: Run) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.processes import end
+from sandbox.processes import end, spawn
 from shared.config.settings import Settings
+from shared.core.signatures import verify
 from tests.forked_processes import start_forked
 from tests.simulators import fault
 from tests.waiting import until
@@ -21,9 +24,9 @@ StartScheduler = Callable[[], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartScheduler]:
-    running: list[subprocess.Popen[bytes]] = []
-    variables = {
+def environment(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
         "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
         "MONGODB_DATABASE": settings.mongodb_database,
         "REDIS_URL": settings.redis_url.get_secret_value(),
@@ -34,9 +37,14 @@ def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartSchedul
         "LOG_LEVEL": "DEBUG",
     }
 
+
+@pytest.fixture
+def start_scheduler(environment: dict[str, str], tmp_path: Path) -> Iterator[StartScheduler]:
+    running: list[subprocess.Popen[bytes]] = []
+
     def start() -> subprocess.Popen[bytes]:
         log = tmp_path / f"scheduler-{len(running)}.log"
-        running.append(start_forked("worker.scheduler", log=log, env={**os.environ, **variables}))
+        running.append(start_forked("worker.scheduler", log=log, env=environment))
         return running[-1]
 
     yield start
@@ -61,6 +69,22 @@ def test_two_schedulers_share_deliveries_log_no_secret_and_stop_on_request(
     assert logged.count("webhook.attempted") == 20
     for word in (secret, secret.removeprefix("whsec_"), "path-secret", "query-secret"):
         assert word not in logged
+
+
+@pytest.mark.parametrize("hours", [2, -3])
+def test_events_of_a_scheduler_whose_clock_is_hours_off_are_accepted(
+    post: Post, environment: dict[str, str], tmp_path: Path, hours: int
+) -> None:
+    webhook, secret = post.subscribe("partner.*")
+    post.happen("first")
+    command = [sys.executable, "-m", "tools.chaos.platform.wrong_clock", str(hours * 3600), "worker.scheduler"]
+    scheduler = spawn(command, log=tmp_path / "scheduler.log", env=environment)
+    try:
+        until(post.ended(webhook, 1), 40)
+    finally:
+        end(scheduler, 10)
+    ((headers, body),) = post.receiver.seen
+    verify([secret], headers, body, now=time.time(), window=60)
 
 
 def test_another_scheduler_repeats_the_delivery_of_a_killed_one(post: Post, start_scheduler: StartScheduler) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -82,14 +82,31 @@ class Attempts:
         if body is None:
             self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason=reason))
             return
+        encrypted = self._webhooks.encrypted_secrets(webhook.id)
+        if not encrypted:
+            # it was deleted after it was read
+            self._deliveries.delete_all(webhook.id)
+            return
         try:
-            secrets = [self._cipher.decrypt(one) for one in self._webhooks.encrypted_secrets(webhook.id)]
+            secrets = self._decrypted(encrypted)
         except EncryptionError:
             self._postpone(claim)
             self._disable(webhook, "unsigned")
             return
-        headers = signed_headers(secrets, claim.record.id, int(time.time()), body)
+        headers = signed_headers(secrets, claim.record.id, int(claim.claimed_at.timestamp()), body)
         self._settle(claim, webhook, self._client.send(webhook.url, body, headers))
+
+    def _decrypted(self, encrypted: Sequence[str]) -> list[str]:
+        """Return the secrets, newest first. Raises EncryptionError if no key decrypts the newest.
+
+        A former secret may be lost with its key: its receiver has the newest one by then, or is about to get it.
+        """
+        newest, *former = encrypted
+        secrets = [self._cipher.decrypt(newest)]
+        for one in former:
+            with suppress(EncryptionError):
+                secrets.append(self._cipher.decrypt(one))
+        return secrets
 
     def _body(self, record: DeliveryRecord, webhook: Webhook) -> tuple[bytes | None, str | None]:
         """Return the body to send, or None and the reason why there is none."""
