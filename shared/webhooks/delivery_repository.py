@@ -149,11 +149,12 @@ class DeliveryRepository:
         return self._release(claim, {"attempts": {"$subtract": ["$attempts", 1]}, "dueAt": seconds_from_now(seconds)})
 
     def postpone(self, webhook_id: str, seconds: float) -> None:
-        """Make a webhook's pending deliveries due in so many seconds at the earliest."""
+        """Make a webhook's events due in so many seconds at the earliest; a person waits for a test delivery."""
         until = seconds_from_now(seconds)
         condition = {
             "webhookId": webhook_id,
             "status": DeliveryStatus.PENDING,
+            "action": {"$ne": PING},
             "$expr": {"$lt": ["$dueAt", until]},
         }
         with translate_errors():

@@ -134,7 +134,7 @@ class WebhookService:
             return changed
 
         changed = self._connection.transaction(work)
-        if changed.enabled:
+        if changed.enabled and changes.keys() & {"enabled", "url"}:
             self._deliveries.make_due(changed.id)
         return changed
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pymongo
+from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -331,6 +332,36 @@ def test_a_former_secret_whose_key_was_removed_does_not_disable_the_webhook(
     ((headers, body),) = post.receiver.seen
     verify([secret], headers, body, now=time.time())
     assert post.now(webhook).enabled
+
+
+def test_another_selection_of_events_does_not_repeat_what_waits_for_its_next_attempt(
+    post: Post, delivery_loop: Run
+) -> None:
+    webhook, _ = post.subscribe("partner.*")
+    post.receiver.status = 500
+    post.happen("first")
+    with delivery_loop(waits=(3600.0,)):
+        until(lambda: [one.attempts for one in post.deliveries(webhook)] == [1])
+        post.services.webhooks.change(webhook.id, {"actions": ("partner.*", "tenant.*")}, post.admin, None)
+        time.sleep(0.3)
+        assert [one.status for one in post.deliveries(webhook)] == ["pending"]
+        post.receiver.status = 200
+        post.services.webhooks.change(webhook.id, {"url": f"{post.receiver.url}/repaired"}, post.admin, None)
+        until(post.ended(webhook, 1))
+    assert [entry["path"] for entry in post.receiver.journal] == ["/take", "/repaired"]
+
+
+def test_a_test_delivery_does_not_wait_behind_a_receiver_that_did_not_answer(post: Post, delivery_loop: Run) -> None:
+    webhook, _ = post.subscribe("partner.*")
+    # so many that the next one makes events wait for minutes
+    post.store.connection.database["webhooks"].update_one({"_id": ObjectId(webhook.id)}, {"$set": {"failures": 8}})
+    fault(post.receiver, kind="hang", count=2)
+    post.happen("first", "second")
+    with delivery_loop(call=1.0, waits=(3600.0,)):
+        until(lambda: len(post.receiver.journal) == 2)
+        # both threads of this webhook are busy
+        record = post.services.webhooks.test(webhook.id, post.admin, 20)
+        assert record.status == "delivered"
 
 
 def test_a_webhook_created_disabled_gets_events_once_it_is_enabled(post: Post, delivery_loop: Run) -> None:

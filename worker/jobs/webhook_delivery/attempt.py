@@ -155,11 +155,12 @@ class Attempts:
             self._disable(webhook, "gone")
             return
         failures = self._webhooks.failed(webhook)
-        if ended.status is None and failures:
-            wait = min(MAX_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
-            self._deliveries.postpone(webhook.id, wait)
         if failures >= MIN_FAILURES:
             self._disable(webhook, "failing", self._disable_seconds)
+        if ended.status is None and failures:
+            # last, because it may take longer than a call may where many thousand events wait
+            wait = min(MAX_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
+            self._deliveries.postpone(webhook.id, wait)
 
     def _disable(self, webhook: Webhook, reason: str, failing_seconds: float | None = None) -> None:
         def work(session: Transaction) -> Webhook | None:
