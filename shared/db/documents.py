@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from bson.errors import InvalidId
@@ -26,6 +26,7 @@ from pymongo.errors import (
 
 from shared.core.errors import StoreUnavailable
 
+T = TypeVar("T")
 Document = dict[str, Any]
 #: the stages of an aggregation, or of an update that computes from the document
 Pipeline = list[Document]
@@ -91,11 +92,11 @@ def find_by_id(
         return collection.find_one({"_id": key}, projection, session=session) if key else None
 
 
-def required(document: Document | None) -> Document:
-    """Return the document of a write that always matches. Raises LookupError if it did not, which is a bug."""
-    if document is None:
+def required(found: T | None) -> T:
+    """Return the result of a write that always has one. Raises LookupError if it has none, which is a bug."""
+    if found is None:
         raise LookupError("a document that must exist was not found")
-    return document
+    return found
 
 
 def upsert_pipeline(document: Mapping[str, Any], **times: Any) -> list[Document]:

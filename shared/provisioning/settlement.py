@@ -17,6 +17,7 @@ from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, OperationStatus
 from shared.operations.repository import OperationRepository
+from shared.provisioning.operation_events import outcome_event
 from shared.tenants.model import Status, Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.tombstones import TombstoneRepository
@@ -114,7 +115,7 @@ class Settlement:
         else:
             tenant = self._tenants.settle(operation, session)
         if not _is_check_without_drift(operation):
-            event = _outcome_event(operation, tenant.status if tenant else None)
+            event = outcome_event(operation, tenant.status if tenant else None)
             self._events.append(event, session, tenant.updated_at if tenant else None)
         if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
             self._complete(tenant, operation, session)
@@ -164,20 +165,3 @@ def _is_check_without_drift(operation: Operation) -> bool:
     """Return true for an automatic drift check that found no drift: it gets no event."""
     has_no_drift = operation.status is OperationStatus.SUCCEEDED and not any(step.changes for step in operation.steps)
     return operation.is_dry_run and operation.requested_by is None and has_no_drift
-
-
-def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:
-    after = {
-        "operation": operation.id,
-        "action": operation.action,
-        "mode": operation.mode,
-        "tenantStatus": tenant_status,
-        "steps": [{"name": step.name, "status": step.status, "reason": step.reason} for step in operation.steps],
-    }
-    return NewEvent(
-        action=f"operation.{operation.status}",
-        author=Author(operation.requested_by, operation.request_id),
-        tenant_id=operation.tenant_id,
-        tenant_slug=operation.tenant_slug,
-        after=after,
-    )

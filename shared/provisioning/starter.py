@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
 from shared.db.connection import MongoConnection
-from shared.db.documents import Document, Transaction, new_id
+from shared.db.documents import Document, Transaction, new_id, required
 from shared.events.model import Author
 from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
 from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen, OperationRepository
+from shared.provisioning.operation_events import start_event
 from shared.provisioning.settlement import Settlement
 from shared.tenants.model import Tenant, TenantChanges
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import require_status, workflow_for
 from shared.tenants.updates import LifecycleChange
-from shared.tenants.views import TenantView, start_event
+from shared.tenants.views import TenantView
 from shared.workflows.model import Action
 
 T = TypeVar("T")
+Work = Callable[[Transaction], TenantView]
 #: a check within the transaction, with the tenant as read there; it raises when the action must not start
 Precondition = Callable[[Tenant, Transaction], None]
 
@@ -66,17 +67,10 @@ class Starter:
 
         def work(session: Transaction) -> TenantView:
             if mode is Mode.DRY_RUN:
-                at = self._connection.now()
-                return self.insert(
-                    new_id(), action, tenant, author, session, mode=mode, at=at, allow_removals=allow_removals
-                )
+                return self.insert(new_id(), action, tenant, author, session, mode=mode, allow_removals=allow_removals)
             return self.start_within(action, tenant, author, session, allow_removals=allow_removals)
 
-        try:
-            view = self._run(work, tenant)
-        except AlreadyOpen:
-            return self._join_open(action, mode, tenant, allow_removals=allow_removals)
-        return self.publish(view)
+        return self._run_or_join(work, action, mode, tenant, allow_removals=allow_removals)
 
     def start_lifecycle_change(
         self,
@@ -99,16 +93,12 @@ class Starter:
             operation_id = new_id()
             changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self._events.append(start_event(view, author, change.reason), session)
+            self._events.append(start_event(required(view.operation), change.reason), session)
             return view
 
-        if not may_join:
-            return self.publish(self.run(work, tenant))
-        try:
-            view = self._run(work, tenant)
-        except AlreadyOpen:
-            return self._join_open(change.action, Mode.APPLY, tenant)
-        return self.publish(view)
+        if may_join:
+            return self._run_or_join(work, change.action, Mode.APPLY, tenant)
+        return self.publish(self.run(work, tenant))
 
     def run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
         """Run a transaction that may start an operation of the tenant.
@@ -136,7 +126,7 @@ class Starter:
         """
         current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
         view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
-        self._events.append(start_event(view, author, reason), session)
+        self._events.append(start_event(required(view.operation), reason), session)
         return view
 
     def accept(
@@ -182,11 +172,11 @@ class Starter:
         session: Transaction,
         *,
         mode: Mode = Mode.APPLY,
-        at: datetime | None = None,
         allow_removals: bool = False,
         new_tenant: Document | None = None,
     ) -> TenantView:
-        """Record an operation at this time, by default that of the tenant's last write. Raises AlreadyOpen."""
+        """Record an operation, at the time of the tenant's last write or, for a dry run, now. Raises AlreadyOpen."""
+        at = self._connection.now() if mode is Mode.DRY_RUN else tenant.updated_at
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,
@@ -199,7 +189,7 @@ class Starter:
             allow_removals=allow_removals,
             new_tenant=new_tenant,
         )
-        return TenantView(tenant, self._operations.insert(operation_id, new, at or tenant.updated_at, session))
+        return TenantView(tenant, self._operations.insert(operation_id, new, at, session))
 
     def publish(self, view: TenantView) -> TenantView:
         """Publish the recorded operation; if that fails, the scheduler publishes it later."""
@@ -231,6 +221,20 @@ class Starter:
                 self._connection.transaction(partial(self._cancel, running.id))
         return self._connection.transaction(work)
 
+    def _run_or_join(
+        self, work: Work, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False
+    ) -> TenantView:
+        """Run the transaction and publish its operation, or return the open operation if it does the same."""
+        try:
+            view = self._run(work, tenant)
+        except AlreadyOpen:
+            running = self._operations.find_open(tenant.id)
+            lacks_approval = running is not None and allow_removals and not running.allow_removals
+            if running is None or lacks_approval or (running.action, running.mode) != (action, mode):
+                raise self.conflict(tenant) from None
+            return TenantView(self._tenants.find(tenant.slug) or tenant, running)
+        return self.publish(view)
+
     def _cancel(self, operation_id: str, session: Transaction) -> None:
         if self._operations.cancel(operation_id, session) is not None:
             self._settlement.settle_within(operation_id, session)
@@ -243,10 +247,3 @@ class Starter:
         if tenant.operation_id is None or self._settlement.settle_within(tenant.operation_id, session) is None:
             return tenant
         return self._tenants.find_by_id(tenant.id, session) or tenant
-
-    def _join_open(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
-        running = self._operations.find_open(tenant.id)
-        lacks_approval = running is not None and allow_removals and not running.allow_removals
-        if running is None or lacks_approval or (running.action, running.mode) != (action, mode):
-            raise self.conflict(tenant)
-        return TenantView(self._tenants.find(tenant.slug) or tenant, running)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.events.model import Author, NewEvent
 from shared.operations.model import Operation
 from shared.tenants.model import Tenant
 
@@ -69,13 +68,3 @@ class Receipt:
     purged_at: datetime
     users_removed: int
     removals: tuple[Removal, ...]
-
-
-def start_event(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
-    """Return the event of a started action."""
-    operation = view.operation
-    action = operation.action if operation else "unknown"
-    after: dict[str, object] = {"operation": operation.id if operation else None}
-    after |= {"reason": reason} if reason else {}
-    after |= {"allowRemovals": True} if operation and operation.allow_removals else {}
-    return NewEvent(f"tenant.{action}", author, view.tenant.id, view.tenant.slug, None, after)
