@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.outcomes import BREAKER_REASON
-from shared.switches.model import OpenDuration, TenantRef
+from shared.switches.model import CREDENTIALS_OPEN_DURATION, OpenDuration, TenantRef
 
 #: upper limit of `failing`; in an outage the latest tenants are enough
 MAX_FAILING_TENANTS = 50
@@ -63,11 +63,9 @@ def failed(
     ]
 
 
-def credentials_refused(
-    detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
-) -> Pipeline:
+def credentials_refused(detail: str, fingerprint: str | None, *, is_probe: bool = False) -> Pipeline:
     """Open the breaker, because the integration would refuse every further call with these credentials."""
-    opened = _open(BREAKER_REASON, detail, duration, True) | {"refused": fingerprint}
+    opened = _open(BREAKER_REASON, detail, CREDENTIALS_OPEN_DURATION, True) | {"refused": fingerprint}
     return [
         {"$set": {"failures": {"$add": [{"$ifNull": ["$failures", 0]}, 1]}}},
         _when({"$or": [is_probe, {"$not": IS_OPEN}]}, opened),

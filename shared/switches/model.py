@@ -93,6 +93,8 @@ class OpenDuration:
 
 #: long, because a product may ban our IP address permanently after a hundred refused sign-ins
 CREDENTIALS_OPEN_DURATION = OpenDuration(60.0, 1800.0)
+#: a paused step is due again after this at the latest, in seconds; the scheduler releases it when the pause ends
+PAUSE_RECHECK = 60.0
 
 
 def is_paused(switches: Mapping[str, Switch], integration: str) -> bool:
@@ -142,20 +144,15 @@ def tenant_of_switch(name: str) -> str | None:
     return name.removeprefix(_TENANT) if name.startswith(_TENANT) else None
 
 
-def deferred_by_pause(switch: Switch, pause: Pause, seconds: float) -> Deferral:
+def deferred_by_pause(switch: Switch, pause: Pause) -> Deferral:
     cause = f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}"
     message = reason_message("paused", cause)
-    return Deferral(switch.name, "paused", message, seconds, stops_deadline=True, cause=cause)
+    return Deferral(switch.name, "paused", message, PAUSE_RECHECK, stops_deadline=True, cause=cause)
 
 
-def deferred_by_observe_only(pause: Pause, seconds: float) -> Deferral:
-    return Deferral(
-        OBSERVE_ONLY,
-        "observe_only",
-        reason_message("observe_only", f"Reason: {pause.reason}"),
-        seconds,
-        stops_deadline=True,
-    )
+def deferred_by_observe_only(pause: Pause) -> Deferral:
+    message = reason_message("observe_only", f"Reason: {pause.reason}")
+    return Deferral(OBSERVE_ONLY, "observe_only", message, PAUSE_RECHECK, stops_deadline=True)
 
 
 def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -> Deferral:

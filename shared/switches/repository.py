@@ -78,10 +78,10 @@ class SwitchRepository:
         return self._write(name, updates.failed(tenant, cause, detail, limit, duration, wait=wait, is_probe=is_probe))
 
     def record_refused_credentials(
-        self, name: str, detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
+        self, name: str, detail: str, fingerprint: str | None, *, is_probe: bool = False
     ) -> Switch:
         """Open the breaker at once. `fingerprint`: a hash of the refused credentials."""
-        return self._write(name, updates.credentials_refused(detail, duration, fingerprint, is_probe=is_probe))
+        return self._write(name, updates.credentials_refused(detail, fingerprint, is_probe=is_probe))
 
     def back_off(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
         """Open the breaker for the time that the integration asked for. This never shortens the time it stays open."""

@@ -13,7 +13,6 @@ import requests
 from sandbox.simulators.stripe.outbox import signature
 from shared.config.settings import Settings
 from shared.subscriptions.model import NewSubscription, SubscriptionStatus
-from shared.switches.model import CREDENTIALS_OPEN_DURATION
 from shared.tenants.views import TenantView
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.stripe_control import SECRET, control
@@ -142,7 +141,7 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
 def test_a_sync_waits_while_the_breaker_is_open_and_closes_it_as_its_probe(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
-    tenancy.store.switches.record_refused_credentials("billing", "refused", CREDENTIALS_OPEN_DURATION, "former")
+    tenancy.store.switches.record_refused_credentials("billing", "refused", "former")
     assert send(address, event(tenancy, "active")) == 200
     due = [{"$set": {"lookAt": "$$NOW"}}]
     subscriptions = tenancy.store.connection.database["subscriptions"]

@@ -12,12 +12,11 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.provisioning.drift_detection import DriftDetector
 from shared.status.model import Finding
-from shared.switches.model import OpenDuration, TenantRef
+from shared.switches.model import CREDENTIALS_OPEN_DURATION, OpenDuration, TenantRef
 from shared.tenants.model import Drift, NotChecked
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.worker.conftest import RunnerFixture, raising
-from worker.execution.breaker import CREDENTIALS_OPEN_DURATION
 
 #: seconds within which a check must end, though a pause or breaker lasts longer
 AN_HOUR = OpenDuration(3600.0, 3600.0)

@@ -15,7 +15,6 @@ from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.switches.model import (
     ALL,
-    CREDENTIALS_OPEN_DURATION,
     MAX_RETRY_AFTER,
     OBSERVE_ONLY,
     Deferral,
@@ -34,8 +33,6 @@ from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
-#: a paused step is due again after this at the latest, in seconds; the scheduler releases it when the pause ends
-PAUSE_RECHECK = 60.0
 #: seconds until a deferred job looks again
 JOB_RECHECK = 15.0
 #: failed probes double the time that a breaker stays open, to at most this many times the first one
@@ -176,7 +173,7 @@ class Breaker:
         switch = switches.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
-        return None if self._is_dry_run(operation_id) else deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
+        return None if self._is_dry_run(operation_id) else deferred_by_observe_only(switch.pause)
 
     def _is_dry_run(self, operation_id: str) -> bool:
         operation = self._operations.find(operation_id)
@@ -186,7 +183,7 @@ class Breaker:
         for name in (ALL, integration, tenant_switch(tenant_id) if tenant_id else None):
             switch = switches.get(name) if name else None
             if switch is not None and switch.pause is not None:
-                return deferred_by_pause(switch, switch.pause, PAUSE_RECHECK)
+                return deferred_by_pause(switch, switch.pause)
         return None
 
     def _tenant_if_needed(self, switches: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
@@ -223,9 +220,7 @@ class Breaker:
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
-            return self._switches.record_refused_credentials(
-                integration, detail, CREDENTIALS_OPEN_DURATION, fingerprint, is_probe=permit.is_probe
-            )
+            return self._switches.record_refused_credentials(integration, detail, fingerprint, is_probe=permit.is_probe)
         # a wait that one tenant alone is asked for is that tenant's: its step is due after it
         return self._switches.record_failure(
             integration, tenant, cause, detail, self._limit, self._open_duration, wait=wait, is_probe=permit.is_probe
