@@ -94,9 +94,9 @@ class Output:
             label = click.style(printable(name).ljust(width), bold=True)
             click.echo(f"{label}   {colour(name, text)}")
 
-    def response(self, response: Response[Any], hide: Sequence[str] = ()) -> None:
+    def response(self, response: Response[Any]) -> None:
         """Print a single record with its ETag, for --if-match, as one more field."""
-        self.record(with_etag(response), hide)
+        self.record(with_etag(response))
 
     def line(self, record: Record, text: str) -> None:
         """Print one record of a stream immediately; with JSON as an object on one line."""

@@ -33,8 +33,8 @@ class BrokenBody(Exception):
 class BodyMemory:
     """Count the bytes of all bodies in memory. Only for the event loop's thread."""
 
-    def __init__(self, largest: int = ALL_BODIES) -> None:
-        self._left = largest
+    def __init__(self) -> None:
+        self._left = ALL_BODIES
 
     def take(self, size: int) -> None:
         """Reserve memory. Raises NoMemory."""

@@ -44,14 +44,14 @@ class Listing:
         return url_for(request.endpoint or "", **{**(request.view_args or {}), **wanted})
 
 
-def listing(path: str, *names: str, limit: int = PAGE, **fixed: str | None) -> Listing:
+def listing(path: str, *names: str, **fixed: str | None) -> Listing:
     """Read one page of a list. `names`: filters that the URL may set; `fixed`: those that it may not.
 
     A filter that the API refuses fits nothing, such as a slug that no tenant has, or text that cannot be a slug.
     """
     filters = {name: request.args[name].strip() for name in names if request.args.get(name, "").strip()}
     try:
-        page = api().page(path, {**filters, **fixed}, limit, request.args.get("cursor"))
+        page = api().page(path, {**filters, **fixed}, PAGE, request.args.get("cursor"))
     except ApiError as problem:
         if not _is_about_filters(problem, filters):
             raise

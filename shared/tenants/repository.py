@@ -133,7 +133,7 @@ class TenantRepository:
         fields = literals(filters.change_document(changes) | filters.search_fields(tenant, changes))
         if operation_id is not None:
             fields["operationId"] = ObjectId(operation_id)
-        fields |= updates.incremented("generation") if is_fence else {}
+        fields |= updates.NEXT_GENERATION if is_fence else {}
         try:
             document = update_record(self._tenants, tenant.id, fields, session)
         except DuplicateKeyError as problem:
@@ -146,7 +146,7 @@ class TenantRepository:
         """Accept a lifecycle action: raise the generation, set its operation and the status that applies at once."""
         fields = {
             "operationId": ObjectId(operation_id),
-            **updates.incremented("generation"),
+            **updates.NEXT_GENERATION,
             **updates.lifecycle_fields(change),
         }
         document = update_record(self._tenants, tenant.id, fields, session)

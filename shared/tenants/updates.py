@@ -21,6 +21,8 @@ from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, A
 FIRST_RESTART_DELAY, MAX_RESTART_DELAY = 300, 3600
 #: seconds from a successful operation to the next drift check
 DRIFT_CHECK_DELAY = 3600.0
+#: raises the generation
+NEXT_GENERATION: Document = {"generation": {"$add": ["$generation", 1]}}
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,3 @@ _IS_CLOSED = {"$in": ["$status", sorted(CLOSED)]}
 _WAS_ACTIVE = {"$or": [{"$eq": ["$status", Status.ACTIVE]}, {"$gt": ["$ownerGranted", None]}]}
 
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)
-
-
-def incremented(field: str) -> Document:
-    """Return an update that adds one to a number."""
-    return {field: {"$add": [f"${field}", 1]}}

@@ -16,7 +16,6 @@ from worker.integrations.stripe.objects import ENDED_KEY, TAX_ID_KEY, customer_o
 from worker.integrations.stripe.tax_ids import TaxId
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
-API_URL = "https://api.stripe.com"
 #: Stripe's search may lag an hour behind in an outage, so younger customers are read from the list, which never lags
 SEARCH_LAG = 2 * 3600
 PAGE = 100
@@ -177,9 +176,7 @@ class StripeClient:
             return self.get_subscription(subscription_id)
 
 
-def connect(
-    api_key: str, *, url: str = API_URL, call_seconds: float = 10.0, ca_file: str | None = None
-) -> StripeClient:
+def connect(api_key: str, *, url: str, call_seconds: float = 10.0, ca_file: str | None = None) -> StripeClient:
     """Return a client. `url`: Stripe's own, or a simulator's."""
     return StripeClient(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
 
