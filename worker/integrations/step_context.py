@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from shared.config.plans import Plan
-from shared.integrations.outcomes import BREAKER_REASON, Outcome, PermanentError, TemporaryError
+from shared.integrations.outcomes import BREAKER_REASON, NotFound, Outcome, PermanentError, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
 from worker.http.deadline import remaining
@@ -146,6 +146,14 @@ def run_all(actions: Iterable[Callable[[], object]]) -> None:
             first = first or refusal
     if first is not None:
         raise first
+
+
+def read_or_none(read: Callable[[], T]) -> T | None:
+    """Return what is read, or None when the product says that it does not exist."""
+    try:
+        return read()
+    except NotFound:
+        return None
 
 
 def _bound(step: StepContext) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NoReturn
 
 from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok
@@ -11,7 +12,7 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.guards import opened_without
 from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import release_owners
-from worker.integrations.step_context import ChangeRecorder, StepContext
+from worker.integrations.step_context import ChangeRecorder, StepContext, read_or_none
 
 #: under our key of a closed group's attributes: the members and child groups that were taken out of it
 REMOVED_MEMBERS, REMOVED_CHILDREN = "heldMembers", "heldChildren"
@@ -111,13 +112,8 @@ def _on_record(step: StepContext, authentik: AuthentikClient) -> Group | None:
     Without any marker it is still the tenant's: people clear and rewrite attributes.
     """
     group_id = step.remote("authentikGroupId")
-    if group_id is None:
-        return None
-    try:
-        group = authentik.get_group(group_id)
-    except NotFound:
-        return None
-    if group.tenant_id in (None, step.tenant.id):
+    group = read_or_none(partial(authentik.get_group, group_id)) if group_id is not None else None
+    if group is None or group.tenant_id in (None, step.tenant.id):
         return group
     if step.is_recorded_for_another_tenant(group.id):
         return None

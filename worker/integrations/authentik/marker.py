@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from shared.integrations.outcomes import NotFound, PermanentError
 from shared.integrations.ownership_marker import MarkerSigner
@@ -10,6 +11,7 @@ from shared.tenants.model import Tenant
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import group_marker, require_absence
 from worker.integrations.authentik.models import OUR_KEY, marker
+from worker.integrations.step_context import read_or_none
 
 
 def marker_text(tenant: Tenant) -> str:
@@ -26,11 +28,10 @@ def repair_marker(tenant: Tenant, authentik: AuthentikClient, signer: MarkerSign
     group_id = tenant.remote.get("authentikGroupId")
     if group_id is None:
         raise NotFound("No group is on record for this tenant; reconcile it.")
-    try:
-        group = authentik.get_group(group_id)
-    except NotFound:
+    group = read_or_none(partial(authentik.get_group, group_id))
+    if group is None:
         require_absence(group_id, authentik.list_groups())
-        raise NotFound("The group on record is not there any more, nor is it listed; reconcile the tenant.") from None
+        raise NotFound("The group on record is not there any more, nor is it listed; reconcile the tenant.")
     if group.tenant_id not in (None, tenant.id):
         raise PermanentError("marker_replaced", f"The group on record is {group.name}.")
     if group.tenant_id == tenant.id:

@@ -19,7 +19,7 @@ from worker.integrations.authentik.group import (
 )
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
-from worker.integrations.step_context import StepContext, enumerate_names, run_all
+from worker.integrations.step_context import StepContext, enumerate_names, read_or_none, run_all
 
 
 def ensure_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
@@ -151,12 +151,11 @@ def _move_child(
 
     Raises TemporaryError when Authentik answers 404 for a child that the tenant's group still has: it may be hidden.
     """
-    try:
-        child = authentik.get_group(child_id)
-    except NotFound:
+    child = read_or_none(partial(authentik.get_group, child_id))
+    if child is None:
         if child_id in authentik.get_group(group.id).child_ids:
             detail = f"The child group {child_id} exists, although Authentik responded that it does not."
-            raise TemporaryError("unexpected_answer", detail) from None
+            raise TemporaryError("unexpected_answer", detail)
         gone.append(child_id)
         return
     others = [one for one in child.parent_ids if one != group.id]
@@ -169,8 +168,6 @@ def _require_gone(member: int, authentik: AuthentikClient) -> None:
 
     Raises PermanentError("missing_permission"), TemporaryError.
     """
-    try:
-        authentik.get_person(member)
-    except NotFound:
-        return
-    raise TemporaryError("unexpected_answer", f"User {member} exists, although Authentik responded that it does not.")
+    if read_or_none(partial(authentik.get_person, member)) is not None:
+        detail = f"User {member} exists, although Authentik responded that it does not."
+        raise TemporaryError("unexpected_answer", detail)

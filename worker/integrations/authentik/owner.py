@@ -6,11 +6,11 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok, skipped
+from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
 from shared.tenants.model import Owner, Status
 from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, Person, without_marker
-from worker.integrations.step_context import StepContext
+from worker.integrations.step_context import StepContext, read_or_none
 
 
 def ensure_owner(
@@ -89,19 +89,12 @@ def _deviation(step: StepContext, known: Person | None, members: Collection[int]
 def _find_known(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person | None:
     """Return the account that we made for this owner, whatever its username and address are by now."""
     subject, number = step.remote("ownerSubject"), step.remote("ownerAccountId")
-    recorded = _get(number, authentik) if number is not None else None
+    recorded = read_or_none(partial(authentik.get_person, number)) if number is not None else None
     # the same number with another subject: an account of another Authentik, restored or installed anew
     found = [recorded] if recorded and recorded.subject == subject else authentik.list_owners(step.tenant.id)
     if step.tenant.status is Status.PENDING:
         found = [one for one in found if one.is_made_for(owner.email)]
     return next((one for one in found if one.subject == subject), found[0] if found else None)
-
-
-def _get(number: int, authentik: AuthentikClient) -> Person | None:
-    try:
-        return authentik.get_person(number)
-    except NotFound:
-        return None
 
 
 def _ensure_account(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
+from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.finding import ABANDONED_TEXT, find_in_list, list_all
 from worker.integrations.ocis.models import Space
-from worker.integrations.step_context import StepContext
+from worker.integrations.step_context import StepContext, read_or_none
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 MAX_NAME_LENGTH = 255
@@ -72,18 +73,10 @@ def _require_locked_out(space: Space, ocis: OcisClient) -> Space:
     shown = ocis.find_space(space.id)
     if shown is None:
         raise TemporaryError("not_ready", "The space is not shown any more.")
-    if _is_member(space, ocis):
+    if read_or_none(partial(ocis.members, space.id)) is not None:
         raise TemporaryError("storage_down", "A space with members was said to have none.")
     ocis.require_storage()
     return shown
-
-
-def _is_member(space: Space, ocis: OcisClient) -> bool:
-    try:
-        ocis.members(space.id)
-    except NotFound:
-        return False
-    return True
 
 
 def _was_never_used(step: StepContext, space: Space, ocis: OcisClient, *, is_new: bool) -> bool:

@@ -8,6 +8,7 @@ the space on record and on every space with the marker: a request that timed out
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -122,10 +123,9 @@ def remove_space(recorder: ChangeRecorder, ocis: OcisClient, space: Space) -> No
 
 
 def _purge(space: Space, ocis: OcisClient) -> None:
-    try:
+    # others may have removed it, or it is hidden from us: the check afterwards decides
+    with suppress(NotFound):
         ocis.purge_space(space.id)
-    except NotFound:
-        return  # removed by others, or hidden from us: the check afterwards decides
 
 
 def _find_space(step: StepContext, ocis: OcisClient) -> Space | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.integrations.outcomes import NotFound, PermanentError
-from worker.integrations.step_context import StepContext
+from shared.integrations.outcomes import PermanentError
+from worker.integrations.step_context import StepContext, read_or_none
 from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
 from worker.integrations.stripe.record import account_of_step, create_once
 from worker.integrations.stripe.tax_ids import TaxId, tax_id_of
@@ -71,10 +71,7 @@ def find_customer(step: StepContext, billing: StripeClient, live: BilledSubscrip
         return billing.get_customer(live.customer_id)
     known = account_of_step(step).known()
     if known is not None and known.stripe_customer_id is not None:
-        try:
-            customer = billing.get_customer(known.stripe_customer_id)
-        except NotFound:
-            customer = None
+        customer = read_or_none(partial(billing.get_customer, known.stripe_customer_id))
         if customer is not None and customer.tenant_id == step.tenant.id:
             return customer
     return billing.find_customer(step.tenant.id)

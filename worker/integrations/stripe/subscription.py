@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok, skipped
+from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
 from shared.subscriptions.model import SubscriptionStatus
-from worker.integrations.step_context import StepContext
+from worker.integrations.step_context import StepContext, read_or_none
 from worker.integrations.stripe.customer import ensure_customer, ensure_tax_id, find_customer
 from worker.integrations.stripe.models import BilledSubscription
 from worker.integrations.stripe.record import account_of_step, create_once, save
@@ -147,11 +147,8 @@ def _on_record(step: StepContext, billing: StripeClient) -> BilledSubscription |
     known = account_of_step(step).known()
     if known is None or known.stripe_subscription_id is None:
         return None
-    try:
-        found = billing.get_subscription(known.stripe_subscription_id)
-    except NotFound:
-        return None
-    if found.tenant_id != step.tenant.id:
+    found = read_or_none(partial(billing.get_subscription, known.stripe_subscription_id))
+    if found is not None and found.tenant_id != step.tenant.id:
         raise PermanentError("taken", "The subscription on record does not carry this tenant's id in Stripe.")
     return found
 
