@@ -85,14 +85,14 @@ class Outcome:
         return reason_of(self.reason).retryable if self.reason else False
 
 
-def ok(**notes: str) -> Outcome:
-    """Return the outcome of a step whose integration is in the desired state."""
-    return Outcome(Result.OK, notes=notes)
+def ok(**notes: str | None) -> Outcome:
+    """Return the outcome of a step whose integration is in the desired state. Notes without a text are left out."""
+    return Outcome(Result.OK, notes=_with_text(notes))
 
 
-def skipped(reason: str, **notes: str) -> Outcome:
-    """Return the outcome of a step that had nothing to do, for a reason of the catalogue."""
-    return Outcome(Result.SKIPPED, reason, reason_message(reason), notes=notes)
+def skipped(reason: str, **notes: str | None) -> Outcome:
+    """Return the outcome of a step that had nothing to do, for a reason of the catalogue. `notes`: see `ok`."""
+    return Outcome(Result.SKIPPED, reason, reason_message(reason), notes=_with_text(notes))
 
 
 def left_out(cause: str) -> Outcome:
@@ -115,6 +115,10 @@ def failed(fault: Fault) -> Outcome:
     if isinstance(fault, PermanentError):
         return Outcome(Result.ERROR, reason, message)
     return Outcome(Result.RETRY, reason, message, fault.wait if isinstance(fault, TemporaryError) else None)
+
+
+def _with_text(notes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in notes.items() if text}
 
 
 def reason_message(reason: str, detail: str = "") -> str:

@@ -50,7 +50,7 @@ def remove_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
         delete_group(step, authentik, group)
         seen = "Authentik answers 404 for the group"
     stay = release_owners(step, authentik)
-    return ok(verified=seen, **({"accounts": f"stay in Authentik: {', '.join(stay)}"} if stay else {}))
+    return ok(verified=seen, accounts=f"stay in Authentik: {', '.join(stay)}" if stay else None)
 
 
 def delete_group(recorder: ChangeRecorder, authentik: AuthentikClient, group: Group) -> None:

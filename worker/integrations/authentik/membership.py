@@ -56,8 +56,8 @@ def close_access(step: StepContext, authentik: AuthentikClient) -> Outcome:
         for one in sorted(members)
     )
     run_all([*for_members, *_moves(step, group, group.child_ids, authentik, [], inside=False)])
-    notes = {"childGroups": f"{len(children)} removed, recorded for resume"} if children else {}
-    return ok(members=f"{len(removed)} removed, recorded for resume", **notes)
+    child_groups = f"{len(children)} removed, recorded for resume" if children else None
+    return ok(members=f"{len(removed)} removed, recorded for resume", childGroups=child_groups)
 
 
 def _add_again(

@@ -27,7 +27,7 @@ def ensure_owner(
     if not _is_requested(step, owner):
         if known is not None and account_that_signs_in is not None and account_that_signs_in.id != known.id:
             return skipped("owner_has_account")
-        return ok(**_deviation(step, known, members))
+        return ok(owner=_deviation(step, known, members))
     if step.tenant.status is Status.PENDING and not step.is_first:
         _release_former(step, owner, members, group, authentik)
     person = _ensure_account(step, owner, known, account_that_signs_in, authentik)
@@ -73,17 +73,17 @@ def _granted(step: StepContext) -> int:
     return int(step.tenant.status is Status.ACTIVE and is_older)
 
 
-def _deviation(step: StepContext, known: Person | None, members: Collection[int]) -> dict[str, str]:
+def _deviation(step: StepContext, known: Person | None, members: Collection[int]) -> str | None:
     """Return a note when the owner has no access although the tenant was active before."""
     if known is not None and known.id in members:
-        return {}
+        return None
     if known is not None:
         state = "the account is not in the tenant's group, and is not put into it again"
     elif step.remote("ownerSubject") is not None:
         state = "the account does not exist any more, and is not created again"
     else:
         state = "there is no account of ours"
-    return {"owner": f"{state}; send the invitation again if the owner is to have access"}
+    return f"{state}; send the invitation again if the owner is to have access"
 
 
 def _find_known(step: StepContext, owner: Owner, authentik: AuthentikClient) -> Person | None:

@@ -58,7 +58,7 @@ def ensure_files(step: StepContext, ocis: OcisClient) -> Outcome:
         return ok(members=PENDING)
     # only now: the id on record means that the space was in use, so that it may have contents
     step.found.update(ocisSpaceId=space.id, ocisNewSpaceId=None, ocisMembers=members)
-    return ok(members=members, **_over_quota(step, space))
+    return ok(members=members, over_quota=_over_quota(step, space))
 
 
 def close_files(step: StepContext, ocis: OcisClient) -> Outcome:
@@ -75,7 +75,7 @@ def close_files(step: StepContext, ocis: OcisClient) -> Outcome:
             step.change(f"disable the space {space.name}", partial(ocis.disable_space, space.id), None)
         closed.add(space.id)
     if closed:
-        return ok(**({"left_open": ", ".join(f"{one.name} ({one.id})" for one in copies)} if copies else {}))
+        return ok(left_open=", ".join(f"{one.name} ({one.id})" for one in copies))
     if copies:
         raise PermanentError("ambiguous", NOT_OURS.format(copies[0].name, copies[0].id))
     return skipped("nothing_there")
@@ -179,10 +179,10 @@ def _create(step: StepContext, ocis: OcisClient) -> Space:
     return space
 
 
-def _over_quota(step: StepContext, space: Space) -> dict[str, str]:
+def _over_quota(step: StepContext, space: Space) -> str | None:
     """Return a note when more is used than the plan allows. Nothing is removed: OCIS only refuses new files."""
     limit, used = step.plan.space_bytes, space.used or 0
-    return {"over_quota": f"{used} bytes are used, the plan allows {limit}"} if 0 < limit < used else {}
+    return f"{used} bytes are used, the plan allows {limit}" if 0 < limit < used else None
 
 
 def _align(step: StepContext, space: Space, ocis: OcisClient) -> None:

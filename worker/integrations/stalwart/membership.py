@@ -6,7 +6,7 @@ domain was assigned to it, and those that a person creates without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 from shared.integrations.outcomes import BREAKER_REASON, NotFound, PermanentError
@@ -24,7 +24,7 @@ NOT_COUNTED = (
 
 def ensure_members(
     step: StepContext, stalwart: StalwartClient, domains: Sequence[MailDomain], owner: str | None
-) -> dict[str, str]:
+) -> dict[str, str | None]:
     """Move the accounts of these domains into the mail tenant; return notes on those outside and on the plan.
 
     Our own account stays where it is. So do those of other mail tenants, and those with special roles or permissions,
@@ -47,10 +47,11 @@ def ensure_members(
     members = stalwart.accounts.in_mail_tenant(owner) if owner else []
     used = {one.id: one for one in (*members, *found) if not one.is_ours}
     left = [one.address for one in outside if one.id not in moved]
-    notes = {"outside_mail_tenant": enumerate_names(left)} if left else {}
-    if not all(moved.values()):
-        notes["not_counted"] = NOT_COUNTED
-    return notes | _over_quota(step, used.values())
+    return {
+        "outside_mail_tenant": enumerate_names(left),
+        "not_counted": None if all(moved.values()) else NOT_COUNTED,
+        "over_quota": "; ".join(_excesses(step, used.values())),
+    }
 
 
 def _accepted(
@@ -91,13 +92,10 @@ def _move(
         moved[account.id] = True  # it was deleted meanwhile
 
 
-def _over_quota(step: StepContext, accounts: Iterable[Account]) -> dict[str, str]:
-    """Return a note when more is used than the plan allows. Nothing is removed for that: Stalwart takes no more in."""
-    counted = list(accounts)
-    mailboxes, used = sum(one.kind == "User" for one in counted), sum(one.used_bytes for one in counted)
-    excesses = []
+def _excesses(step: StepContext, accounts: Collection[Account]) -> Iterator[str]:
+    """Say what is used beyond the plan. Nothing is removed for that: Stalwart takes no more in."""
+    mailboxes, used = sum(one.kind == "User" for one in accounts), sum(one.used_bytes for one in accounts)
     if 0 < step.plan.mailboxes < mailboxes:
-        excesses.append(f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}")
+        yield f"there are {mailboxes} mailboxes, the plan allows {step.plan.mailboxes}"
     if 0 < step.plan.mail_bytes < used:
-        excesses.append(f"{used} bytes are used, the plan allows {step.plan.mail_bytes}")
-    return {"over_quota": "; ".join(excesses)} if excesses else {}
+        yield f"{used} bytes are used, the plan allows {step.plan.mail_bytes}"

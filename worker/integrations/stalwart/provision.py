@@ -39,12 +39,13 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
         faults.raise_found()
         return skipped("no_domains", **closed.notes)
     waiting = _waiting_domains(step, stalwart, on_record)
+    waiting_names = enumerate_names(step.waiting_domains)
     if not step.ready_domains:
         with faults.of_change():
             notes = open_mail(step, stalwart, record, waiting, closed)
         _note_records(step, {}, step.waiting_domains)
         faults.raise_found()
-        return skipped("domains_unverified", **closed.notes, **notes, **_waiting_notes(step))
+        return skipped("domains_unverified", **closed.notes, **notes, waiting_for_proof=waiting_names)
     owner = ensure_mail_tenant(step, stalwart) if stalwart.links_tenants() else None
     since = time.monotonic()
     domains = _ensure_domains(step, stalwart, owner, on_record, faults)
@@ -57,13 +58,7 @@ def ensure_mail(step: StepContext, stalwart: StalwartClient) -> Outcome:
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     members = ensure_members(step, stalwart, domains, owner)
     faults.raise_found()
-    return ok(**closed.notes, **notes, **_waiting_notes(step), **members)
-
-
-def _waiting_notes(step: StepContext) -> dict[str, str]:
-    """Return a note that names the domains that wait for their proof, if there are any."""
-    waiting = step.waiting_domains
-    return {"waiting_for_proof": enumerate_names(waiting)} if waiting else {}
+    return ok(**closed.notes, **notes, waiting_for_proof=waiting_names, **members)
 
 
 def _waiting_domains(step: StepContext, stalwart: StalwartClient, on_record: DomainRecord) -> list[MailDomain]:

@@ -33,14 +33,14 @@ def ensure_customer(step: StepContext, billing: StripeClient, live: BilledSubscr
     return customer
 
 
-def ensure_tax_id(step: StepContext, billing: StripeClient, customer: Customer) -> dict[str, str]:
+def ensure_tax_id(step: StepContext, billing: StripeClient, customer: Customer) -> str | None:
     """Ensure that the customer has the tenant's VAT id as its tax id, and return a note if Stripe rejects it.
 
     An id that Stripe rejects does not stop billing: the invoices lack it, and the operation says so.
     """
     vat_id = step.tenant.billing_info.vat_id if step.tenant.billing_info else ""
     wanted = tax_id_of(vat_id)
-    note = {"taxId": f"not sent: Stripe has no type that is known here for {vat_id}"} if vat_id and not wanted else {}
+    note = f"not sent: Stripe has no type that is known here for {vat_id}" if vat_id and not wanted else None
     if _has_tax_id(billing, customer, wanted):
         return note
     act = partial(billing.replace_tax_id, customer.id, customer.tax_id, wanted)
@@ -49,7 +49,7 @@ def ensure_tax_id(step: StepContext, billing: StripeClient, customer: Customer) 
     except PermanentError as refusal:
         if refusal.reason != "invalid":
             raise
-        return {"taxId": "refused by Stripe; correct the VAT id"}
+        return "refused by Stripe; correct the VAT id"
     return note
 
 

@@ -83,8 +83,8 @@ def _ensure(step: StepContext, billing: StripeClient, live: BilledSubscription |
         live = _continued(step, billing, live)
     live = _at_price(step, billing, live, price)
     save(step, live)
-    notes = ensure_tax_id(step, billing, customer) | ({"ends": _end_of(live)} if live.will_end else {})
-    return ok(subscription=live.status.value, **notes)
+    tax_id = ensure_tax_id(step, billing, customer)
+    return ok(subscription=live.status.value, taxId=tax_id, ends=_end_of(live) if live.will_end else None)
 
 
 def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
@@ -94,15 +94,15 @@ def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscrip
     our settings.
     """
     live = live or _by_marker(step, billing)
-    note = {}
+    note = None
     if live is not None:
         if _is_of_another_plan(step, live) and not live.ends_by_period:
             live = _ending(step, billing, live, for_plan=True)
         save(step, live)
         goes_on = f"goes on at the price {live.price_id}, which no plan has here"
-        note = {"subscription": f"ends {_end_of(live)}" if live.will_end else goes_on}
+        note = f"ends {_end_of(live)}" if live.will_end else goes_on
     account_of_step(step).save_plan(step.tenant.plan)
-    return skipped("no_price", **note)
+    return skipped("no_price", subscription=note)
 
 
 # -- the subscription
