@@ -19,7 +19,7 @@ from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 from shared.workflows.model import EXEMPT_FROM_REMOVAL_LIMIT
 from worker.execution.breaker import Breaker
-from worker.integrations.billing_account import account_of
+from worker.integrations.billing_account import billing_account_of
 from worker.integrations.step_context import GroupState, StepContext
 
 #: attempts that do not wait for the group's step any more begin with this one, after a minute or two of back-off
@@ -79,7 +79,7 @@ class StepContexts:
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
-            account=account_of(self._billing, operation, claim.step, tenant.plan, self._settings.stripe_prices),
+            account=billing_account_of(self._billing, operation, claim.step, tenant.plan, self._settings.stripe_prices),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_dry_run=operation.is_dry_run,
             max_removals=self._max_removals(operation),

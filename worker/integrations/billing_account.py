@@ -13,7 +13,7 @@ from shared.subscriptions.model import Subscription
 
 
 @dataclass(frozen=True)
-class Account:
+class BillingAccount:
     """`price`: the plan's, None when it has none. `prices`: those of all plans. `attempt`: counts from 1.
 
     `known`: reads the tenant's recorded subscription. `save` records Stripe's state, and `save_plan` the tenant's plan
@@ -29,12 +29,12 @@ class Account:
     save_plan: Callable[[str], object]
 
 
-def account_of(
+def billing_account_of(
     billing: BillingService, operation: Operation, step: StepRecord, plan: str, prices: Mapping[str, str]
-) -> Account:
+) -> BillingAccount:
     """Return the account for one attempt of a step; a dry run saves nothing."""
     lease_end = step.lease_until
-    return Account(
+    return BillingAccount(
         price=prices.get(plan),
         prices=frozenset(prices.values()),
         generation=operation.generation,

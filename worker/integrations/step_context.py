@@ -12,7 +12,7 @@ from shared.integrations.outcomes import BREAKER_REASON, NotFound, Outcome, Perm
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
 from worker.http.deadline import remaining
-from worker.integrations.billing_account import Account
+from worker.integrations.billing_account import BillingAccount
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class StepContext:
     email_stage: str | None = None
     invitation_duration: str = "days=3"
     suspended_mail: str = "refuse"
-    account: Account | None = None
+    account: BillingAccount | None = None
     proven: frozenset[str] | None = None
     is_first: bool = False
     is_dry_run: bool = False

@@ -8,7 +8,7 @@ from typing import TypeVar
 from shared.billing.model import Bill
 from shared.core.errors import SubscriptionExists
 from shared.integrations.outcomes import PermanentError, TemporaryError
-from worker.integrations.billing_account import Account
+from worker.integrations.billing_account import BillingAccount
 from worker.integrations.step_context import StepContext
 from worker.integrations.stripe.models import BilledSubscription
 
@@ -48,7 +48,7 @@ def save(step: StepContext, found: BilledSubscription) -> None:
         raise PermanentError("second_subscription") from None
 
 
-def account_of_step(step: StepContext) -> Account:
+def account_of_step(step: StepContext) -> BillingAccount:
     if step.account is None:
         raise LookupError("a billing step has no account")
     return step.account
