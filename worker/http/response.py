@@ -29,6 +29,10 @@ class ApiResponse:
     def is_empty(self) -> bool:
         return not self.content.strip()
 
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.headers.get("Content-Type", "")
+
     def refusal(self) -> PermanentError:
         """Return the fault for a status without a special meaning in the product, such as a redirect or a 405."""
         return PermanentError(

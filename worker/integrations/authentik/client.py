@@ -153,7 +153,7 @@ class AuthentikClient:
         if answer.status == 400:
             raise PermanentError("not_supported", _cause_of_no_mail(answer))
         if answer.status >= 300:
-            raise self._fault(method="POST", path=path, answer=answer)
+            raise self._fault("POST", path, answer)
 
     # -- calls and faults
 
@@ -187,14 +187,11 @@ class AuthentikClient:
             return TemporaryError(
                 "upstream_error", "It had a fault of its own; whether anything was written is unknown."
             )
-        is_json = "json" in answer.headers.get("Content-Type", "")
+        if answer.status == 404 and answer.is_json:
+            return NotFound()
         if answer.status == 404:
-            return (
-                NotFound()
-                if is_json
-                else PermanentError("not_supported", "There is no such page; is the URL Authentik's?")
-            )
-        if answer.status == 400 and is_json and _is_about_name(answer):
+            return PermanentError("not_supported", "There is no such page; is the URL Authentik's?")
+        if answer.status == 400 and answer.is_json and _is_about_name(answer):
             return PermanentError("taken" if method in ("POST", "PATCH") else "invalid")
         return answer.refusal()
 
@@ -231,7 +228,7 @@ def _results(answer: ApiResponse) -> list[dict[str, Any]]:
 
 def _cause_of_no_mail(answer: ApiResponse) -> str:
     """Return why Authentik sends no recovery mail, in our words: its text may hold more than may be shown."""
-    body = answer.json() if "json" in answer.headers.get("Content-Type", "") else None
+    body = answer.json() if answer.is_json else None
     fields = body if isinstance(body, dict) else {}
     said = str(fields.get("non_field_errors", ""))
     known = next((sentence for text, sentence in NO_MAIL.items() if text in said), None)

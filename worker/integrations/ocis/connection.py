@@ -59,7 +59,7 @@ class GraphConnection:
             raise PermanentError("missing_permission", ONE_REQUEST)
         if answer.status == 401 and self._credentials is not None:
             raise TemporaryError("upstream_error", NOT_VERIFIED)
-        if answer.status == 404 and path.startswith("/graph") and not _is_json(answer):
+        if answer.status == 404 and path.startswith("/graph") and not answer.is_json:
             # before the caller may take it for the absence of an object
             raise TemporaryError("unexpected_answer", NOT_THE_PRODUCT)
         if answer.status < 300 or answer.status in hand_back:
@@ -140,7 +140,3 @@ def _message(answer: ApiResponse) -> str:
     except TemporaryError:
         return ""
     return str(error.get("message")).lower() if isinstance(error, dict) else ""
-
-
-def _is_json(answer: ApiResponse) -> bool:
-    return "json" in answer.headers.get("Content-Type", "")

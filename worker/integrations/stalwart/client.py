@@ -92,8 +92,7 @@ class StalwartClient:
             ("x:Domain/query", {"filter": {"name": name}}),
             ("x:Domain/get", {**_found_by("x:Domain/query"), "properties": DOMAIN_PROPERTIES}),
         )
-        found = [one for one in map(mail_domain, answer["list"]) if one.name == name]
-        return found[0] if found else None
+        return next((one for one in map(mail_domain, answer["list"]) if one.name == name), None)
 
     def list_domains(self) -> list[MailDomain]:
         """Return every domain of the server."""

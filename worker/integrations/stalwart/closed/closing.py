@@ -175,7 +175,8 @@ def close_removed(
     domains = closable_domains(step, found)
     accounts = _accounts(stalwart, domains)
     known = {entry["id"] for entry in before}
-    sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
+    closing = [one.name for one in domains if one.id not in known]
+    sentences = [f"close the mail domain {name}" for name in closing]
     step.announce_removals(sentences)
     notes: dict[str, str] = {}
     with faults.of_change():
@@ -184,15 +185,14 @@ def close_removed(
             step.remove(sentence, lambda: None)
         on_record.set_closed(found)
     names = frozenset(name for one in domains for name in one.names)
-    return ClosedDomains(_objects(accounts), names, _describe(sentences, notes))
+    return ClosedDomains(_objects(accounts), names, _describe(closing, notes))
 
 
-def _describe(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
+def _describe(names: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
     """Return a note on the domains that were closed just now."""
-    if not sentences or "mail" not in notes:
+    if not names or "mail" not in notes:
         return {}
-    names = enumerate_names([one.rpartition(" ")[2] for one in sentences])
-    text = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
+    text = f"{enumerate_names(names)}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
     return {"closed_domains": text} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
