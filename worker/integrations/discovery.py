@@ -52,7 +52,7 @@ def find_groups(authentik: AuthentikClient, signer: MarkerSigner) -> list[FoundO
 
 
 def find_mail(stalwart: StalwartClient, signer: MarkerSigner) -> list[FoundObject]:
-    """Return domains with our marker, and mail tenants named after a tenant's id, which alone proves little."""
+    """Return domains with our marker, and mail tenants named after a tenant's id; that name alone proves little."""
     found = []
     for domain in stalwart.list_domains():
         tenant_id = signer.tenant_id(domain.description)
@@ -65,8 +65,8 @@ def find_mail(stalwart: StalwartClient, signer: MarkerSigner) -> list[FoundObjec
 def find_spaces(ocis: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
     """Return all spaces with our marker that we made, disabled ones too.
 
-    Left out are those that do not show our account among their members: a person's duplicate of a tenant's space has
-    the marker, and the person's files; the log tells how many. Raises a Fault unless our role shows every space.
+    Spaces that do not show our account as a member are left out and counted in the log: a person's duplicate of a
+    tenant's space has the marker too, and holds that person's files. Raises a Fault unless our role shows every space.
     """
     ocis.require_role()
     account = ocis.account()

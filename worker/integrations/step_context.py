@@ -117,8 +117,8 @@ class StepContext:
         if self.max_removals is None or len(self.announced) <= self.max_removals:
             return
         if not self.is_dry_run:
-            raise PermanentError("too_many_removals", f"{_bound(self)} It would {enumerate_names(self.announced)}.")
-        self.changes.append(f"stop here without an approval: {_bound(self)}")
+            raise PermanentError("too_many_removals", f"{_excess(self)} It would {enumerate_names(self.announced)}.")
+        self.changes.append(f"stop here without an approval: {_excess(self)}")
 
     def remove(self, sentence: str, act: Callable[[], object]) -> None:
         """Make a removal that was announced. Raises LookupError for one that was not, which is a bug."""
@@ -156,7 +156,7 @@ def read_or_none(read: Callable[[], T]) -> T | None:
         return None
 
 
-def _bound(step: StepContext) -> str:
+def _excess(step: StepContext) -> str:
     return f"That would be {len(step.announced)}, and one run may remove {step.max_removals}."
 
 

@@ -76,7 +76,7 @@ class AuthentikClient:
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
         """Create a group. Raises PermanentError("taken") when the name exists.
 
-        After that, or a TemporaryError, read again before a retry.
+        After either that or a TemporaryError, look for the group before a retry.
         """
         return read_group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())
 
@@ -198,7 +198,7 @@ class AuthentikClient:
     def _refusal(self, path: str) -> PermanentError:
         """Distinguish an invalid token from one refused request: only a valid token may read itself.
 
-        A bad token stops the work of all tenants, a refused request is one tenant's affair.
+        A bad token stops the work of all tenants; a refused request concerns one tenant.
         """
         if path != f"{USERS}me/" and self._api.call("GET", f"{USERS}me/").status == 200:
             return PermanentError("missing_permission", f"It refused {path.removeprefix('/api/v3/').split('/')[1]}.")

@@ -39,7 +39,7 @@ def ensure_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
 def remove_group(step: StepContext, authentik: AuthentikClient) -> Outcome:
     """Remove the group if it is provably ours and no application depends on it; then our marker on owners' accounts.
 
-    Raises PermanentError("marker_missing"): a marker may have been deleted to keep the group.
+    Raises PermanentError("marker_missing"): somebody may have deleted the marker to keep the group.
     """
     group = find_own_group(step, authentik)
     if group is None:

@@ -10,9 +10,9 @@ from worker.integrations.authentik.models import Binding
 def opened_without(authentik: AuthentikClient, group_id: str) -> list[str]:
     """Return the targets that would become open to others after the group's bindings are deleted.
 
-    An application without an enabled binding is open to everybody. With the policy mode `all` each binding narrows, so
-    that the loss of one admits more people although others stay; the mode of what our account cannot read counts as
-    `all`. Raises PermanentError("missing_permission") when our account may see no bindings.
+    An application without an enabled binding is open to everybody. With the policy mode `all` every binding restricts
+    access, so the loss of one admits more people even if others stay. An application that our account cannot read
+    counts as one of mode `all`. Raises PermanentError("missing_permission") when our account may see no bindings.
     """
     bindings = authentik.list_bindings()
     targets = sorted({one.target for one in bindings if one.group == group_id and one.enabled})

@@ -107,9 +107,9 @@ def _removed_children(step: StepContext, group: Group) -> frozenset[str]:
 
 
 def _removed(step: StepContext, group: Group, key: str) -> Iterator[Any]:
-    """Yield what was taken out of the group, by its attributes and, for a closed tenant, by our record.
+    """Yield what was taken out of the group, from its attributes and, for a closed tenant, from our record.
 
-    An active tenant's record is obsolete: older workers that resume a tenant do not delete it.
+    An active tenant's record is obsolete: older workers do not delete it when they resume the tenant.
     """
     recorded = step.remote("removedMembers") if step.tenant.status in CLOSED else None
     for source in (marker(group.attributes), recorded or {}):

@@ -18,8 +18,8 @@ def ensure_owner(
 ) -> Outcome:
     """Give the owner access until the tenant is active, and later when an invitation is requested.
 
-    Otherwise an administrator decides about people: what they changed is noted, not undone. `members`: the numbers of
-    the group's members by now.
+    Otherwise an administrator decides about people: what they changed is noted, not undone. `members`: user numbers of
+    the group's present members.
     """
     known = None if step.is_first else _find_known(step, owner, authentik)
     found = authentik.find_people(known.username if known else owner.email)
@@ -103,7 +103,7 @@ def _ensure_account(
     """Return an account that we created for this tenant: an address proves nothing, so no other account is used.
 
     `person`: the account that signs in with the owner's address: Authentik takes the oldest one that has it as username
-    or e-mail, whatever the case. None when that is not ours, because an account of ours could never sign in.
+    or e-mail, whatever the case. Returns None when that account is not ours: then one of ours could never sign in.
     """
     if person is None:
         person = step.change(

@@ -87,10 +87,7 @@ class OcisClient:
         raise PermanentError("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
 
     def may_create_groups(self) -> bool:
-        """Return whether our role allows it.
-
-        Raises PermanentError("missing_permission") without any role that we need.
-        """
+        """Return whether our role allows it. Raises PermanentError("missing_permission") without a role."""
         return self.require_role() == ADMIN
 
     def account(self) -> Account:
@@ -140,10 +137,7 @@ class OcisClient:
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", repeatable=True)
 
     def purge_space(self, space_id: str) -> None:
-        """Remove a disabled space and its data for good.
-
-        Raises NotFound, PermanentError("invalid") for an enabled one.
-        """
+        """Remove a disabled space with its data. Raises NotFound, PermanentError("invalid") for an enabled one."""
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
 
     def has_content(self, space_id: str) -> bool:

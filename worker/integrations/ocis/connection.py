@@ -21,14 +21,12 @@ EMPTY_500 = (
     "It answered 500 without a body. If that does not end, the token of our account lacks a claim: preferred_username, "
     "an e-mail address it had before, or a role that OCIS maps."
 )
-
-
 ONE_REQUEST = (
     "It answered 401 to this request alone, though it accepts our account: look for a filter in front of OCIS that "
     "refuses something in the tenant's data."
 )
-#: OCIS answers so to every new token while it cannot reach the identity provider. Wrong credentials are refused before,
-#: by the token endpoint, so that the breaker need not open at once
+#: OCIS answers so to every new token while it cannot reach the identity provider. The token endpoint has accepted our
+#: credentials by then, so the breaker need not open at once
 NOT_VERIFIED = (
     "It answered 401 to a token that was issued just now: it cannot reach the identity provider at the moment. If that "
     "does not end, OCIS_OIDC_ISSUER in OCIS is not the token's issuer to the letter, or OCIS has no such account."
@@ -55,7 +53,7 @@ class GraphConnection:
             # a token can end early
             self._credentials.forget()
             answer = self._api.call(method, path, **options)
-        if answer.status == 401 and self._is_let_in(path):
+        if answer.status == 401 and self._accepts_our_account(path):
             raise PermanentError("missing_permission", ONE_REQUEST)
         if answer.status == 401 and self._credentials is not None:
             raise TemporaryError("upstream_error", NOT_VERIFIED)
@@ -66,10 +64,10 @@ class GraphConnection:
             return answer
         raise _meaning(method, path, answer)
 
-    def _is_let_in(self, path: str) -> bool:
-        """Return whether OCIS accepts our account otherwise.
+    def _accepts_our_account(self, path: str) -> bool:
+        """Return whether OCIS accepts our account, after it refused the request to `path`.
 
-        Its refusal stops every tenant's work, so one request's refusal must not pass for it.
+        A refused account stops the work of every tenant, so one refused request must not count as that.
         """
         return path != ME_PATH and self._api.call("GET", ME_PATH).status == 200
 

@@ -12,7 +12,7 @@ from worker.integrations.step_context import GroupState, StepContext
 #: how long an attempt waits for the identity provider's step, and the interval of its reads, in seconds
 GROUP_TIMEOUT, GROUP_PAUSE = 1.0, 0.1
 INVITED, PENDING = "invited", "pending"
-#: stands for the id of a group that a plan would create
+#: stands for the id of a group that a dry run would create
 PLANNED = ""
 
 
@@ -47,7 +47,7 @@ def ensure_members(step: StepContext, space: Space, ocis: OcisClient, *, is_new:
 def read_members(step: StepContext, space: Space, ocis: OcisClient) -> dict[str, str]:
     """Return the role's id of each permission. Raises NotFound when our account is not a member of the space.
 
-    A plan does not enable a disabled space, and the members of one are shown with the space itself at most.
+    A dry run does not enable a disabled space, whose members are shown at most with the space itself.
     """
     if not (step.is_dry_run and space.is_disabled):
         return ocis.members(space.id)

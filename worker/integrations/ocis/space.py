@@ -1,9 +1,9 @@
 """The steps of OCIS: ensure, close and remove the tenant's project space.
 
 In OCIS no name is unique and a list may wrongly be empty, so a space is the tenant's by the id on record or by its
-ownership marker. Except in a tenant's first attempt, a space is created only after a list that proves that the
-storage answered shows none. Ensuring never purges a space that may have had contents. Closing and removing act on
-the space on record and on every space with the marker: a request that timed out may have had its effect later.
+ownership marker. Except in a tenant's first attempt, a space is created only after a list shows none of the tenant's
+and proves that the storage answered. Ensuring never purges a space that may have had contents. Closing and removing act
+on the space on record and on every space with the marker: a request that timed out may have had its effect later.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OTHER_MARKER = (
     "The space on record, {} ({}), carries only another tenant's marker. If it is this tenant's, remove that marker "
     "from its description."
 )
-#: as the quota in a change; a new space has no limit with 0
+#: no limit, as the quota in a change; for a new space that is 0
 UNLIMITED = -1
 
 

@@ -121,7 +121,7 @@ class DomainContents:
         return f"{named} ({addresses[0]})" if addresses else named
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
-        """Return whether an object belongs to the domain, and has not only an alias in it; a deleted one counts."""
+        """Return whether an object itself is in the domain: an alias there is not enough. True for a deleted one."""
         found = self._jmap.get_all(kind, [id_], ["id", "domainId"])
         return all(one.get("domainId") == domain_id for one in found)
 

@@ -42,8 +42,8 @@ def _predict(step: StepContext, stalwart: StalwartClient, domain: MailDomain) ->
 def _waited_for(read: Callable[[], MailSetup], since: float) -> MailSetup | None:
     """Read until the domain has its keys; return None after KEY_TIMEOUT. `since`: when their creation began.
 
-    A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent
-    otherwise, and the reads' own time, is not waited again.
+    The second read begins KEY_PAUSE after `since`, and each further one KEY_PAUSE after the one before began: time that
+    was spent on other work or on a read is not waited for again.
     """
     deadline = time.monotonic() + KEY_TIMEOUT
     next_read = since + KEY_PAUSE

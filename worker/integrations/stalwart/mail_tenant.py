@@ -16,7 +16,7 @@ NAMED_AFTER_A_TENANT = re.compile(r"(^|\s)[0-9a-f]{24}$")
 
 
 def ensure_mail_tenant(step: StepContext, stalwart: StalwartClient) -> str:
-    """Ensure that it exists once with the plan's quotas, put it on record, and return its id."""
+    """Ensure that the tenant has one mail tenant with the plan's quotas, put it on record, and return its id."""
     name = _name(step)
     limits = {"maxAccounts": step.plan.mailboxes or None, "maxDiskQuota": step.plan.mail_bytes or None}
     quotas = {key: limit for key, limit in limits.items() if limit}
@@ -36,7 +36,7 @@ def ensure_mail_tenant(step: StepContext, stalwart: StalwartClient) -> str:
 
 
 def restore_names(step: StepContext, stalwart: StalwartClient, tenants: Sequence[MailTenant]) -> None:
-    """Give renamed mail tenants their name back before their domains are removed, which prove that they are ours."""
+    """Give renamed mail tenants their names back. Until then only their domains prove that they are ours."""
     name = _name(step)
     for one in tenants:
         if one.name.split()[-1:] != [step.tenant.id]:
@@ -49,8 +49,8 @@ def mail_tenants(
 ) -> list[MailTenant]:
     """Return the mail tenants with the tenant's id in their names, and the one on record that a person renamed.
 
-    One of the tenant's `domains` in it proves that it is the tenant's. Raises PermanentError("taken") without a proof,
-    unless it is named after another tenant.
+    One of the tenant's `domains` in a renamed one proves that it is the tenant's; without that proof this raises
+    PermanentError("taken"). One that is named after another tenant is left out.
     """
     named = stalwart.list_tenants(step.tenant.id)
     known = step.remote("stalwartTenantId")

@@ -1,7 +1,7 @@
 """Keep the accounts of the tenant's domains in its mail tenant, and compare what they use with the plan.
 
-The plan's limits bind members of the mail tenant only. Stalwart leaves accounts outside that were there before their
-domain was assigned to it, and those that a person creates without it.
+The plan's limits bind members of the mail tenant only. Accounts stay outside it that existed before their domain was
+assigned to it, or that a person creates without it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def ensure_members(
 ) -> dict[str, str | None]:
     """Move the accounts of these domains into the mail tenant; return notes on those outside and on the plan.
 
-    Our own account stays where it is. So do those of other mail tenants, and those with special roles or permissions,
-    which a mail tenant cuts: an administrator of the server would lose the server.
+    Our own account stays where it is. So do those of other mail tenants, and those with special roles or permissions: a
+    mail tenant limits these, so that an administrator of the server would lose access to it.
     """
     if owner is None or step.is_first:
         return {}

@@ -39,7 +39,7 @@ def ensure_billing(step: StepContext, billing: StripeClient) -> Outcome:
 
 
 def renew_billing(step: StepContext, billing: StripeClient) -> Outcome:
-    """Ensure the same for a restored tenant: continue a subscription that was to end, or replace an ended one."""
+    """Ensure a restored tenant's billing: continue a subscription that was to end, or replace one that has ended."""
     live = _live(step, billing)
     if live is not None and live.will_end and not _is_of_another_plan(step, live):
         live = _continued(step, billing, live)
@@ -88,7 +88,7 @@ def _ensure(step: StepContext, billing: StripeClient, live: BilledSubscription |
 
 
 def _end_unpriced(step: StepContext, billing: StripeClient, live: BilledSubscription | None) -> Outcome:
-    """End what the tenant's former plan cost with the paid period.
+    """End the subscription of the tenant's former plan with the paid period.
 
     A subscription at a price that no plan has here stays: a person agreed on it in Stripe, or the price is missing in
     our settings.
