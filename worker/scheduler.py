@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -24,9 +25,11 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
+from shared.integrations.catalog import BILLING, OCIS
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.starter import Starter
 from worker.composition import (
     open_billing_sync_job,
     open_breaker,
@@ -40,8 +43,7 @@ from worker.composition import (
     open_scheduler_loop,
 )
 from worker.dns_lookup import DnsLookup
-from worker.integrations.connect import connect_billing, connect_integrations
-from worker.integrations.ocis import client as ocis
+from worker.integrations.connect import connect_integrations
 from worker.jobs.certificates import CertificateJob
 from worker.jobs.domain_checks import DomainCheckJob
 from worker.jobs.orphan_scans import OrphanScanJob
@@ -50,14 +52,14 @@ from worker.jobs.scheduler_loop import BATCH, run_until
 log = structlog.get_logger(__name__)
 
 
-def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> DomainCheckJob:
-    monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
+def _domain_checks(store: Repositories, starter: Starter, settings: Settings) -> DomainCheckJob:
+    monitor = open_domain_monitor(store, starter, settings)
     return DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
 
 
-def _orphan_scans(store: Repositories, settings: Settings) -> OrphanScanJob:
+def _orphan_scans(store: Repositories, clients: Mapping[str, Any], settings: Settings) -> OrphanScanJob:
     scanner = open_orphan_scanner(store, settings)
-    return OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
+    return OrphanScanJob(scanner, open_breaker(store, settings), clients, settings)
 
 
 @contextmanager
@@ -86,25 +88,24 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_repositories(settings)
     dispatcher = Dispatcher(settings.broker)
+    starter, clients = open_starter(store, dispatcher, settings), connect_integrations(settings)
     log.info("scheduler.started", interval=settings.scheduler_interval_seconds)
     with (
         # these jobs work on threads of their own
-        closing(_domain_checks(store, dispatcher, settings)) as domain_checks,
-        closing(open_billing_sync_job(store, connect_billing(settings), settings)) as billing_sync,
-        closing(_orphan_scans(store, settings)) as orphan_scans,
-        closing(
-            open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
-        ) as pending_members,
+        closing(_domain_checks(store, starter, settings)) as domain_checks,
+        closing(open_billing_sync_job(store, clients[BILLING], settings)) as billing_sync,
+        closing(_orphan_scans(store, clients, settings)) as orphan_scans,
+        closing(open_pending_members_job(store, starter, clients[OCIS], settings)) as pending_members,
         _webhook_deliveries(store, settings),
     ):
         services = open_services(store, dispatcher, settings)
         bulk = open_bulk_job(store, services.bulk, settings)
-        drift = open_drift_detector(store, open_starter(store, dispatcher, settings), settings)
+        drift = open_drift_detector(store, starter, settings)
         certificates = CertificateJob(settings)
         app = make_celery(settings.broker, "sender")
-        checks = open_diagnostics(store, dispatcher, app, connect_integrations(settings), settings)
+        checks = open_diagnostics(store, dispatcher, app, clients, settings)
         diagnostics = open_diagnostics_job(store, checks)
-        backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
+        backfill = open_backfill(store, starter, settings)
         before = {"restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check}
         jobs: dict[str, Callable[[], int]] = {
             "lifecycle": partial(services.lifecycle.start_due, BATCH),

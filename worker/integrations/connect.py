@@ -21,11 +21,11 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
         AUTHENTIK: authentik.connect(settings),
         STALWART: stalwart.connect(settings),
         OCIS: ocis.connect(settings),
-        BILLING: connect_billing(settings),
+        BILLING: _connect_billing(settings),
     }
 
 
-def connect_billing(settings: Settings) -> StripeClient | None:
+def _connect_billing(settings: Settings) -> StripeClient | None:
     """Return the client of Stripe, or None. Its library is imported only here: it costs half a second and megabytes."""
     if settings.stripe_api_key is None:
         return None
