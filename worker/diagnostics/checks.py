@@ -86,26 +86,19 @@ class Diagnostics:
             yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
             return
         yield Check("mongodb", "connection", CheckStatus.OK, "A primary answers.")
-        if missing:
-            remedy = "Start the API: it makes the indexes. If it does, read its log for prepare."
-            yield Check("mongodb", "indexes", CheckStatus.FAILED, f"Missing: {', '.join(missing)}.", remedy)
-        else:
-            yield Check("mongodb", "indexes", CheckStatus.OK, "All indexes are there.")
-        if migrations:
-            remedy = "Start the API: it applies them. If it does, read its log for migration."
-            message = f"Not applied: {', '.join(migrations)}."
-            yield Check("mongodb", "migrations", CheckStatus.FAILED, message, remedy)
-        else:
-            yield Check("mongodb", "migrations", CheckStatus.OK, "All migrations were applied.")
-        close = difference <= MAX_DIFFERENCE
-        remedy = "" if close else "Synchronise the clocks of this host and the database's."
+        remedy = "Start the API: it makes the indexes. If it does, read its log for prepare."
+        message = f"Missing: {', '.join(missing)}." if missing else "All indexes are there."
+        yield _check("mongodb", "indexes", not missing, message, remedy)
+        remedy = "Start the API: it applies them. If it does, read its log for migration."
+        message = f"Not applied: {', '.join(migrations)}." if migrations else "All migrations were applied."
+        yield _check("mongodb", "migrations", not migrations, message, remedy)
+        remedy = "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."
-        yield Check("clock", "difference", CheckStatus.OK if close else CheckStatus.FAILED, message, remedy)
+        yield _check("clock", "difference", difference <= MAX_DIFFERENCE, message, remedy)
         age = self._status_repair.seconds_since_run()
-        alive = age is not None and age < SCHEDULER_ROUND
         message = f"A scheduler worked {age:.0f} s ago." if age is not None else "No scheduler ever worked."
-        remedy = "" if alive else "Start a scheduler: python -m worker.scheduler."
-        yield Check("scheduler", "alive", CheckStatus.OK if alive else CheckStatus.FAILED, message, remedy)
+        is_alive = age is not None and age < SCHEDULER_ROUND
+        yield _check("scheduler", "alive", is_alive, message, "Start a scheduler: python -m worker.scheduler.")
 
     def _broker(self) -> Iterator[Check]:
         lengths = self._dispatcher.queue_lengths()
@@ -115,10 +108,9 @@ class Diagnostics:
             return
         yield Check("broker", "connection", CheckStatus.OK, "The broker answers.")
         for queue, length in lengths.items():
-            full = length >= FULL_QUEUE
-            remedy = "Add workers that read it, or find out why they are slow." if full else ""
-            status = CheckStatus.WARNING if full else CheckStatus.OK
-            yield Check("queues", queue, status, f"{length} messages wait.", remedy)
+            remedy = "Add workers that read it, or find out why they are slow."
+            message = f"{length} messages wait."
+            yield _check("queues", queue, length < FULL_QUEUE, message, remedy, CheckStatus.WARNING)
 
     def _workers(self) -> Iterator[Check]:
         try:
@@ -136,8 +128,7 @@ class Diagnostics:
         for queue in QUEUES:
             is_read = queue in read
             message = "It is read." if is_read else "No worker reads it."
-            remedy = "" if is_read else f"Start a worker with -Q {queue}."
-            yield Check("workers", queue, CheckStatus.OK if is_read else CheckStatus.FAILED, message, remedy)
+            yield _check("workers", queue, is_read, message, f"Start a worker with -Q {queue}.")
 
     def _issuers(self) -> Iterator[Check]:
         if not self._settings.oidc_issuers or not self._settings.oidc_audiences:
@@ -156,9 +147,8 @@ class Diagnostics:
             remedy = "Check that it runs and that its certificate is trusted (EXTRA_CA_CERTS)."
             return Check("issuers", issuer, CheckStatus.FAILED, f"It does not answer: {problem}", remedy)
         known = "keys" in found or found.get("issuer") == issuer
-        remedy = "" if known else "Name the issuer exactly as its discovery document does."
         message = "It answers with its keys." if known else "Its answer names another issuer, or no keys."
-        return Check("issuers", issuer, CheckStatus.OK if known else CheckStatus.FAILED, message, remedy)
+        return _check("issuers", issuer, known, message, "Name the issuer exactly as its discovery document does.")
 
     def _names(self) -> Iterator[Check]:
         for name, url in self._settings.integration_urls.items():
@@ -173,3 +163,10 @@ class Diagnostics:
                 yield Check("dns", host, CheckStatus.FAILED, f"{name}'s host has no address: {problem}", remedy)
             else:
                 yield Check("dns", host, CheckStatus.OK, f"It resolves in {(time.monotonic() - began) * 1000:.0f} ms.")
+
+
+def _check(
+    area: str, name: str, is_ok: bool, message: str, remedy: str, otherwise: CheckStatus = CheckStatus.FAILED
+) -> Check:
+    """Return a check that has a remedy only when it is not ok. `otherwise`: its status then."""
+    return Check(area, name, CheckStatus.OK, message) if is_ok else Check(area, name, otherwise, message, remedy)
