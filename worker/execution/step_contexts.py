@@ -137,10 +137,6 @@ def _group_state_in(operation: Operation | None, *, is_recorded: bool) -> GroupS
         return GroupState.AWAITED
     if operation.is_dry_run and step.status is StepStatus.OK:
         return GroupState.RECORDED
-    group_id = operation.found.get("authentikGroupId")
-    if group_id:
-        return GroupState.RECORDED
     # a settled operation, one of whose steps is retried, has nothing in `found`
-    if group_id is None and is_recorded and step.status is not StepStatus.ERROR:
-        return GroupState.RECORDED
-    return GroupState.ABSENT
+    is_kept = is_recorded and step.status is not StepStatus.ERROR
+    return GroupState.RECORDED if is_kept or operation.found.get("authentikGroupId") else GroupState.ABSENT

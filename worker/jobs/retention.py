@@ -18,7 +18,7 @@ DAY = 86400.0
 class RetentionJob:
     """Deletes events and ended operations by age, but no tenant's latest operation and no tombstone.
 
-    Deliveries and plans are not its work: each document carries its own expiry (a TTL index).
+    Deliveries and dry runs are not its work: each document carries its own expiry (a TTL index).
     """
 
     def __init__(self, *, rate_limiter: RateLimiter, retention: RetentionRepository, settings: Settings) -> None:

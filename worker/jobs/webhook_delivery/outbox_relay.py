@@ -36,7 +36,7 @@ class OutboxRelay:
     ) -> None:
         """`keep_days`: older events are not relayed, such as after a webhook was disabled for long.
 
-        `events`: how many events of one webhook one transaction relays.
+        `batch`: how many events of one webhook one transaction relays.
         """
         self._connection = connection
         self._deliveries = deliveries
