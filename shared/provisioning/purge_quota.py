@@ -20,8 +20,6 @@ from shared.tenants.read_repository import TenantCounts
 
 log = structlog.get_logger(__name__)
 
-DAY = 86400.0
-NAME = "purges"
 NEEDS_PLATFORM_ADMIN = "Only a platform administrator may purge tenants."
 
 
@@ -70,7 +68,7 @@ class PurgeQuotaService:
         policy.require(policy.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> None:
-            self._daily_quota.add_extra(NAME, count, DAY, session)
+            self._daily_quota.add_extra(count, session)
             self._events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
 
         self._connection.transaction(work)
@@ -78,7 +76,7 @@ class PurgeQuotaService:
 
     def take(self, session: Transaction) -> None:
         """Use one purge of the quota within the transaction that starts it. Raises QuotaUsedUp."""
-        if not self._daily_quota.take(NAME, self._per_day, DAY, session):
+        if not self._daily_quota.take(self._per_day, session):
             raise QuotaUsedUp
 
     def record_used_up(self) -> None:
@@ -87,7 +85,7 @@ class PurgeQuotaService:
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
-            is_first = self._daily_quota.mark_exhausted(NAME, session)
+            is_first = self._daily_quota.mark_exhausted(session)
             if is_first:
                 self._events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
             return is_first
@@ -96,11 +94,11 @@ class PurgeQuotaService:
             log.warning("purges.quota_exhausted", **after)
 
     def _state(self) -> PurgeQuota:
-        found = self._daily_quota.find(NAME, DAY)
+        found = self._daily_quota.find()
         waiting = self._tenant_counts.count_purgeable()
         return PurgeQuota(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
 
 
 def is_exhausted(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
     """Return whether tenants wait because the purge quota is used up."""
-    return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_purgeable(1) > 0
+    return daily_quota.find().exhausted_since is not None and tenant_counts.count_purgeable(1) > 0

@@ -61,11 +61,11 @@ def test_the_purge_quota_is_shown_and_can_be_raised(admin: Client) -> None:
 def test_waiting_purges_are_shown_in_readiness(admin: Client, store: Repositories) -> None:
     admin("DELETE", "/tenants/acme")
     store.connection.database["tenants"].update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
-    store.connection.transaction(lambda session: store.daily_quota.add_extra("purges", 1, 60, session))
-    store.connection.transaction(lambda session: store.daily_quota.mark_exhausted("purges", session))
+    store.connection.transaction(lambda session: store.daily_quota.add_extra(1, session))
+    store.connection.transaction(lambda session: store.daily_quota.mark_exhausted(session))
     assert admin("GET", "/purges").json()["waiting"] == 1
     assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
-    assert store.connection.transaction(lambda session: store.daily_quota.take("purges", 0, 60, session))
+    assert store.connection.transaction(lambda session: store.daily_quota.take(0, session))
     assert "notices" not in admin("GET", "/health/ready").json()
 
 
