@@ -216,12 +216,12 @@ class DomainRepository:
         with translate_errors():
             return [str(document["_id"]) for document in self._tenants.aggregate(pipeline)]
 
-    def watch_all(self, within: float) -> int:
-        """Begin regular checks of all domains, the first ones spread over `within` seconds. Return how many began."""
+    def watch_all(self, within: float) -> None:
+        """Begin regular checks of all domains, the first ones spread over `within` seconds."""
         spread = {"$add": ["$$NOW", {"$multiply": [{"$rand": {}}, round(within * 1000)]}]}
         with translate_errors():
             fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
-            return self._domains.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
+            self._domains.update_many({"askedAt": None}, [{"$set": fields}])
 
     # -- at the end
 

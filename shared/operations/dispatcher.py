@@ -13,7 +13,7 @@ from shared.config.broker_url import BrokerAddress
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP, task_name
+from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, task_name
 from shared.messaging.redis_client import connect
 from shared.operations.model import Operation, StepRecord
 from shared.workflows.model import INTEGRATION_OF_STEP, integration_of
@@ -59,20 +59,13 @@ class Dispatcher:
             log.info("dispatch.sent", **_facts(operation, steps), ms=ms)
         return len(chords)
 
-    def requeue(
-        self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
-    ) -> bool:
-        """Put one step's message back into its queue, unchanged.
-
-        Return False when the broker did not accept it; the scheduler publishes the step later.
-        """
+    def requeue(self, operation_id: str, step: str, dispatch: int, task: str, shown: str | None) -> None:
+        """Put one step's message back into its queue, unchanged. If that fails, the scheduler publishes it later."""
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
             self._push([make_message(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
         except (redis.RedisError, OSError) as problem:
             log.warning("dispatch.requeue_failed", operation=operation_id, step=step, problem=type(problem).__name__)
-            return False
-        return True
 
     def full_queues(self) -> frozenset[str] | None:
         """Return the queues with at least FULL_QUEUE messages, or None when the broker does not answer."""

@@ -102,12 +102,12 @@ class SwitchRepository:
             )
         return self._changed(done.modified_count)
 
-    def release_probe(self, name: str) -> bool:
+    def release_probe(self, name: str) -> None:
         """Release a claimed probe that was not used, so that the next step can probe."""
         with translate_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
             done = self._switches.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
-        return self._changed(done.modified_count)
+        self._changed(done.modified_count)
 
     def allow_probe_with(self, name: str, fingerprint: str) -> bool:
         """Allow a probe at once when the breaker is open because of other credentials than these."""

@@ -152,10 +152,10 @@ class TenantRepository:
         document = update_record(self._tenants, tenant.id, fields, session)
         return tenant_of(document)
 
-    def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> Tenant:
+    def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> None:
         """Copy a pause to the tenant's record for display, or remove it. Steps are deferred by the switch only."""
         shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
-        return tenant_of(update_record(self._tenants, tenant_id, {"pause": shown_as}, session))
+        update_record(self._tenants, tenant_id, {"pause": shown_as}, session)
 
     def claim_drift_check(self, interval: float, invalid_before: datetime | None = None) -> Tenant | None:
         """Claim the tenant whose drift check is most overdue; schedule its next in `interval` seconds.
