@@ -61,7 +61,6 @@ class Repositories:
     domain_checks: DomainCheckQueue
     operations: OperationRepository
     users: UserRepository
-    deleted_subjects: DeletedSubjectRepository
     subscriptions: SubscriptionRepository
     partners: PartnerRepository
     events: EventRepository
@@ -119,7 +118,6 @@ def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repo
     """Open the repositories of this process; call it after forking. `timeout`: time limit of a call, in seconds."""
     connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, timeout)
     database = connection.database
-    deleted_subjects = DeletedSubjectRepository(database)
     return Repositories(
         connection=connection,
         tenants=TenantRepository(database, settings.disabled_integrations),
@@ -127,8 +125,7 @@ def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repo
         domains=DomainRepository(database),
         domain_checks=DomainCheckQueue(database),
         operations=OperationRepository(database, settings.dispatch_grace_seconds, settings.dry_run_keep_days),
-        users=UserRepository(database, deleted_subjects),
-        deleted_subjects=deleted_subjects,
+        users=UserRepository(database, DeletedSubjectRepository(database)),
         subscriptions=SubscriptionRepository(database),
         partners=PartnerRepository(database),
         events=EventRepository(database),
