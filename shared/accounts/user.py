@@ -21,8 +21,8 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order of the roles: nobody may assign or remove a role above their own."""
-        return {Role.MEMBER: 0, Role.ADMIN: 1, Role.OWNER: 2}[self]
+        """Order of the roles: nobody may assign or remove a role above their own. -1: known to newer releases only."""
+        return {Role.MEMBER: 0, Role.ADMIN: 1, Role.OWNER: 2}.get(self, -1)
 
 
 class PlatformRole(StrEnum):

@@ -31,7 +31,7 @@ from shared.db.documents import (
     translate_errors,
     update_record,
 )
-from shared.db.mapping import mapper
+from shared.db.mapping import mapper, member
 from shared.db.paging import Page
 
 INDEXES = [
@@ -178,8 +178,8 @@ def _rights(document: Mapping[str, Any]) -> Rights:
     if document.get("roles") is None:
         roles, partner_role = _earlier_roles(document, tenant_ids)
     else:
-        roles = {tenant_id: Role(role) for tenant_id, role in document["roles"].items()}
-        partner_role = Role(document.get("partnerRole") or Role.MEMBER)
+        roles = {tenant_id: member(Role, role) for tenant_id, role in document["roles"].items()}
+        partner_role = member(Role, document.get("partnerRole") or Role.MEMBER)
     # an operator may have removed `platformAdmin` in the database by hand, which removes the role
     is_admin = document.get("platformAdmin", False)
     support = PlatformRole.SUPPORT if document.get("platformRole") == PlatformRole.SUPPORT else None
@@ -187,7 +187,7 @@ def _rights(document: Mapping[str, Any]) -> Rights:
 
 
 def _earlier_roles(document: Mapping[str, Any], tenant_ids: tuple[str, ...]) -> tuple[dict[str, Role], Role]:
-    role, reach = Role(document["role"]), document.get("roleTenantIds")
+    role, reach = member(Role, document["role"]), document.get("roleTenantIds")
     roles = {one: role for one in tenant_ids if reach is None or one in reach}
     return roles, role if reach is None and (document.get("partnerId") or not tenant_ids) else Role.MEMBER
 

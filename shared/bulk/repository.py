@@ -21,7 +21,7 @@ from shared.db.documents import (
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
-from shared.db.mapping import mapper
+from shared.db.mapping import mapper, member
 from shared.rights.policy import Actor
 from shared.status.model import Target
 from shared.status.problem_repository import TenantIds, in_scope
@@ -93,7 +93,7 @@ class BulkOperationRepository:
                 return None
             counted = {"$group": {"_id": "$status", "count": {"$sum": 1}}}
             counts = {
-                ItemStatus(one["_id"]): one["count"]
+                member(ItemStatus, one["_id"]): one["count"]
                 for one in self._items.aggregate([{"$match": {"bulkId": key}}, counted])
             }
             shown = {"bulkId": key, **in_scope(tenant_ids)}
@@ -128,11 +128,10 @@ class BulkOperationRepository:
     # -- run by the scheduler
 
     def running(self) -> list[str]:
-        """Return the ids of running bulk operations, oldest first."""
+        """Return the ids of running bulk operations whose action this build knows, oldest first."""
+        condition = {"status": BulkStatus.RUNNING, "action": {"$in": list(BulkAction)}}
         with translate_errors():
-            documents = self._operations.find({"status": BulkStatus.RUNNING}, {"_id": 1}, hint="running").sort(
-                "_id", ASCENDING
-            )
+            documents = self._operations.find(condition, {"_id": 1}, hint="running").sort("_id", ASCENDING)
             return [str(document["_id"]) for document in documents]
 
     def claim(self, bulk_id: str, lease_seconds: float) -> Item | None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
 #: of the names of fields, which are few
 camel = cache(to_camel)
 _Document = dict[str, Any]
@@ -78,6 +79,34 @@ def each(key: str, read: Callable[[_Document], T]) -> Callable[[_Document], tupl
     return lambda document: tuple(map(read, document.get(key) or ()))
 
 
+def member(kind: type[E], value: str) -> E:
+    """Return the member of an enumeration for a stored value.
+
+    A value that only a newer release knows gives a member that equals no other, so that the record can be shown. What
+    a rule says of no known member holds for it. Request bodies still refuse such a value.
+    """
+    found: E = _members(kind)[value]
+    return found
+
+
+class _Members(dict[Any, Any]):
+    """Stored value to member, with a member for any other text."""
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__({one.value: one for one in kind})
+        self._kind = kind
+
+    def __missing__(self, value: Any) -> Any:
+        if not isinstance(value, str) or not issubclass(self._kind, str):
+            raise KeyError(value)
+        unknown: Any = str.__new__(self._kind, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
+
+
+_members = cache(_Members)
+
+
 def plain(value: Any) -> Any:
     """Return the value as it is stored and shown: keys of dataclasses in camel case, texts for enumerations, lists."""
     if isinstance(value, Enum):
@@ -127,7 +156,7 @@ def _reader(hint: Any, name: str) -> _Read | None:
         return str
     if isinstance(hint, type) and issubclass(hint, Enum):
         # calling the class takes ten times as long
-        return {one.value: one for one in hint}.__getitem__
+        return _members(hint).__getitem__
     if is_dataclass(hint) or hasattr(hint, "_fields"):
         return mapper(hint)
     return None

@@ -14,6 +14,7 @@ from shared.db.lease_queue import LeaseQueue
 from shared.domains.documents import check_fields, domain_of
 from shared.domains.model import TenantDomain
 from shared.domains.repository import REQUESTED_CHECK_PRIORITY
+from shared.domains.verification import DomainState
 
 #: a check was requested after this one had begun, so this one may have missed what the requester published
 _REQUESTED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
@@ -39,7 +40,9 @@ class DomainCheckQueue:
     def claim(self, lease_seconds: float) -> DomainClaim | None:
         """Claim the domain that has been due longest; requested checks come first (see REQUESTED_CHECK_PRIORITY)."""
         changes = {"leaseUntil": seconds_from_now(lease_seconds), "claimedAt": "$$NOW"}
-        lease = self._queue.claim(lease_seconds, changes=changes)
+        # a state of a newer release is left to it: the result here would replace it
+        known = {"state": {"$in": [*DomainState, None]}}
+        lease = self._queue.claim(lease_seconds, known, changes)
         if lease is None:
             return None
         document = lease.document

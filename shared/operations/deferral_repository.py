@@ -10,7 +10,7 @@ from pymongo.database import Database
 from shared.db.bulk_update import update_unlocked
 from shared.db.documents import Document, object_id, translate_errors
 from shared.operations import deferrals, step_updates
-from shared.operations.documents import KNOWN_ACTIONS, operation_of
+from shared.operations.documents import KNOWN, operation_of
 from shared.operations.model import Operation, OperationStatus
 from shared.switches.model import Deferral
 
@@ -26,7 +26,7 @@ class DeferralRepository:
         """Defer a step without spending an attempt. Return None when the step could not be claimed now."""
         condition = {
             "_id": object_id(operation_id),
-            **KNOWN_ACTIONS,
+            **KNOWN,
             "status": OperationStatus.RUNNING,
             "$expr": step_updates.claimable(step, dispatch),
         }

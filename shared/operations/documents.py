@@ -14,8 +14,12 @@ from shared.events.model import Author
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.workflows.model import Action, Workflow
 
-#: selects operations of actions that this build knows: during a deployment a newer build may have added others
-KNOWN_ACTIONS: Document = {"action": {"$in": [one.value for one in Action]}}
+#: selects operations whose action and mode this build knows: during a deployment a newer build may have added others.
+#: The earliest documents have no mode.
+KNOWN: Document = {
+    "action": {"$in": [one.value for one in Action]},
+    "mode": {"$in": [*(one.value for one in Mode), None]},
+}
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class StepStatus(StrEnum):
     ERROR = "error"
 
 
+CLOSED = (OperationStatus.SUCCEEDED, OperationStatus.FAILED, OperationStatus.CANCELLED)
 OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
 #: reasons of steps that wait because an operator stopped them
 PAUSE_REASONS = ("paused", "observe_only")

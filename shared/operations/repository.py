@@ -29,22 +29,22 @@ from shared.db.documents import (
 from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as updates
-from shared.operations.documents import KNOWN_ACTIONS, NewOperation, new_operation, operation_of
+from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of
 from shared.operations.lease_fence import earliest_starts
-from shared.operations.model import Claim, Mode, Operation, OperationStatus, StepStatus
+from shared.operations.model import CLOSED, Claim, Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, field_of
 from shared.workflows.model import Action
 from shared.workflows.remedies import remedy_of_outcome
 
 #: an operation with a paused step has no deadline meanwhile
 _OVERDUE: Document = {
-    **KNOWN_ACTIONS,
+    **KNOWN,
     "status": OperationStatus.RUNNING,
     "pausedAt": None,
     "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
 }
 
-_DUE: Document = {**KNOWN_ACTIONS, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+_DUE: Document = {**KNOWN, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
 
 
 #: operations that one tenant's receipt may list
@@ -132,7 +132,7 @@ class OperationRepository:
         operation = self._update(
             {
                 "_id": key,
-                **KNOWN_ACTIONS,
+                **KNOWN,
                 "status": OperationStatus.RUNNING,
                 "$expr": updates.claimable(step, dispatch),
             },
@@ -202,16 +202,16 @@ class OperationRepository:
         is_late = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
         # the type condition lets the partial index skip running operations
         ended = {"settled": False, "finishedAt": {"$type": "date"}}
-        return self._ids({**KNOWN_ACTIONS, **ended, "$expr": is_late}, "finishedAt", limit)
+        return self._ids({**KNOWN, **ended, "$expr": is_late}, "finishedAt", limit)
 
     def settle(self, operation_id: str, session: Transaction) -> Operation | None:
         """Mark a closed operation as settled. Return None when it is open or already settled."""
         document = self._operations.find_one_and_update(
             {
                 "_id": ObjectId(operation_id),
-                **KNOWN_ACTIONS,
+                **KNOWN,
                 "settled": False,
-                "status": {"$ne": OperationStatus.RUNNING},
+                "status": {"$in": CLOSED},
             },
             {"$set": {"settled": True}, "$unset": {"found": "", "newTenant": ""}},
             # the caller still needs `found`, which this write removes

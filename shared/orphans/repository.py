@@ -35,6 +35,8 @@ INDEXES = [
     IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
     IndexModel([("untold", ASCENDING)], name="untold", sparse=True),
 ]
+#: a newer release may have added kinds, which this one neither finds nor removes
+KNOWN_KINDS: Document = {"$in": list(OrphanKind)}
 OPEN = [OrphanStatus.QUARANTINED, OrphanStatus.REMOVABLE]
 _ENDED = [OrphanStatus.GONE, OrphanStatus.KEPT, OrphanStatus.REMOVED, None]
 
@@ -92,6 +94,7 @@ class OrphanRepository:
         """
         missed: Document = {
             "integration": integration,
+            "kind": KNOWN_KINDS,
             "status": {"$in": OPEN},
             "lastSeenAt": {"$lt": began_at},
         }
@@ -122,7 +125,8 @@ class OrphanRepository:
     def claim_removal(self, integrations: Collection[str], lease_seconds: float) -> RemovalClaim | None:
         """Claim the removal that has been due longest in one of these integrations."""
         changes = {"claimedAt": "$$NOW", "removal.attempts": {"$add": ["$removal.attempts", 1]}}
-        lease = self._removals.claim(lease_seconds, {"integration": {"$in": list(integrations)}}, changes)
+        wanted = {"integration": {"$in": list(integrations)}, "kind": KNOWN_KINDS}
+        lease = self._removals.claim(lease_seconds, wanted, changes)
         return RemovalClaim(_orphan(lease.document), lease.document["claimedAt"], lease.token) if lease else None
 
     def end_removal(self, claim: RemovalClaim, status: OrphanStatus, ended: Removal, session: Transaction) -> bool:

@@ -92,7 +92,7 @@ class Actor:
         """Return whether the actor may grant or remove this role in the tenant."""
         own = self.user.role_in(tenant.id)
         return self.is_partner_admin_of(tenant) or (
-            self.may_change(tenant) and own is not None and role.rank <= own.rank
+            self.may_change(tenant) and own is not None and 0 <= role.rank <= own.rank
         )
 
 

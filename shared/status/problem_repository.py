@@ -11,10 +11,11 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from shared.db.documents import Document, newest_page, seconds_from_now, translate_errors
+from shared.db.mapping import member
 from shared.db.paging import Page
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
-from shared.operations.documents import KNOWN_ACTIONS, operation_of
+from shared.operations.documents import KNOWN, operation_of
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, HAS_PROBLEM, PURGE, Kind, field_of, problem_condition
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery, Target
@@ -55,7 +56,7 @@ class ProblemRepository:
     def late(self, tenant_ids: TenantIds) -> Group | None:
         """Return operations that were not published in time: no scheduler runs, or all queues are full."""
         condition = {
-            **KNOWN_ACTIONS,
+            **KNOWN,
             "status": OperationStatus.RUNNING,
             "dueAt": {"$type": "date"},
             "$expr": {"$lte": ["$dueAt", seconds_from_now(-LATE_SECONDS)]},
@@ -73,7 +74,7 @@ class ProblemRepository:
 
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
         """Return a page of the tenants' operations that match the query, newest first."""
-        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN_ACTIONS]
+        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query)]
         documents, following = newest_page(self._operations, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, documents)), following)
 
@@ -87,7 +88,7 @@ class ProblemRepository:
         conditions: list[Document] = [
             in_scope(tenant_ids),
             *_conditions(query),
-            KNOWN_ACTIONS,
+            KNOWN,
             {"mode": {"$ne": Mode.DRY_RUN}},
         ]
         if integration is not None:
@@ -116,7 +117,7 @@ class ProblemRepository:
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
         with translate_errors():
-            documents = list(self._operations.find({"_id": {"$in": list(set(keys))}, **KNOWN_ACTIONS}))
+            documents = list(self._operations.find({"_id": {"$in": list(set(keys))}, **KNOWN}))
         return {document["_id"]: operation_of(document) for document in documents}
 
 
@@ -196,8 +197,8 @@ def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
     if found.integration == PURGE:
         examples = tuple(Example(one.tenant_slug, one.created_at, one.id) for one in oldest)
         return Group(Finding.STUCK_PURGE, None, kind, found.count, since, examples)
-    examples = tuple(_example(one, found.integration, Kind(kind)) for one in oldest)
-    return Group(Kind(kind), found.integration, reason, found.count, since, examples)
+    examples = tuple(_example(one, found.integration, member(Kind, kind)) for one in oldest)
+    return Group(member(Kind, kind), found.integration, reason, found.count, since, examples)
 
 
 def _example(operation: Operation, integration: str, kind: Kind) -> Example:

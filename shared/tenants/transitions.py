@@ -78,5 +78,6 @@ def require_not_purged(tenant: Tenant) -> None:
 def require_status(action: Action, tenant: Tenant) -> None:
     """Raise ActionNotPossible unless the action may start from the tenant's status."""
     require_not_purged(tenant)
-    if tenant.status not in TRANSITIONS[action].starts:
+    transition = TRANSITIONS.get(action)
+    if transition is None or tenant.status not in transition.starts:
         raise ActionNotPossible(f"The action {action} is not possible for a tenant with the status {tenant.status}.")

@@ -88,7 +88,7 @@ def step_fields(operation: Operation) -> Document:
     unconfigured: set[str] = set()
     for step in operation.steps:
         integration = integration_of(step.name, operation.action) or step.name
-        status = StepStatus.PENDING if step.is_open else step.status
+        status = step.status if step.status in _SEVERITY else StepStatus.PENDING
         if not step.is_open:
             (unconfigured if step.reason == "not_configured" else touched).add(integration)
         worst[integration] = min(worst.get(integration, status), status, key=_SEVERITY.index)

@@ -57,6 +57,12 @@ def test_a_requested_check_comes_before_a_periodic_one(fixture: DomainFixture) -
     assert claim.name == "acme2.test"
 
 
+def test_a_domain_in_a_state_that_only_a_newer_release_knows_is_left_to_it(fixture: DomainFixture) -> None:
+    first, second = many(fixture, 2)
+    fixture.rows.update_one({"domain": first}, {"$set": {"state": "on_hold"}})
+    assert [claim.name for claim in fixture.monitor().claim(5)] == [second]
+
+
 def test_a_hanging_resolver_delays_no_other_job_of_the_scheduler(make_fixture: Callable[..., DomainFixture]) -> None:
     fixture = make_fixture(call_seconds=6.0)
     many(fixture, 3)

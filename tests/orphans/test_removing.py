@@ -279,3 +279,17 @@ def test_a_pause_defers_a_removal_which_continues_afterwards(platform: PlatformF
     make_due(platform)
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
+
+
+def test_an_orphan_of_a_kind_that_only_a_newer_release_knows_is_left_to_it(platform: PlatformFixture) -> None:
+    forgotten(platform)
+    orphans = platform.rows["orphans"]
+    orphans.update_one({"integration": "ocis"}, {"$set": {"kind": "app"}})
+    left = orphans.find_one({"kind": "app"})
+    platform.scan()
+    assert orphans.find_one({"kind": "app"}) == left, "a scan does not find it, which does not mean that it is gone"
+    for orphan in platform.orphans():
+        if orphan.status == "removable":
+            platform.services.orphans.remove(orphan.id, platform.admin)
+    platform.run_orphan_jobs()
+    assert {(kind, status) for kind, _, status in platform.kinds()} >= {("app", "removing"), ("group", "removed")}

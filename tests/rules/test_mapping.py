@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from bson import ObjectId
 
-from shared.db.mapping import each, mapper, nested, plain
+from shared.db.mapping import each, mapper, member, nested, plain
 
 
 class Colour(StrEnum):
@@ -64,8 +64,19 @@ def test_a_field_without_a_default_is_required() -> None:
         read({"_id": KEY, "place": {}})
     with pytest.raises(KeyError, match="colour"):
         read({"_id": KEY, "colour": None, "place": {}})
-    with pytest.raises(KeyError, match="blue"):
-        read({"_id": KEY, "colour": "blue", "place": {}})
+
+
+def test_a_value_that_only_a_newer_release_knows_gives_a_member_that_equals_its_text_and_no_other() -> None:
+    newer = read({"_id": KEY, "colour": "mauve", "place": {}}).colour
+    assert (newer, newer.value, str(newer), isinstance(newer, Colour)) == ("mauve", "mauve", "mauve", True)
+    assert newer not in (Colour.RED, *Colour)
+    assert newer == member(Colour, "mauve")
+    assert newer in {member(Colour, "mauve"): 1}
+    assert plain(newer) == "mauve"
+    assert member(Colour, "red") is Colour.RED
+    assert list(Colour) == [Colour.RED], "the enumeration has not grown"
+    with pytest.raises(KeyError):
+        read({"_id": KEY, "colour": 7, "place": {}})
 
 
 def test_a_field_may_have_another_key_or_be_built_from_the_whole_document() -> None:

@@ -140,6 +140,25 @@ def test_a_bulk_operation_ends_though_it_fails_at_one_tenant(make_platform: Make
     assert dict(ended.counts) == {"done": 1, "refused": 1}
 
 
+def test_a_bulk_operation_of_an_action_that_only_a_newer_release_knows_is_left_to_it(
+    make_platform: MakePlatform,
+) -> None:
+    platform = make_platform(bulk_per_minute=6000)
+    for slug in ("acme", "beta"):
+        platform.grown(slug)
+    acme, beta = (
+        platform.services.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=(slug,)), platform.admin)
+        for slug in ("acme", "beta")
+    )
+    for bulk in (acme, beta):
+        platform.services.bulk.start(bulk.id, platform.admin)
+    platform.rows["bulk_operations"].update_one({"_id": ObjectId(acme.id)}, UNKNOWN_ACTION)
+    assert open_bulk_job(platform.store, platform.services.bulk, platform.settings).run_once() == 1
+    left = platform.services.bulk.get(acme.id, platform.admin)
+    assert (left.status, dict(left.counts)) == (BulkStatus.RUNNING, {"pending": 1})
+    assert platform.services.bulk.get(beta.id, platform.admin).status is BulkStatus.FINISHED
+
+
 def test_a_tenant_at_which_a_backfill_fails_uses_up_no_others_rate(
     make_platform: MakePlatform, dispatcher: Dispatcher
 ) -> None:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from api.schemas.query_model import ListQuery
 from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.integrations.catalog import SCANNED
-from shared.integrations.reasons import ORPHAN_CAUSES
+from shared.integrations.reasons import NEWER, ORPHAN_CAUSES
 from shared.orphans.model import Cause, OrphanKind, OrphanQuery, OrphanStatus
 
 
@@ -49,7 +49,7 @@ class OrphanResponse(ResponseModel):
     name: str
     tenant_id: RecordId = Field(description="the tenant that its marker names")
     cause: Cause
-    message: Annotated[str, BeforeValidator(ORPHAN_CAUSES.__getitem__)] = Field(
+    message: Annotated[str, BeforeValidator(lambda cause: ORPHAN_CAUSES.get(cause, NEWER.message))] = Field(
         validation_alias="cause", description="the cause in words"
     )
     status: OrphanStatus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
@@ -188,7 +188,7 @@ class _TenantFields(ResponseModel):
     domains: list[str]
     billing_info: Annotated[BillingInfoResponse | None, OMIT_REMOVED] = None
     partner_id: str | None = None
-    provisioning_status: dict[str, StepState]
+    provisioning_status: dict[str, Annotated[str, Field(json_schema_extra={"enum": list(get_args(StepState))})]]
     provisioning_errors: dict[str, str]
     health: Literal["ok", "degraded"] = Field(description="degraded: some step failed or is being retried")
     owner: OwnerResponse | None = None
