@@ -102,7 +102,13 @@ def open_scheduler_loop(
 
 
 def open_bulk_job(store: Repositories, bulk: BulkService, settings: Settings) -> BulkJob:
-    return BulkJob(bulk=store.bulk, rate_limiter=store.rate_limiter, service=bulk, settings=settings)
+    return BulkJob(
+        bulk=store.bulk,
+        rate_limiter=store.rate_limiter,
+        switches=store.switches,
+        service=bulk,
+        settings=settings,
+    )
 
 
 def open_billing_sync_job(store: Repositories, billing: StripeClient | None, settings: Settings) -> BillingSyncJob:

@@ -86,11 +86,11 @@ class BulkOperationRepository:
 
         `tenant_ids`: names only these tenants; None names any.
         """
-        key = object_id(bulk_id)
+        known = self.read(bulk_id)
+        if known is None:
+            return None
+        key = ObjectId(bulk_id)
         with translate_errors():
-            document = self._operations.find_one({"_id": key}) if key else None
-            if document is None:
-                return None
             counted = {"$group": {"_id": "$status", "count": {"$sum": 1}}}
             counts = {
                 member(ItemStatus, one["_id"]): one["count"]
@@ -100,7 +100,14 @@ class BulkOperationRepository:
             refused = list(self._items.find({**shown, "status": ItemStatus.REFUSED}).limit(MAX_NAMED))
             others = list(self._items.find({**shown, "status": {"$ne": ItemStatus.REFUSED}}).limit(MAX_NAMED))
         named = [_item(one) for one in (*refused, *others)[:MAX_NAMED]]
-        return replace(_bulk(document), counts=counts, named=named)
+        return replace(known, counts=counts, named=named)
+
+    def read(self, bulk_id: str) -> BulkOperation | None:
+        """Return a bulk operation without counts and tenants, which take long to read when there are many."""
+        key = object_id(bulk_id)
+        with translate_errors():
+            document = self._operations.find_one({"_id": key}) if key else None
+        return _bulk(document) if document else None
 
     def targets(self, bulk_id: str) -> list[Target]:
         """Return all tenants that a dry run found."""
@@ -127,12 +134,11 @@ class BulkOperationRepository:
 
     # -- run by the scheduler
 
-    def running(self) -> list[str]:
-        """Return the ids of running bulk operations whose action this build knows, oldest first."""
-        condition = {"status": BulkStatus.RUNNING, "action": {"$in": list(BulkAction)}}
+    def running(self, actions: Sequence[BulkAction]) -> list[str]:
+        """Return the ids of running bulk operations with one of these actions."""
+        condition = {"status": BulkStatus.RUNNING, "action": {"$in": list(actions)}}
         with translate_errors():
-            documents = self._operations.find(condition, {"_id": 1}, hint="running").sort("_id", ASCENDING)
-            return [str(document["_id"]) for document in documents]
+            return [str(found["_id"]) for found in self._operations.find(condition, {"_id": 1}, hint="running")]
 
     def claim(self, bulk_id: str, lease_seconds: float) -> Item | None:
         """Claim the next pending tenant of a bulk operation."""

@@ -93,7 +93,7 @@ class BulkService:
 
     def act(self, item: Item) -> None:
         """Run the action for one tenant, with the rights that the author has now. Raises StoreUnavailable."""
-        bulk = self._bulk.find(item.bulk_id)
+        bulk = self._bulk.read(item.bulk_id)
         user = self._users.find(bulk.created_by) if bulk else None
         if bulk is None or user is None:
             self._bulk.record(item, ItemStatus.REFUSED, "The user who started it no longer exists.")

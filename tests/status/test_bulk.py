@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -165,6 +166,54 @@ def test_the_rate_of_a_bulk_operation_is_limited(
     services.bulk.start(bulk.id, admin)
     slow = open_bulk_job(store, services.bulk, make_settings(bulk_per_minute=1))
     assert sum(slow.run_once() for _ in range(3)) <= 1
+
+
+def test_a_bulk_operation_of_many_tenants_does_not_hold_up_a_later_one(
+    store: Repositories, services: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
+) -> None:
+    slugs = tuple(f"acme{number}" for number in range(12))
+    for slug in slugs:
+        end(store, begun(create, slug))
+    begun(create, "urgent")
+    long = services.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=slugs), admin)
+    services.bulk.start(long.id, admin)
+    short = services.bulk.dry_run(BulkAction.CANCEL, Selector(tenants=("urgent",)), admin)
+    services.bulk.start(short.id, admin)
+    slow = open_bulk_job(store, services.bulk, make_settings(bulk_per_minute=1))
+    while services.bulk.get(short.id, admin).counts != {ItemStatus.DONE: 1}:
+        assert services.bulk.get(long.id, admin).counts.get(ItemStatus.PENDING)
+        # each run may act on one tenant
+        store.connection.database["paces"].update_many({}, [{"$set": {"nextAt": "$$NOW"}}])
+        time.sleep(0.005)
+        slow.run_once()
+
+
+@pytest.mark.parametrize("stop", ["pause", "observe"])
+def test_a_pause_of_everything_stops_a_bulk_operation_but_none_that_cancels(
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob, stop: str
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    end(store, begun(create, "beta"))
+    begun(create, "gamma")
+    retry = services.bulk.dry_run(BulkAction.RETRY, Selector(tenants=("acme",)), admin)
+    reconcile = services.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=("beta",)), admin)
+    cancel = services.bulk.dry_run(BulkAction.CANCEL, Selector(tenants=("gamma",)), admin)
+    for bulk in (retry, reconcile, cancel):
+        services.bulk.start(bulk.id, admin)
+    if stop == "pause":
+        services.switches.pause("all", "it was the wrong selector", admin)
+    else:
+        services.observe_only.begin("a backup was restored", admin)
+    run(job, store, cancel.id)
+    for bulk in (retry, reconcile):
+        assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.PENDING: 1}
+    if stop == "pause":
+        services.switches.resume("all", admin)
+    else:
+        services.observe_only.end(admin)
+    for bulk in (retry, reconcile):
+        run(job, store, bulk.id)
+        assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
 
 
 def test_a_bulk_operation_gives_no_more_rights_than_single_requests(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+
 import structlog
 
-from shared.bulk.model import Item, ItemStatus
+from shared.bulk.model import BulkAction, Item, ItemStatus
 from shared.bulk.repository import BulkOperationRepository
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.rate_limiter import RateLimiter
+from shared.switches.model import ALL, is_observing
+from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
@@ -24,30 +29,53 @@ class BulkJob:
     """Claims each tenant by one atomic write, so that any number of schedulers share the work."""
 
     def __init__(
-        self, *, bulk: BulkOperationRepository, rate_limiter: RateLimiter, service: BulkService, settings: Settings
+        self,
+        *,
+        bulk: BulkOperationRepository,
+        rate_limiter: RateLimiter,
+        switches: SwitchRepository,
+        service: BulkService,
+        settings: Settings,
     ) -> None:
         self._bulk = bulk
         self._rate_limiter = rate_limiter
+        self._switches = switches
         self._service = service
         self._per_minute = settings.bulk_per_minute
 
     def run_once(self) -> int:
-        """Act on as many tenants as the rate allows; return how many."""
-        return sum(map(self._push, self._bulk.running()))
-
-    def _push(self, bulk_id: str) -> int:
+        """Act on as many tenants as the rate allows, one of each bulk operation in turn; return how many."""
+        running = self._bulk.running(self._actions())
+        # the first one gets the most where the rate is low, so that it must not always be the same
+        random.shuffle(running)
         acted = 0
-        while acted < BATCH:
-            if not self._rate_limiter.take("bulk-operations", 60 / self._per_minute):
-                return acted
-            item = self._bulk.claim(bulk_id, LEASE_SECONDS)
-            if item is None:
-                if self._service.finish(bulk_id):
-                    log.info("bulk_operation.finished", bulk_operation=bulk_id)
-                return acted
-            self._act(item)
-            acted += 1
+        has_token = False
+        while running and acted < BATCH:
+            for bulk_id in tuple(running):
+                has_token = has_token or self._rate_limiter.take("bulk-operations", 60 / self._per_minute)
+                if not has_token:
+                    return acted
+                if self._act_on_next(bulk_id):
+                    acted, has_token = acted + 1, False
+                else:
+                    running.remove(bulk_id)
         return acted
+
+    def _actions(self) -> Sequence[BulkAction]:
+        """Return the actions that run now: operations that would only wait are cancelled, and none are started."""
+        switches = self._switches.cached()
+        is_paused = ALL in switches and switches[ALL].pause is not None
+        return (BulkAction.CANCEL,) if is_paused or is_observing(switches) else tuple(BulkAction)
+
+    def _act_on_next(self, bulk_id: str) -> bool:
+        """Act on the next tenant of a bulk operation, or end it. Return false when none can be claimed now."""
+        item = self._bulk.claim(bulk_id, LEASE_SECONDS)
+        if item is None:
+            if self._service.finish(bulk_id):
+                log.info("bulk_operation.finished", bulk_operation=bulk_id)
+            return False
+        self._act(item)
+        return True
 
     def _act(self, item: Item) -> None:
         try:
