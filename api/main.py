@@ -6,7 +6,7 @@ import gc
 import sys
 
 from api.app import create_app
-from api.http.site import ApiSite
+from api.http.server_policy import ApiServerPolicy
 from api.startup import prepare_in_background
 from serving.bridge import Bridge
 from shared.config.settings import SettingsError, read_api_settings
@@ -16,7 +16,7 @@ try:
 except SettingsError as problem:
     sys.exit(f"The settings are invalid:\n{problem}")
 app = create_app(settings)
-asgi = Bridge(app, settings.request_threads, ApiSite())
+asgi = Bridge(app, settings.request_threads, ApiServerPolicy())
 app.extensions["token_validator"].fetch_keys()
 prepare_in_background(app.extensions["services"])
 # imported objects live as long as the process; without this each full garbage collection would scan them

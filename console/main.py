@@ -6,7 +6,7 @@ import sys
 
 from console.app import create_app
 from console.settings import SettingsError, read_settings
-from console.web.site import ConsoleSite
+from console.web.server_policy import ConsoleServerPolicy
 from serving.bridge import Bridge
 
 #: requests that one process answers at a time; each waits for the API most of its time
@@ -17,4 +17,4 @@ try:
 except SettingsError as problem:
     sys.exit(f"The console's settings do not make sense:\n{problem}")
 app = create_app(settings)
-asgi = Bridge(app, THREADS, ConsoleSite())
+asgi = Bridge(app, THREADS, ConsoleServerPolicy())

@@ -44,7 +44,7 @@ def onboard(state: State, console: Console) -> str | None:
     )
     _follow(session, f"{state['api']}{response.headers['Operation-Location']}", console, started)
     tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
-    _tell_end(tenant, console, time.monotonic() - started)
+    _print_end(tenant, console, time.monotonic() - started)
     if state["dns"]["servers"] == state["dns"].get("own"):
         _prove(state, token, slug, console)
     return slug if tenant["status"] == "active" else None
@@ -59,13 +59,13 @@ def _follow(session: requests.Session, url: str, console: Console, started: floa
             now = (step["status"], step["attempts"], step.get("reason"))
             if now != shown.get(step["name"]) and now[:2] != ("pending", 0):
                 shown[step["name"]] = now
-                _tell_step(step, console, time.monotonic() - started)
+                _print_step(step, console, time.monotonic() - started)
         if operation["status"] != "running":
             return
         time.sleep(0.05)
 
 
-def _tell_step(step: dict[str, Any], console: Console, seconds: float) -> None:
+def _print_step(step: dict[str, Any], console: Console, seconds: float) -> None:
     mark = MARKS.get(step["status"], "[cyan]…[/]")
     attempt = f"attempt {step['attempts']}"
     notes = ", ".join(f"{name}: {text}" for name, text in step.get("notes", {}).items())
@@ -73,7 +73,7 @@ def _tell_step(step: dict[str, Any], console: Console, seconds: float) -> None:
     console.print(f"  {seconds:5.2f} s  {mark} {step['name']:<10} {step['status']:<8} {attempt}  {detail}")
 
 
-def _tell_end(tenant: dict[str, Any], console: Console, seconds: float) -> None:
+def _print_end(tenant: dict[str, Any], console: Console, seconds: float) -> None:
     colour = "green" if tenant["status"] == "active" else "red"
     console.print(f"  [bold {colour}]{tenant['status']}[/] after {seconds:.2f} s")
     for step, message in tenant["provisioningErrors"].items():

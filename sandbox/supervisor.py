@@ -44,7 +44,7 @@ class Supervisor:
     def run(self, when_ready: Callable[[state.State], None]) -> None:
         """Start all, call `when_ready`, and run until SIGINT, SIGTERM or SIGHUP. Raises StartError, ServiceError."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._told_to_stop)
+            signal.signal(number, self._on_stop_signal)
         self._layout.make_folders()
         self._require_ports()
         try:
@@ -173,7 +173,7 @@ class Supervisor:
             service.stop()
         self._say("everything is down")
 
-    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
     def _describe(self) -> state.State:

@@ -40,8 +40,8 @@ class Refusal(StrEnum):
     FULL = "too many requests are in progress"
 
 
-class Site(Protocol):
-    """The application's settings for the bridge. Header names are in lower case."""
+class ServerPolicy(Protocol):
+    """The application's rules for requests before they reach it. Header names are in lower case."""
 
     #: path of the liveness check, which has its own thread, so that a busy process is not restarted
     liveness: str
@@ -57,9 +57,9 @@ class Site(Protocol):
 
 
 class Bridge:
-    def __init__(self, app: WSGIApplication, threads: int, site: Site) -> None:
+    def __init__(self, app: WSGIApplication, threads: int, policy: ServerPolicy) -> None:
         self._app = app
-        self._site = site
+        self._policy = policy
         self._requests = BoundedPool("request", threads, QUEUE)
         self._waiting = BoundedPool("waiting", max(1, threads // THREADS_PER_WAITER), 0)
         self._liveness = BoundedPool("liveness", 1, QUEUE)
@@ -90,9 +90,9 @@ class Bridge:
     async def _run(self, head: RequestHead, body: Body) -> Response:
         """Run the application in the pool for this kind of request. Raises Busy."""
         environ = head.environ(body.content)
-        if head.path == self._site.liveness:
+        if head.path == self._policy.liveness:
             return await call(self._liveness, self._app, environ)
-        if "wait=" in head.query and self._waiting.has_room:
+        if "wait=" in head.query and self._waiting.has_capacity:
             return await call(self._waiting, self._app, environ)
         return await call(self._requests, self._app, environ)
 
@@ -100,14 +100,14 @@ class Bridge:
         """Receive the body if the application will read it. Raises LateBody, NoMemory, BrokenBody."""
         if not head.has_body:
             return
-        if not self._site.is_refused_by_headers(head.path, head.headers):
-            await body.read(receive, self._site.body_limit(head.path))
+        if not self._policy.is_refused_by_headers(head.path, head.headers):
+            await body.read(receive, self._policy.body_limit(head.path))
         elif "expect" not in head.headers:
             await discard(receive)
 
     def _refusal(self, head: RequestHead, refusal: Refusal) -> Response:
         """Return the refusal; it closes the connection, because the client may still be sending the body."""
-        response = self._site.refuse(head, refusal)
+        response = self._policy.refuse(head, refusal)
         return replace(response, headers=[*response.headers, (b"connection", b"close")])
 
     async def _handle_lifespan(self, receive: Receive, send: Send) -> None:

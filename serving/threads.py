@@ -23,7 +23,7 @@ class BoundedPool:
         self._free = threads + queue
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         return self._free > 0
 
     async def run(self, call: Callable[[], T]) -> T:

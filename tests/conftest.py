@@ -87,8 +87,8 @@ def _shared_uri() -> str:
 
 def _folder_for_data() -> tempfile.TemporaryDirectory[str]:
     """Return a temporary folder, in memory where there is room: each write waits until the journal is on the disk."""
-    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * MONGODB_BYTES
-    return tempfile.TemporaryDirectory(prefix="dezky-tests-", dir=MEMORY if has_room else None)
+    has_capacity = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * MONGODB_BYTES
+    return tempfile.TemporaryDirectory(prefix="dezky-tests-", dir=MEMORY if has_capacity else None)
 
 
 class Scheduling(LoadGroupScheduling):

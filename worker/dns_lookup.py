@@ -33,7 +33,7 @@ class DnsLookup:
             self._resolver.nameservers = [Do53Nameserver(*name_server(text)) for text in servers]
         self._resolver.timeout = TRY_SECONDS
         self._resolver.use_edns(0, 0, PAYLOAD)
-        self._look_seconds = lookup_seconds
+        self._lookup_seconds = lookup_seconds
 
     def values(self, name: str, type_: str) -> tuple[str, ...]:
         """Return the values at a name, empty when there is none; TXT chunks joined, other types as in a zone file.
@@ -45,12 +45,12 @@ class DnsLookup:
 
     def answers(self, questions: Iterable[Question]) -> Mapping[Question, tuple[str, ...]]:
         """Return the values for each different question, all within one lookup's time. Raises as `values` does."""
-        ends_at = time.monotonic() + remaining(self._look_seconds)
+        ends_at = time.monotonic() + remaining(self._lookup_seconds)
         return {question: self._ask(*question, ends_at) for question in dict.fromkeys(questions)}
 
     def answered(self, questions: Iterable[Question]) -> tuple[Mapping[Question, tuple[str, ...]], str | None]:
         """Return the values of the questions answered within one lookup's time, and why others got none."""
-        ends_at = time.monotonic() + remaining(self._look_seconds)
+        ends_at = time.monotonic() + remaining(self._lookup_seconds)
         found: dict[Question, tuple[str, ...]] = {}
         reason = None
         for question in dict.fromkeys(questions):
@@ -65,7 +65,7 @@ class DnsLookup:
 
         One kind is enough: some name servers do not answer for a type that they lack (RFC 4074).
         """
-        ends_at = time.monotonic() + remaining(self._look_seconds)
+        ends_at = time.monotonic() + remaining(self._lookup_seconds)
         found: tuple[str, ...] = ()
         fault: TemporaryError | None = None
         for type_ in ("A", "AAAA"):
@@ -89,7 +89,7 @@ class DnsLookup:
         except dns.exception.Timeout:
             raise TemporaryError("timeout", NO_RESPONSE) from None
         except dns.exception.DNSException:
-            # each server refused, failed or sent nonsense; the exception does not say which one did what
+            # each server refused, failed or sent an unreadable response; the exception does not say which
             raise TemporaryError("upstream_error", "No name server could answer.") from None
         return tuple(value_of(data) for data in answer.rrset or ())
 

@@ -15,7 +15,7 @@ from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 log = structlog.get_logger(__name__)
 
-#: an unknown key id leads to a fetch at most this often, and known keys are refreshed this often, in seconds
+#: seconds between two fetches because of unknown key ids, and until known keys are refreshed
 COOL_DOWN = 10.0
 MAX_AGE = 600.0
 #: how long a request with an unknown key waits for the fetch, and how many requests may wait at once
@@ -56,7 +56,7 @@ class SigningKey:
 
     @classmethod
     def of(cls, entry: Any) -> SigningKey | None:
-        """Read an entry; return None for one that cannot verify, so that an unknown kind does not cost the others."""
+        """Read an entry; return None for one that cannot verify, so that an unknown kind leaves the others usable."""
         if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
             return None
         # some servers publish what a key lacks as null
@@ -123,12 +123,12 @@ class KeyRing:
     def _fetch_or_wait(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
         done, is_ours = self._begin_fetch()
         if done is None:
-            raise KeysUnavailable(self._rest())
+            raise KeysUnavailable(self._seconds_to_next_fetch())
         self._wait(done)
         found = self._candidates(kid, algorithm)
         # a fetch that another request began may be older than the key
         if self._has_failed or not (found or is_ours):
-            raise KeysUnavailable(self._rest())
+            raise KeysUnavailable(self._seconds_to_next_fetch())
         return found
 
     def _candidates(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
@@ -170,5 +170,5 @@ class KeyRing:
         finally:
             self._waiters.release()
 
-    def _rest(self) -> float:
+    def _seconds_to_next_fetch(self) -> float:
         return self._tried_at + COOL_DOWN - self._clock()

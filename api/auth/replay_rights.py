@@ -1,4 +1,4 @@
-"""Replay a stored response only to a caller who still has the rights it was first given by."""
+"""Replay a stored response only to a caller who still has the rights that the first request had."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from api.auth.guard import actor
 from shared.application.services import Services
 from shared.core.errors import Forbidden, NotFound
 from shared.rights import policy
-from shared.rights.held_rights import has_lost_rights, rights_snapshot
 from shared.rights.policy import Actor
+from shared.rights.rights_snapshot import has_lost_rights, rights_snapshot
 from shared.tenants.model import Tenant
 from shared.tenants.views import TenantQuery
 from shared.webhooks.model import Owner
 from shared.webhooks.policy import may_see_webhooks
 
-FEWER = "You have fewer rights than when this request was first answered, so the response is not replayed."
+LOST_RIGHTS = "You have fewer rights than when this request was first answered, so the response is not replayed."
 
 
 class ReplayRights:
@@ -35,12 +35,12 @@ class ReplayRights:
     def require(self, kept: Collection[str], location: str | None, body: bytes) -> None:
         """Raise UnknownUser, Forbidden when a right was revoked, or NotFound when the caller no longer sees the tenant.
 
-        `location`, `body`: of the stored response. The tenants that the body names count, not those that the record
-        has by now: it may have been moved or deleted since.
+        `location`, `body`: of the stored response. The caller must see the tenants that the body names, not
+        those that the record has now: it may have been moved or deleted since.
         """
         caller = actor(self._services)
         if has_lost_rights(caller, kept):
-            raise Forbidden(FEWER)
+            raise Forbidden(LOST_RIGHTS)
         if caller.reads_everything:
             return
         parts = request.view_args or {}

@@ -56,7 +56,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
                 "tokens.none_accepted", remedy="set OIDC_ISSUERS and OIDC_AUDIENCES; until then every token is refused"
             )
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._callers: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
 
     def fetch_keys(self) -> None:
         """Fetch all issuers' keys in the background, so that the first requests find them."""
@@ -85,7 +85,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
     def _emergency_caller(self, token: str) -> Caller:
         """Return the caller of an emergency token.
 
-        It is not cached, so that it can be revoked. It counts as older than any token, so it updates no user record."""
+        It is not cached, so that it can be revoked. It has no issue time, so it updates no user record."""
         grant = self._emergency(token)
         if grant is None:
             raise InvalidTokenError("The emergency token is unknown or has expired.")
@@ -100,7 +100,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             raise InvalidTokenError("The token is signed by an algorithm that is not accepted.")
         ring = self._rings.get(str(claims.get("iss", "")))
         if ring is None:
-            raise InvalidTokenError("The token is of another issuer.")
+            raise InvalidTokenError("The token was issued by another issuer.")
         # keys named in the header (jku, x5u, jwk, x5c) are never used: only the issuer's key ring is trusted
         kid = header.get("kid")
         for keys in ring.candidates(None if kid is None else str(kid), header["alg"]):
@@ -128,21 +128,21 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
 
     def _cached(self, digest: bytes) -> Caller | None:
         with self._lock:
-            found = self._remembered.get(digest)
+            found = self._callers.get(digest)
             if found is None:
                 return None
             if found[0] < time.time():
-                del self._remembered[digest]
+                del self._callers[digest]
                 return None
-            self._remembered.move_to_end(digest)
+            self._callers.move_to_end(digest)
             return found[1]
 
     def _cache_caller(self, digest: bytes, caller: Caller) -> None:
         until = min(time.time() + CACHE_SECONDS, caller.expires_at)
         with self._lock:
-            self._remembered[digest] = (until, caller)
-            if len(self._remembered) > CACHE_SIZE:
-                self._remembered.popitem(last=False)
+            self._callers[digest] = (until, caller)
+            if len(self._callers) > CACHE_SIZE:
+                self._callers.popitem(last=False)
 
 
 def _surfaces(accepted: tuple[Audience, ...], issuer: str, audience: Any) -> frozenset[str]:

@@ -28,11 +28,11 @@ class WaitSlots:
     @contextmanager
     def slot(self, caller: str) -> Iterator[bool]:
         """Take a slot if one is free. Yield whether: without one the response is sent at once, as after a timeout."""
-        is_held = self._take(caller)
+        has_slot = self._take(caller)
         try:
-            yield is_held
+            yield has_slot
         finally:
-            if is_held:
+            if has_slot:
                 self._give_back(caller)
 
     def _take(self, caller: str) -> bool:
@@ -56,5 +56,5 @@ def bounded_wait(query: AnyQuery) -> Iterator[AnyQuery]:
         yield query
         return
     slots: WaitSlots = current_app.extensions[EXTENSION]
-    with slots.slot(g.caller.subject) as is_held:
-        yield query if is_held else query.model_copy(update={"wait": 0.0})
+    with slots.slot(g.caller.subject) as has_slot:
+        yield query if has_slot else query.model_copy(update={"wait": 0.0})

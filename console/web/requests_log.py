@@ -47,7 +47,7 @@ def log_requests(app: Flask) -> None:
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
     @app.after_request
-    def tell(response: Response) -> Response:
+    def log_response(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")
         if request.endpoint not in (*FILES, "health.live"):
             log.info(

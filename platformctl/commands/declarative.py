@@ -79,7 +79,7 @@ def _compare(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Mani
         try:
             yield manifest, compare(session, manifest), None
         except (ApiError, click.UsageError) as error:
-            yield manifest, None, _tell(manifest, error)
+            yield manifest, None, _report_failure(manifest, error)
 
 
 def _apply(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dict[str, Any], int | None]:
@@ -89,7 +89,7 @@ def _apply(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dic
     try:
         response = apply(session, comparison)
     except (ApiError, click.UsageError) as error:
-        return {**result, "result": "failed"}, _tell(comparison.manifest, error)
+        return {**result, "result": "failed"}, _report_failure(comparison.manifest, error)
     if response is not None and response.operation_id is not None:
         result["operation"] = response.operation_id
     return result, None
@@ -104,7 +104,7 @@ def _wait_for_end(session: Session, result: dict[str, Any], timeout: float) -> i
     return ExitCode.STILL_RUNNING if operation["status"] == RUNNING else ExitCode.OPERATION_FAILED
 
 
-def _tell(manifest: Manifest, error: ApiError | click.UsageError) -> int:
+def _report_failure(manifest: Manifest, error: ApiError | click.UsageError) -> int:
     """Say why a document failed; return the exit code that it means."""
     notes = failure_of(error).notes if isinstance(error, ApiError) else ()
     say("\n  ".join([f"{manifest.source}, {manifest.name}: {error.message}", *notes]))

@@ -27,7 +27,7 @@ from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.text import between
-from platformctl.views.bulk import end_with_bulk, print_bulk, tell_progress
+from platformctl.views.bulk import end_with_bulk, print_bulk, print_progress
 from platformctl.views.describe import problem
 from platformctl.waiting import RUNNING, end_with, wait_for
 
@@ -188,7 +188,7 @@ def _bulk_command(action: str, text: str, examples: list[str]) -> None:
         require_yes(session, yes, f"{action} {found['total']} tenants")
         found = platform.bulk_operations.start(found["id"]).data
         if wait:
-            found = platform.bulk_operations.wait(found["id"], timeout, tell_progress)
+            found = platform.bulk_operations.wait(found["id"], timeout, print_progress)
         print_bulk(session, found)
         if wait:
             end_with_bulk(found)

@@ -31,7 +31,7 @@ def print_bulk(session: Session, found: BulkOperation) -> None:
         session.out.table(found["tenants"], COLUMNS)
 
 
-def tell_progress(found: BulkOperation) -> None:
+def print_progress(found: BulkOperation) -> None:
     say(f"{found['done'] + found['refused']} of {found['total']}")
 
 

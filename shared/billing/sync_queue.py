@@ -72,12 +72,12 @@ class BillingSyncQueue:
     def end(self, claim: SyncClaim, session: Transaction | None = None) -> bool:
         """End a sync until the next request. False when another process took over, or a sync was requested since."""
         ended = {"lookAt": "$$REMOVE", "lookToken": "$$REMOVE", "lookAttempts": "$$REMOVE"}
-        return self._queue.release(_held(claim), claim.token, ended, session)
+        return self._queue.release(_claimed_by(claim), claim.token, ended, session)
 
     def postpone(self, claim: SyncClaim, seconds: float) -> None:
         """Make it due again after so many seconds."""
-        self._queue.release(_held(claim), claim.token, {"lookAt": seconds_from_now(seconds)})
+        self._queue.release(_claimed_by(claim), claim.token, {"lookAt": seconds_from_now(seconds)})
 
 
-def _held(claim: SyncClaim) -> Document:
+def _claimed_by(claim: SyncClaim) -> Document:
     return {"_id": ObjectId(claim.subscription.id), "lookNumber": claim.number}

@@ -1,4 +1,4 @@
-"""The settings of limits: times, attempts, circuit breakers, removals, periodic checks."""
+"""The settings of limits: times, attempts, circuit breakers, removals, periodic jobs, retention."""
 
 from __future__ import annotations
 
@@ -55,3 +55,15 @@ class LimitSettings(BaseSettings):
     dispatch_grace_seconds: float = Field(
         5, gt=0, description="seconds until an unclaimed step is published again for the first time"
     )
+    backfill_per_minute: float = Field(
+        30,
+        ge=0,
+        le=6000,
+        description="reconciles started per minute for tenants that lack a newly configured integration; 0: none",
+    )
+    bulk_per_minute: float = Field(
+        60, gt=0, le=6000, description="tenants that all bulk operations together act on per minute"
+    )
+    event_keep_days: float = Field(0, ge=0, description="days that events are kept; 0: for ever")
+    operation_keep_days: float = Field(0, ge=0, description="days that ended operations are kept; 0: for ever")
+    dry_run_keep_days: float = Field(30, gt=0, le=3650, description="days that dry runs of operations are kept")

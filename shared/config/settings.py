@@ -48,26 +48,11 @@ class Settings(TokenSettings, IntegrationSettings, LimitSettings):
     redis_sentinel_username: str | None = Field(None, description="user name at the Sentinels, not at the servers")
     redis_sentinel_password: SecretStr | None = Field(None, description="password at the Sentinels, not at the servers")
 
-    backfill_per_minute: float = Field(
-        30,
-        ge=0,
-        le=6000,
-        description="reconciles started per minute for tenants that lack a newly configured integration; 0: none",
-    )
-
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="port of the Prometheus metrics; without it none are served"
     )
     # Prometheus scrapes this port from another host
     metrics_host: str = Field("0.0.0.0", description="address that the metrics port binds to")  # noqa: S104
-
-    event_keep_days: float = Field(0, ge=0, description="days that events are kept; 0: for ever")
-    operation_keep_days: float = Field(0, ge=0, description="days that ended operations are kept; 0: for ever")
-    dry_run_keep_days: float = Field(30, gt=0, le=3650, description="days that dry runs of operations are kept")
-
-    bulk_per_minute: float = Field(
-        60, gt=0, le=6000, description="tenants that all bulk operations together act on per minute"
-    )
 
     webhook_allowed_networks: CommaSeparated = Field(
         (), description="private networks (CIDR, comma-separated) that webhooks may reach, also without TLS"

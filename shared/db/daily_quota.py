@@ -33,9 +33,9 @@ class DailyQuota:
         self._name = name
         self._quotas = database["allowances"]
 
-    def take(self, most: int, session: Transaction) -> bool:
-        """Count one use. False when the last day holds `most` uses and no extra ones are left."""
-        within = {"$lt": [{"$size": _RECENT}, most]}
+    def take(self, limit: int, session: Transaction) -> bool:
+        """Count one use. False when the last day holds `limit` uses and no extra ones are left."""
+        within = {"$lt": [{"$size": _RECENT}, limit]}
         extra: Document = {"$ifNull": ["$extra", 0]}
         left = {"_id": self._name, "$expr": {"$or": [within, {"$gt": [extra, 0]}]}}
         taken = {

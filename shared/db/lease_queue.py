@@ -54,15 +54,15 @@ class LeaseQueue:
             )
         return Lease(document, token) if document else None
 
-    def release(self, held: Document, token: str, fields: Document, session: Transaction | None = None) -> bool:
+    def release(self, condition: Document, token: str, fields: Document, session: Transaction | None = None) -> bool:
         """Write the result of a claim and end its lease. False when the claim no longer holds; nothing is written then.
 
-        `held`: identifies the document, with anything else that must still be true. `fields`: expressions to set; they
-        say when the document is due again (`None` or `$$REMOVE`: not before somebody asks).
+        `condition`: identifies the document, with anything else that must still be true. `fields`: expressions to set;
+        they say when the document is due again (`None` or `$$REMOVE`: not before somebody asks).
         """
         # a transaction is repeated by its caller, who must see the driver's error
         with translate_errors() if session is None else nullcontext():
             done = self._collection.update_one(
-                {**held, self._token: token}, [{"$set": {self._token: None, **fields}}], session=session
+                {**condition, self._token: token}, [{"$set": {self._token: None, **fields}}], session=session
             )
         return done.matched_count == 1

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
-#: of the names of fields, which are few
+#: camel case of field names; there are few, so all are cached
 camel = cache(to_camel)
 _Document = dict[str, Any]
 _Read = Callable[[Any], Any]

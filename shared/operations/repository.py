@@ -107,11 +107,11 @@ class OperationRepository:
         documents, following = newest_page(self._operations, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, documents)), following)
 
-    def count_running(self, mode: Mode, most: int) -> int:
-        """Return how many operations of this mode are open; stop counting at `most`."""
+    def count_running(self, mode: Mode, limit: int) -> int:
+        """Return how many operations of this mode are open; stop counting at `limit`."""
         with translate_errors():
             condition = {"status": OperationStatus.RUNNING, "mode": mode}
-            return self._operations.count_documents(condition, limit=most, hint="due")
+            return self._operations.count_documents(condition, limit=limit, hint="due")
 
     def effective(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
         """Return the newest operations with this action that succeeded or changed something outside, oldest first."""
@@ -146,9 +146,9 @@ class OperationRepository:
         What the attempt saved after that was refused too (`TenantRepository.save_remote`), even if no other began.
         """
         remedy = remedy_of_outcome(outcome, claim.operation.action, is_dry_run=claim.operation.is_dry_run)
-        held = {"steps.leaseToken": claim.token, "$expr": updates.is_leased(claim.token)}
+        condition = {"steps.leaseToken": claim.token, "$expr": updates.is_leased(claim.token)}
         return self._update(
-            {"_id": ObjectId(claim.operation.id), **held},
+            {"_id": ObjectId(claim.operation.id), **condition},
             updates.recorded(claim.step.name, outcome, remedy, retry_in, self._grace),
         )
 

@@ -140,7 +140,7 @@ class OrphanRepository:
             "dueAt": "$$REMOVE",
             **_failure(None, None, None),
         }
-        return self._removals.release(_held(claim), claim.token, fields, session)
+        return self._removals.release(_claimed_by(claim), claim.token, fields, session)
 
     def postpone_removal(self, claim: RemovalClaim, seconds: float, failed: Removal) -> None:
         """Record why a removal failed and what it removed; make it due again after so many seconds."""
@@ -149,10 +149,10 @@ class OrphanRepository:
             "removal.changes": {"$literal": list(failed.changes)},
             **_failure(failed.reason, failed.message, failed.remedy),
         }
-        self._removals.release(_held(claim), claim.token, fields)
+        self._removals.release(_claimed_by(claim), claim.token, fields)
 
 
-def _held(claim: RemovalClaim) -> Document:
+def _claimed_by(claim: RemovalClaim) -> Document:
     return {"_id": ObjectId(claim.orphan.id), "status": OrphanStatus.REMOVING}
 
 

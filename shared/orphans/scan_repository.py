@@ -88,15 +88,15 @@ class OrphanScanRepository:
             "attempts": 0,
             **_failure(None, None, None),
         }
-        return self._queue.release(_held(claim), claim.token, fields, session)
+        return self._queue.release(_claimed_by(claim), claim.token, fields, session)
 
     def postpone(self, claim: OrphanScanClaim, seconds: float, failed: OrphanScan) -> None:
         """Record why a scan failed; make it due again after so many seconds."""
         fields = {"dueAt": seconds_from_now(seconds), **_failure(failed.reason, failed.message, failed.remedy)}
-        self._queue.release(_held(claim), claim.token, fields)
+        self._queue.release(_claimed_by(claim), claim.token, fields)
 
 
-def _held(claim: OrphanScanClaim) -> Document:
+def _claimed_by(claim: OrphanScanClaim) -> Document:
     return {"_id": claim.integration, "number": claim.number}
 
 

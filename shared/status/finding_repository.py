@@ -48,7 +48,7 @@ class FindingRepository:
     def webhooks(self, scope: Scope) -> list[Group]:
         """Return failing webhooks, and those disabled because of failures."""
         condition = {"$and": [FAILING, scope_filter(scope)]}
-        documents, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
+        documents, _ = _oldest(self._webhooks, condition, "failingSince", limit=None)
         by_reason: dict[str, list[Example]] = {}
         for document in documents:
             example = Example(
@@ -82,12 +82,12 @@ class FindingRepository:
 
 
 def _oldest(
-    collection: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
+    collection: Collection[Document], condition: Document, order: str, limit: int | None = EXAMPLES
 ) -> tuple[Sequence[Document], int]:
-    """Return the oldest documents, at most `most`, and the number of all that match."""
+    """Return the oldest documents, at most `limit`, and the number of all that match."""
     with translate_errors():
-        found = list(collection.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
-        count = len(found) if most is None or len(found) < most else collection.count_documents(condition)
+        found = list(collection.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(limit or 0))
+        count = len(found) if limit is None or len(found) < limit else collection.count_documents(condition)
     return found, count
 
 

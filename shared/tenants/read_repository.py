@@ -157,11 +157,11 @@ class TenantCounts:
     def __init__(self, database: Database[Document]) -> None:
         self._tenants = database["tenants"]
 
-    def count_purgeable(self, most: int = 10_000) -> int:
-        """Return how many deleted tenants are due for a purge; stop counting at `most`."""
+    def count_purgeable(self, limit: int = 10_000) -> int:
+        """Return how many deleted tenants are due for a purge; stop counting at `limit`."""
         over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
         with translate_errors():
-            return self._tenants.count_documents(over, limit=most, hint="purge")
+            return self._tenants.count_documents(over, limit=limit, hint="purge")
 
     def has_several(self) -> bool:
         """Return true for at least two tenants. One may be the tenant that the first start creates."""

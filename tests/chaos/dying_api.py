@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from api.app import create_app
-from api.http.site import ApiSite
+from api.http.server_policy import ApiSite
 from serving.bridge import Bridge
 from shared.config.settings import read_settings
 from shared.messaging.chord_messages import QueuedMessage

@@ -58,11 +58,11 @@ def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People
         ("Owner's e-mail address", "nobody", "e-mail address", f"olga@{tamara}-two.test"),
     ):
         field = page.get_by_label(label)
-        told = page.locator(f"#{field.get_attribute('id')}-check")
+        shown = page.locator(f"#{field.get_attribute('id')}-check")
         field.press_sequentially(bad)
-        expect(told).to_contain_text(text)
+        expect(shown).to_contain_text(text)
         field.fill(good)
-        expect(told).to_have_text("Good.")
+        expect(shown).to_have_text("Good.")
 
 
 def test_an_error_of_the_api_is_shown_at_its_field_and_the_input_stays(people: People, console: ConsoleFixture) -> None:

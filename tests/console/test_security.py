@@ -164,9 +164,9 @@ def test_a_bad_setting_is_named_with_a_remedy(monkeypatch: pytest.MonkeyPatch, t
         "api_url": ("https://user@api", "CONSOLE_API_URL"),
     }
     for name, (value, variable) in bad.items():
-        with pytest.raises(SettingsError, match=variable) as told:
+        with pytest.raises(SettingsError, match=variable) as error:
             read_settings(**{**good, name: value})
-        assert value not in str(told.value)
+        assert value not in str(error.value)
     monkeypatch.setenv("REDIS_URL", "redis://redis:6379/1")
     with pytest.raises(SettingsError, match="CONSOLE_REDIS_URL names the broker's database"):
         read_settings(**good)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.conftest import Issuer, issuer  # noqa: F401
 from tests.docs.examples import Example, Printed, read, run
-from tests.docs.likeness import Likeness
+from tests.docs.response_comparison import ResponseComparison
 from tests.end_to_end.conftest import Platform, make_platform  # noqa: F401
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
@@ -56,16 +56,16 @@ def test_every_example_answers_as_the_document_shows(environment: dict[str, str]
     folder = tmp_path / "examples"
     folder.mkdir()
     printed = run(examples, folder, environment)
-    likeness = Likeness()
+    comparison = ResponseComparison()
     found = [
         f"docs/reference/api.md:{line}: {difference}"
         for example, left in zip(examples, printed, strict=True)
-        for line, difference in differences(example, left, likeness)
+        for line, difference in differences(example, left, comparison)
     ]
     assert not found, "\n".join(found)
 
 
-def differences(example: Example, printed: Printed, likeness: Likeness) -> Iterator[tuple[int, str]]:
+def differences(example: Example, printed: Printed, comparison: ResponseComparison) -> Iterator[tuple[int, str]]:
     """Return the differences to the document, each with its line."""
     if not printed.is_done:
         yield example.line, f"the shell ended here or before: {printed.err}{printed.out}"
@@ -74,5 +74,5 @@ def differences(example: Example, printed: Printed, likeness: Likeness) -> Itera
     if printed.err or (printed.out and shown is None):
         yield example.line, f"prints what is not shown: {printed.err}{printed.out}"
     if shown is not None:
-        compare = likeness.of_http if shown.language == "http" else likeness.of_json
+        compare = comparison.of_http if shown.language == "http" else comparison.of_json
         yield from ((shown.line, difference) for difference in compare(shown.text, printed.out))

@@ -29,5 +29,5 @@ def test_the_doctor_command_reports_a_running_platform_and_no_secret(platform: P
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "workers/alive: 1 answer" in done.stdout
-    assert "scheduler/alive: A scheduler worked" in done.stdout
+    assert "scheduler/alive: A scheduler ran its jobs" in done.stdout
     assert environment["AUTHENTIK_API_TOKEN"] not in done.stdout + done.stderr

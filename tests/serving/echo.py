@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, request
 
-from api.http.site import ApiSite
+from api.http.server_policy import ApiServerPolicy
 from serving.bridge import Bridge
 
 app = Flask("echo", static_folder=None)
@@ -47,4 +47,4 @@ def broken_stream() -> Response:
     return Response(pieces(), content_type="text/plain")
 
 
-asgi = Bridge(app, 2, ApiSite())
+asgi = Bridge(app, 2, ApiServerPolicy())

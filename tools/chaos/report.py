@@ -29,7 +29,7 @@ def lines(plan: Plan, result: Result, broken: Mapping[str, Sequence[str]]) -> It
     yield from _recovery(result)
     for name, codes in result.evidence.unexpected_exits.items():
         yield f"{name} ended without being killed, or with an error after SIGTERM, with {codes}; it was started again"
-    yield from _verdict(plan, broken)
+    yield from _result(plan, broken)
 
 
 def _operations(result: Result) -> Counter[str]:
@@ -52,7 +52,7 @@ def _recovery(result: Result) -> Iterator[str]:
     )
 
 
-def _verdict(plan: Plan, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _result(plan: Plan, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for invariant, sentences in broken.items():
         yield f"BROKEN: {invariant} ({len(sentences)} times)"
         for sentence in sentences[:MAX_SENTENCES]:

@@ -30,7 +30,7 @@ MAX_DIFFERENCE = 5.0
 #: timeouts of workers and of an issuer, in seconds
 WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
 #: a scheduler is considered dead when no job ran for this long, in seconds
-SCHEDULER_ROUND = 60.0
+SCHEDULER_SECONDS = 60.0
 
 
 class Diagnostics:
@@ -86,18 +86,18 @@ class Diagnostics:
             yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
             return
         yield Check("mongodb", "connection", CheckStatus.OK, "A primary answers.")
-        remedy = "Start the API: it makes the indexes. If it does, read its log for prepare."
-        message = f"Missing: {', '.join(missing)}." if missing else "All indexes are there."
+        remedy = "Start the API, which creates them. If it runs, its log event prepare.failed has the cause."
+        message = f"Missing: {', '.join(missing)}." if missing else "All indexes exist."
         yield _check("mongodb", "indexes", not missing, message, remedy)
-        remedy = "Start the API: it applies them. If it does, read its log for migration."
+        remedy = "Start the API, which applies them. If it runs, its log event prepare.failed has the cause."
         message = f"Not applied: {', '.join(migrations)}." if migrations else "All migrations were applied."
         yield _check("mongodb", "migrations", not migrations, message, remedy)
         remedy = "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."
         yield _check("clock", "difference", difference <= MAX_DIFFERENCE, message, remedy)
         age = self._status_repair.seconds_since_run()
-        message = f"A scheduler worked {age:.0f} s ago." if age is not None else "No scheduler ever worked."
-        is_alive = age is not None and age < SCHEDULER_ROUND
+        message = f"A scheduler ran its jobs {age:.0f} s ago." if age is not None else "No scheduler has run yet."
+        is_alive = age is not None and age < SCHEDULER_SECONDS
         yield _check("scheduler", "alive", is_alive, message, "Start a scheduler: python -m worker.scheduler.")
 
     def _broker(self) -> Iterator[Check]:
@@ -127,12 +127,12 @@ class Diagnostics:
         read = {queue["name"] for queues in replies.values() for queue in queues or ()}
         for queue in QUEUES:
             is_read = queue in read
-            message = "It is read." if is_read else "No worker reads it."
+            message = "A worker reads it." if is_read else "No worker reads it."
             yield _check("workers", queue, is_read, message, f"Start a worker with -Q {queue}.")
 
     def _issuers(self) -> Iterator[Check]:
         if not self._settings.oidc_issuers or not self._settings.oidc_audiences:
-            remedy = "Set OIDC_ISSUERS and OIDC_AUDIENCES, as the API has them."
+            remedy = "Set OIDC_ISSUERS and OIDC_AUDIENCES to the values of the API."
             message = "No issuer or no audience is set here."
             yield Check("issuers", "configuration", CheckStatus.NOT_CONFIGURED, message, remedy)
         for issuer, keys_url in self._settings.oidc_issuers.items():

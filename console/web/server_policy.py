@@ -1,4 +1,4 @@
-"""Tell the server about the console: body limits, and responses to requests that never reach the application."""
+"""The console's policy for its server: body limits, and responses to requests that never reach the application."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS: Mapping[Refusal, tuple[int, str]] = {
 }
 
 
-class ConsoleSite:
+class ConsoleServerPolicy:
     liveness = "/health/live"
 
     def body_limit(self, path: str) -> int:

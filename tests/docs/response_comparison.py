@@ -20,7 +20,7 @@ NAMES = ("uuid", "hex24")
 ANY = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in KINDS.items()))
 
 
-class Likeness:
+class ResponseComparison:
     """Compares a whole document's responses: an id that is shown twice must be one id in the responses too."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Tell the server about the API: body limits, and problems for requests that never reach the application."""
+"""The API's policy for its server: body limits, and problems for requests that never reach the application."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROBLEMS: Mapping[Refusal, Problem] = {
 }
 
 
-class ApiSite:
+class ApiServerPolicy:
     liveness = "/health/live"
 
     def __init__(self) -> None:
