@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from shared.db.documents import (
     Document,
@@ -75,11 +77,18 @@ class OrphanRepository:
 
     # -- scans
 
-    def record_found(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
-        """Record a sighting. An orphan seen again after its quarantine (seconds) is removable."""
+    def record_found(
+        self, integration: str, one: MarkedObject, cause: Cause, quarantine: float, began_at: datetime
+    ) -> None:
+        """Record a sighting. An orphan seen again after its quarantine (seconds) is removable.
+
+        `began_at`: when the scan began. It says nothing about an orphan that ended since, such as by a removal.
+        """
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
-        with translate_errors():
-            self._orphans.update_one(key, _sighting(one, cause, quarantine), upsert=True)
+        unless_ended = {"endedAt": {"$not": {"$gte": began_at}}}
+        # the index of objects refuses a second document for an orphan that has ended
+        with translate_errors(), suppress(DuplicateKeyError):
+            self._orphans.update_one({**key, **unless_ended}, _sighting(one, cause, quarantine), upsert=True)
 
     def record_missing(
         self,

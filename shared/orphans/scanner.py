@@ -82,7 +82,7 @@ class OrphanScanner:
         orphans = self._orphans_among(found, claim)
         integration = claim.integration
         for one, cause in orphans.items():
-            self._orphans.record_found(integration, one, cause, self._quarantine)
+            self._orphans.record_found(integration, one, cause, self._quarantine, claim.began_at)
         kept = [(one.kind, one.id) for one in found if one not in orphans]
         seen = OrphanScan(integration, marked=len(found), orphans=len(orphans))
 

@@ -107,6 +107,13 @@ def test_probes_services_and_policies_name_ports_that_exist() -> None:
         assert service["spec"]["selector"]["app.kubernetes.io/name"] in deployments()
 
 
+def test_readiness_waits_for_a_silent_broker_and_database() -> None:
+    """Each takes a second of the API's answer, which is Kubernetes' own limit."""
+    for one in deployments().values():
+        probe = pod(one)["containers"][0].get("readinessProbe")
+        assert probe is None or probe["timeoutSeconds"] >= 5
+
+
 def test_every_replicated_workload_has_a_disruption_budget() -> None:
     several = {name for name, one in deployments().items() if one["spec"].get("replicas", 1) > 1}
     assert named("PodDisruptionBudget") == several | {

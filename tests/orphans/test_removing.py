@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from structlog.testing import capture_logs
 
+from shared.application.parts import open_orphan_scanner
 from shared.core.errors import Forbidden, NotFound, NotRemovable
 from shared.orphans.model import Orphan
 from shared.rights.policy import Actor
@@ -257,6 +258,20 @@ def test_a_removal_whose_process_died_after_it_is_recorded_by_the_next(platform:
     make_due(platform)
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
+
+
+def test_a_scan_that_began_before_a_removal_ended_does_not_report_the_object_again(platform: PlatformFixture) -> None:
+    forgotten(platform)
+    job, scanner = platform.make_orphan_job(), open_orphan_scanner(platform.store, platform.settings)
+    platform.services.orphans.request_scan(platform.admin)
+    claim = scanner.claim_scan(["ocis"])
+    assert claim is not None
+    found = [one.marked for one in job._found("ocis")]
+    ended = removed(platform, "ocis")
+    assert ended.status == "removed"
+    scanner.record_scan(claim, found)
+    assert platform.one("ocis") == ended
+    job.close()
 
 
 def test_several_schedulers_at_once_remove_an_orphan_once(platform: PlatformFixture) -> None:

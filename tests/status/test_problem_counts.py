@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from pymongo.database import Database
 
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.problems import COUNTED
 from shared.rights.policy import Actor
 from shared.status.problem_counts import FEW_SETS, count_problems
+from shared.tenants.views import TenantView
+from tests.status.test_problems import REFUSED, begun, end
+from worker.composition import open_collector
 
 REASONS = ("timeout", "unreachable", "throttled")
 OPERATIONS = 600
@@ -71,3 +78,16 @@ def test_each_operation_is_counted_by_one_index_key_and_none_is_read(
     assert all(row["docsExamined"] == 0 for row in rows), rows
     groups, examples = sets + len(REASONS), 5
     assert sum(row["keysExamined"] for row in rows) <= OPERATIONS + sets + 1 + groups * (examples + 2)
+
+
+def test_metrics_are_served_while_an_index_of_a_newer_release_is_missing(
+    store: Repositories, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    registry = CollectorRegistry()
+    registry.register(open_collector(store, dispatcher))
+    store.connection.database["operations"].drop_index(COUNTED)
+    try:
+        assert b"dezky_broker_up 1.0" in generate_latest(registry)
+    finally:
+        store.make_indexes()
