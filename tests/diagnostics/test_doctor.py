@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -11,6 +14,7 @@ from shared.core.errors import Forbidden
 from shared.diagnostics.model import Check, CheckStatus, RunStatus
 from shared.messaging.celery_app import make_celery
 from shared.operations.dispatcher import Dispatcher
+from shared.operations.problems import COUNTED
 from shared.rights.policy import Actor
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
@@ -64,6 +68,68 @@ def test_a_failing_check_has_a_remedy(make_platform: Callable[..., PlatformFixtu
     # a refusal counts as an answer, a timeout does not
     assert found[("authentik", "version")].seconds is not None
     assert found[("ocis", "version")].seconds is None
+
+
+@contextmanager
+def issuer(answer: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Serve an answer, byte by byte if there is a pause; yield the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, suppress(OSError):
+                        peer.recv(65536)
+                        for part in [answer] if not pause else [bytes([one]) for one in answer]:
+                            peer.sendall(part)
+                            time.sleep(pause)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause"),
+    [
+        (HEAD + b"null", 0.0),
+        (HEAD + b"[]", 0.0),
+        (HEAD + b"[" * 100_000, 0.0),
+        (b"nonsense\r\n\r\n", 0.0),
+        (HEAD + b" " * 100, 0.2),
+    ],
+    ids=["null", "list", "nested", "no HTTP", "drip"],
+)
+def test_an_issuer_that_answers_wrongly_fails_its_own_check_in_time(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher, answer: bytes, pause: float
+) -> None:
+    with issuer(answer, pause) as url:
+        platform = make_platform(oidc_issuers=url, oidc_audiences="operator", call_seconds=1)
+        began = time.monotonic()
+        found = examined(platform, dispatcher)
+    assert time.monotonic() - began < 20
+    assert found[("issuers", url)].status is CheckStatus.FAILED
+    assert found[("issuers", url)].remedy
+    assert found[("stalwart", "rights")].status is CheckStatus.OK
+
+
+def test_a_check_that_breaks_off_stops_no_other(platform: PlatformFixture, dispatcher: Dispatcher) -> None:
+    platform.grown()
+    refused = {"ocis": "failed/missing_permission", "any": "failed/"}
+    operations = platform.rows["operations"]
+    operations.update_one({}, {"$set": {"problems": refused}})
+    operations.drop_index(COUNTED)
+    try:
+        found = examined(platform, dispatcher)
+    finally:
+        platform.store.make_indexes()
+    assert "operations.problems_all" in found[("mongodb", "indexes")].message
+    assert found[("write rights", "run")].status is CheckStatus.FAILED
+    assert found[("ocis", "rights")].status is CheckStatus.OK
 
 
 def test_the_check_of_refusals_over_smtp_says_that_the_workers_addresses_must_be_allowed(

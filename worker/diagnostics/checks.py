@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+import structlog
 from celery import Celery
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.core.http import tls_context
 from shared.db.connection import MongoConnection
 from shared.db.migrations import Migrator
 from shared.diagnostics.model import Check, CheckStatus
+from shared.integrations.catalog import INTEGRATIONS
+from shared.integrations.outcomes import Fault, failed
 from shared.messaging.queues import QUEUES
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.status.problem_repository import ProblemRepository
 from shared.status.repair import StatusRepair
 from worker.diagnostics.products import product_checks, write_checks
+from worker.http.response import ApiResponse
+from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared
+
+log = structlog.get_logger(__name__)
 
 #: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
 MAX_DIFFERENCE = 5.0
 #: timeouts of workers and of an issuer, in seconds
 WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
+#: bytes read of an issuer's answer
+MAX_ISSUER_BYTES = 1_000_000
 #: a scheduler is considered dead when no job ran for this long, in seconds
 SCHEDULER_SECONDS = 60.0
 
@@ -56,17 +64,17 @@ class Diagnostics:
 
     def run(self) -> list[Check]:
         """Run every check of the platform and the products."""
-        areas: tuple[Callable[[], Iterator[Check]], ...] = (
-            self._configuration,
-            self._database,
-            self._broker,
-            self._workers,
-            self._issuers,
-            self._names,
-            lambda: product_checks(self._settings, self._clients),
-            lambda: write_checks(self._problems, self._clients),
-        )
-        return [check for area in areas for check in area()]
+        areas: dict[str, Callable[[], Iterator[Check]]] = {
+            "settings": self._configuration,
+            "mongodb": self._database,
+            "broker": self._broker,
+            "workers": self._workers,
+            "issuers": self._issuers,
+            "dns": self._names,
+            **{name: partial(product_checks, self._settings, self._clients, name) for name in INTEGRATIONS},
+            "write rights": lambda: write_checks(self._problems, self._clients),
+        }
+        return [check for area, checks in areas.items() for check in _contained(area, checks)]
 
     def _configuration(self) -> Iterator[Check]:
         names = ", ".join(sorted(self._settings.configured)) or "none"
@@ -139,16 +147,26 @@ class Diagnostics:
             yield self._issuer(issuer, keys_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration")
 
     def _issuer(self, issuer: str, url: str) -> Check:
-        trust = tls_context(self._settings.extra_ca_certs) if url.startswith("https:") else None
         try:
-            with urllib.request.urlopen(url, timeout=ISSUER_SECONDS, context=trust) as response:  # noqa: S310 - a setting
-                found = json.loads(response.read(1_000_000))
-        except (OSError, ValueError) as problem:
+            found = self._read(url)
+        except Fault as fault:
             remedy = "Check that it runs and that its certificate is trusted (EXTRA_CA_CERTS)."
-            return Check("issuers", issuer, CheckStatus.FAILED, f"It does not answer: {problem}", remedy)
+            message = f"It does not answer with keys or its discovery document: {failed(fault).message}"
+            return Check("issuers", issuer, CheckStatus.FAILED, message, remedy)
         known = "keys" in found or found.get("issuer") == issuer
         message = "It answers with its keys." if known else "Its answer names another issuer, or no keys."
         return _check("issuers", issuer, known, message, "Name the issuer exactly as its discovery document does.")
+
+    def _read(self, url: str) -> dict[str, Any]:
+        """Return the JSON object at a URL, all within ISSUER_SECONDS. Raises Fault."""
+        with bounded(time.monotonic() + ISSUER_SECONDS) as left, requests.Session() as plain:
+            session = prepared(plain, adapter_for(self._settings.extra_ca_certs, 1))
+            response = session.get(url, timeout=(min(CONNECT_SECONDS, left), left), stream=True)
+            content = response.raw.read(MAX_ISSUER_BYTES, decode_content=True)
+        answer = ApiResponse(response.status_code, response.headers, content)
+        if answer.status != 200:
+            raise answer.refusal()
+        return answer.fields()
 
     def _names(self) -> Iterator[Check]:
         for name, url in self._settings.integration_urls.items():
@@ -158,11 +176,21 @@ class Diagnostics:
             began = time.monotonic()
             try:
                 socket.getaddrinfo(host, None)
-            except OSError as problem:
+            except (OSError, UnicodeError) as problem:
                 remedy = "Correct the address in the settings, or the resolver of this host."
                 yield Check("dns", host, CheckStatus.FAILED, f"{name}'s host has no address: {problem}", remedy)
             else:
                 yield Check("dns", host, CheckStatus.OK, f"It resolves in {(time.monotonic() - began) * 1000:.0f} ms.")
+
+
+def _contained(area: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Yield an area's checks; a fault that none of them expects ends this area only."""
+    try:
+        yield from checks()
+    except Exception as problem:
+        log.exception("diagnostics.bug", area=area)
+        message = f"A check broke off: {type(problem).__name__}."
+        yield Check(area, "run", CheckStatus.FAILED, message, "Read the log of the process that ran it.")
 
 
 def _check(

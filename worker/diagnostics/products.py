@@ -33,22 +33,20 @@ SMTP_PROBE = (
 ENDS_SOON = 14 * 86400.0
 
 
-def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield the checks of every integration; one that is not configured yields `not_configured`."""
-    urls = settings.integration_urls
-    for name in INTEGRATIONS:
-        client = clients.get(name)
-        if client is None:
-            yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_describe("not_configured"))
-            continue
-        with within(MAX_PRODUCT_SECONDS):
-            yield _version(name, client)
-            if name in FINDERS:
-                signer = MarkerSigner(name, settings.stamp_key_texts)
-                yield _check_read(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
-            if name == STALWART and settings.stalwart_smtp_url is not None:
-                yield Check(name, "smtp", CheckStatus.OK, SMTP_PROBE)
-        yield _certificate(name, urls.get(name), settings.extra_ca_certs)
+def product_checks(settings: Settings, clients: Mapping[str, Any], name: str) -> Iterator[Check]:
+    """Yield the checks of an integration; one that is not configured yields `not_configured`."""
+    client = clients.get(name)
+    if client is None:
+        yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_describe("not_configured"))
+        return
+    with within(MAX_PRODUCT_SECONDS):
+        yield _version(name, client)
+        if name in FINDERS:
+            signer = MarkerSigner(name, settings.stamp_key_texts)
+            yield _check_read(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
+        if name == STALWART and settings.stalwart_smtp_url is not None:
+            yield Check(name, "smtp", CheckStatus.OK, SMTP_PROBE)
+    yield _certificate(name, settings.integration_urls.get(name), settings.extra_ca_certs)
 
 
 def write_checks(problems: ProblemRepository, clients: Mapping[str, Any]) -> Iterator[Check]:
@@ -102,7 +100,7 @@ def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:
         )
     try:
         end = certificate_end(url, ca_file)
-    except (OSError, ssl.SSLError) as problem:
+    except (OSError, ssl.SSLError, UnicodeError) as problem:
         return Check(area, "tls", CheckStatus.FAILED, f"No TLS connection: {problem}", REASONS["tls"].remedy)
     if end is None:
         remedy = "Use https unless the address is on this host or in a private network."

@@ -44,7 +44,7 @@ class CertificateJob:
         for name, url in self._urls.items():
             try:
                 end = certificate_end(url, self._ca_file)
-            except (OSError, ssl.SSLError) as problem:
+            except (OSError, ssl.SSLError, UnicodeError) as problem:
                 log.warning("certificate.not_read", integration=name, problem=str(problem))
             else:
                 if end is not None:
