@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from sandbox.__main__ import main
 from sandbox.layout import OFFSETS
@@ -38,22 +38,21 @@ SIMULATORS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulators
 
 
 class Sandbox:
-    """The command line over one folder."""
+    """The command line over one folder. `variables`: more environment; a sandbox starts what they do not name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.base = free_base()
         self.unused = UnusedNames()
+        self._variables: dict[str, str | None] = {"MONGODB_URI": None, "REDIS_URL": None, **variables}
 
-    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str) -> Result:
+        """Run a command that starts nothing, in this process."""
+        return CliRunner().invoke(main, [*arguments, "--data", str(self.folder)], env=self._variables)
+
+    def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sandbox", *arguments, "--data", str(self.folder)]
-        environment = self._environment()
-        return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, **options)
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        """Return this environment without the servers of the tests: a sandbox starts its own."""
-        return {name: value for name, value in os.environ.items() if name not in ("MONGODB_URI", "REDIS_URL")}
+        return subprocess.run(command, capture_output=True, text=True, timeout=100, env=self._environment())
 
     def start(self, *arguments: str, output: Path) -> tuple[subprocess.Popen[bytes], Path]:
         """Start a command that keeps running; return it and the file with its output."""
@@ -67,10 +66,14 @@ class Sandbox:
         return state
 
     def up(self) -> dict[str, Any]:
-        done = self("up", "--detach", "--json", "--port-base", str(self.base))
+        done = self.program("up", "--detach", "--json", "--port-base", str(self.base))
         assert done.returncode == 0, done.stderr
         state: dict[str, Any] = json.loads(done.stdout)
         return state
+
+    def _environment(self) -> dict[str, str]:
+        given = {**os.environ, **self._variables}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def free_base() -> int:
@@ -141,16 +144,16 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
         assert answer.status_code == reconciles
     partner = {"Authorization": f"Bearer {sandbox('token', '--as', 'partner').stdout.strip()}"}
     assert requests.get(f"{state['api']}/tenants", headers=partner, timeout=5).json() == []
-    assert sandbox("token", "--as", "owner").returncode == 2
+    assert sandbox("token", "--as", "owner").exit_code == 2
 
     ordered = sandbox("fault", "ocis", '{"kind": "storage_down", "count": 1}')
     assert json.loads(ordered.stdout)[0]["kind"] == "storage_down"
     assert json.loads(sandbox("fault", "ocis", "clear").stdout) == []
-    assert sandbox("fault", "ocis", '{"kind": "nonsense"}').returncode == 2
-    assert sandbox("fault", "ocis", "not json").returncode == 2
+    assert sandbox("fault", "ocis", '{"kind": "nonsense"}').exit_code == 2
+    assert sandbox("fault", "ocis", "not json").exit_code == 2
 
-    assert sandbox("status").returncode == 0
-    again = sandbox("up", "--port-base", str(sandbox.base))
+    assert sandbox.program("status").returncode == 0
+    again = sandbox.program("up", "--port-base", str(sandbox.base))
     assert again.returncode == 1
     assert "runs already" in again.stderr
 
@@ -164,7 +167,7 @@ def test_people_of_the_sandbox_sign_in_to_the_console_and_see_their_tenants(runn
     assert requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=admin, timeout=40).status_code == 201
     for role, shown in (("admin", "Operator"), ("owner", "Owner")):
         tenant = ("--tenant", globex) if role == "owner" else ()
-        assert running("token", "--as", role, *tenant).returncode == 0
+        assert running("token", "--as", role, *tenant).exit_code == 0
         username = person_of(role, *tenant[1:])
         page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/{globex}", timeout=20)
         assert (page.status_code, shown in page.text) == (200, True)
@@ -177,6 +180,7 @@ def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
     deadline = time.monotonic() + 20
     while running.state()["pids"]["worker"] == worker:
         assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_demo_beside_another_sandbox_shows_its_work_and_down_leaves_no_process(
@@ -193,28 +197,28 @@ def test_a_demo_beside_another_sandbox_shows_its_work_and_down_leaves_no_process
     first, second = running.state(), sandbox.state()
     assert first["api"] != second["api"]
     everybody = family(second)
-    assert sandbox("down").returncode == 0
+    assert sandbox.program("down").returncode == 0
     assert left(everybody) == []
     assert demo.wait(10) == 0  # the tenant became active
-    assert sandbox("status").returncode == 3
-    assert sandbox("down").returncode == 0
+    assert sandbox("status").exit_code == 3
+    assert sandbox("down").exit_code == 0
     assert requests.get(f"{first['api']}/health/ready", timeout=5).status_code == 200
 
 
 def test_a_killed_sandbox_leaves_no_process(running: Sandbox) -> None:
-    if running("status").returncode:
+    if running("status").exit_code:
         running.up()  # this test is repeated
     everybody = family(running.state())
     everybody[0].kill()
     assert left(everybody) == []
-    assert running("status").returncode == 3
+    assert running.program("status").returncode == 3
 
 
 def test_a_port_in_use_is_named_with_its_service_and_the_remedy(sandbox: Sandbox) -> None:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", sandbox.base + OFFSETS["stalwart"]))
         squatter.listen()
-        done = sandbox("up", "--port-base", str(sandbox.base))
+        done = sandbox.program("up", "--port-base", str(sandbox.base))
     assert done.returncode == 1
     assert str(sandbox.base + OFFSETS["stalwart"]) in done.stderr
     assert "stalwart" in done.stderr

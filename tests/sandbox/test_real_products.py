@@ -141,18 +141,20 @@ def real() -> Iterator[AuthentikSimulator]:
         yield server
 
 
-def test_a_tenant_is_set_up_in_a_real_authentik_and_a_simulated_ocis(
-    real: AuthentikSimulator, tmp_path: Path, given: Any
+def test_a_tenant_is_set_up_in_a_real_authentik_and_a_simulated_ocis_with_given_servers(
+    real: AuthentikSimulator, tmp_path: Path, given: Any, mongodb_uri: str, database_name: str, redis_url: str
 ) -> None:
     issuer = f"{real.url}/application/o/dezky-operator/"
     given(AUTHENTIK_API_URL=real.url, AUTHENTIK_API_TOKEN=THEIRS, OIDC_ISSUERS=f"{issuer}={issuer}jwks/")
     real.ensure_person("boss", "app-password", "Boss", "boss@people.test", ["dezky-platform-admins"])
-    sandbox = Sandbox(tmp_path / "box")
+    servers = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name, "REDIS_URL": redis_url}
+    sandbox = Sandbox(tmp_path / "box", **servers)
     try:
         state = sandbox.up()
         assert state["authentik"] == {"url": real.url, "issuer": issuer}
+        assert not state["pids"].keys() & {"mongodb", "valkey", "authentik"}
         refused = sandbox("token", "--as", "admin")
-        assert (refused.returncode, "real identity provider" in refused.stderr) == (2, True)
+        assert (refused.exit_code, "real identity provider" in refused.stderr) == (2, True)
         assert "real server" in sandbox("fault", "authentik", "clear").stderr
         token = real.sign_in("boss", "dezky-operator")["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
