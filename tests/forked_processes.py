@@ -1,11 +1,12 @@
-"""Start workers and schedulers by forking a process that has imported them, for tests that start many of them.
+"""Start workers, schedulers and APIs by forking a process that has imported them, for tests that start many of them.
 
 Such a process does what `python -m` would do, without a second or more of imports. Tests of the sandbox and of the
-hosts, and the chaos run, start them as in production.
+hosts start them as in production.
 """
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import runpy
@@ -18,10 +19,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO, cast
 
-#: modules that a worker and a scheduler import before they read a setting
+#: modules that a worker, a scheduler and an API import before they read a setting
 PRELOADED = ["celery.bin.celery", "celery.worker.components", "celery.worker.autoscale", "celery.concurrency.thread"]
 PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.url_redaction", "shared.messaging.events"]
 PRELOADED += ["worker.app", "worker.scheduler"]
+PRELOADED += ["api.app", "api.http.site", "api.startup", "serving.bridge", "serving.launch"]
 
 
 class ForkedProcess:
@@ -76,6 +78,9 @@ def _end_with_caller() -> None:
 
 def _become(module: str, arguments: Sequence[str], log: str, env: Mapping[str, str]) -> None:
     os.setsid()
+    # as in a process of its own: an API forks the processes that serve it
+    multiprocessing.current_process().daemon = False
+    multiprocessing.set_start_method("fork", force=True)
     threading.Thread(target=_end_with_caller, name="end with caller", daemon=True).start()
     os.environ.clear()
     os.environ.update(env)
@@ -87,4 +92,8 @@ def _become(module: str, arguments: Sequence[str], log: str, env: Mapping[str, s
         cast("TextIO", stream).reconfigure(write_through=True)  # type: ignore[attr-defined]
     sys.argv = [module, *arguments]
     sys.modules.pop(module, None)  # it is already imported and runs as `__main__` now
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        # a process of `multiprocessing` ends without them; Flower saves its history then
+        atexit._run_exitfuncs()

@@ -65,7 +65,7 @@ class Platform:
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
-        #: true: workers and schedulers are forked from a process that has imported them
+        #: true: processes are forked from one that has imported their modules
         self.is_warm = True
 
     def start_worker(
@@ -94,11 +94,12 @@ class Platform:
         return process
 
     def start_api(self, host: str = "127.0.0.1", workers: int = 1, **variables: str) -> str:
-        """Start the API as in production; return its URL before it is ready, see `until_ready`."""
+        """Start the API; return its URL before it is ready, see `until_ready`."""
         port = free_port()
         log = self._folder / f"api-{len(self._running)}.log"
-        command = [sys.executable, "-m", "api", "--host", host, "--port", str(port), "--workers", str(workers)]
-        self._spawn(command, log, {"REQUEST_THREADS": "16", **variables})
+        command = ["api", "--host", host, "--port", str(port), "--workers", str(workers)]
+        # whether processes share their metrics is decided when the metrics are imported
+        self._begin(command, log, {"REQUEST_THREADS": "16", **variables}, is_warm="METRICS_PORT" not in variables)
         return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:
@@ -108,12 +109,11 @@ class Platform:
             time.sleep(0.05)
 
     def start_flower(self, login: str) -> tuple[str, subprocess.Popen[bytes]]:
-        """Start Flower as in production, with its history in this folder; return its URL and process."""
+        """Start Flower with its history in this folder; return its URL and process."""
         port = free_port()
         options = [f"--port={port}", "--address=127.0.0.1", "--persistent=true", f"--db={self._folder / 'flower.db'}"]
-        command = [sys.executable, "-m", "worker.flower", *options]
         variables = {"FLOWER_BASIC_AUTH": login, "FLOWER_READ_ONLY": "true"}
-        process = self._spawn(command, self._folder / f"flower-{port}.log", variables)
+        process = self._begin(["worker.flower", *options], self._folder / f"flower-{port}.log", variables)
         return f"http://127.0.0.1:{port}", process
 
     def start_scheduler(self, **variables: str) -> subprocess.Popen[bytes]:
@@ -162,9 +162,11 @@ class Platform:
         self.dispatcher.close()
         self.store.close()
 
-    def _begin(self, command: list[str], log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _begin(
+        self, command: list[str], log: Path, variables: dict[str, str], *, is_warm: bool = True
+    ) -> subprocess.Popen[bytes]:
         """Start a module with its arguments as a process."""
-        if not self.is_warm:
+        if not (self.is_warm and is_warm):
             return self._spawn([sys.executable, "-m", *command], log, variables)
         log.touch()
         self._running.append(start_forked(*command, log=log, env=self._environment | variables))

@@ -23,6 +23,7 @@ from tools.chaos.load.members import Members
 from tools.chaos.load.request_log import RequestLog
 from tools.chaos.plan import Plan
 from tools.chaos.platform.environment import Environment, running_environment
+from tools.chaos.platform.processes import Start
 from tools.chaos.platform.settings import plain_environment
 
 Say = Callable[[str], None]
@@ -45,11 +46,14 @@ class Result:
     retried: int
 
 
-def run_chaos(plan: Plan, folder: Path, say: Say) -> Result:
-    """Run the plan. Raises TimeoutError, ServiceError when the servers do not start."""
+def run_chaos(plan: Plan, folder: Path, say: Say, start: Start = spawn) -> Result:
+    """Run the plan. Raises TimeoutError, ServiceError when the servers do not start.
+
+    `start`: starts the platform's processes.
+    """
     say("starting servers, simulators and processes")
     slugs = [script.slug for script in plan.scripts]
-    with running_environment(plan.size, folder, slugs) as environment:
+    with running_environment(plan.size, folder, slugs, start) as environment:
         return _Run(plan, environment, say).run()
 
 

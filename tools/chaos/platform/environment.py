@@ -20,7 +20,7 @@ from sandbox.services import Mongod, Valkey
 from tools.chaos.faults.products import PRODUCTS
 from tools.chaos.load.members import application_of
 from tools.chaos.plan import Size
-from tools.chaos.platform.processes import Processes
+from tools.chaos.platform.processes import Processes, Start
 from tools.chaos.platform.settings import Secrets, plain_environment, platform_environment
 
 START_SECONDS = 90.0
@@ -35,8 +35,11 @@ CALLBACK = "http://127.0.0.1:9/callback"
 class Environment:
     """All processes of a run. Start, use and stop them in one thread: the processes end with that thread."""
 
-    def __init__(self, size: Size, folder: Path, slugs: Sequence[str]) -> None:
-        """`slugs`: tenants that may be created; each has an application for its members."""
+    def __init__(self, size: Size, folder: Path, slugs: Sequence[str], start: Start = spawn) -> None:
+        """`slugs`: tenants that may be created; each has an application for its members.
+
+        `start`: starts the platform's processes.
+        """
         self.folder = folder
         self._slugs = slugs
         self._keys = Secrets()
@@ -47,7 +50,7 @@ class Environment:
         self.smtp = ("127.0.0.1", free_port())
         smtp_url = f"smtp://{self.smtp[0]}:{self.smtp[1]}"
         urls = {"mongodb": self.mongod.uri, "redis": self.valkey.url, "smtp": smtp_url, **self.products}
-        self.processes = Processes(size, platform_environment(urls, self._keys, deadline(size)), folder)
+        self.processes = Processes(size, platform_environment(urls, self._keys, deadline(size)), folder, start)
         self.database: pymongo.database.Database[dict[str, Any]] = pymongo.MongoClient[dict[str, Any]](
             self.mongod.uri, tz_aware=True, timeoutMS=15_000
         )["dezky"]
@@ -153,9 +156,9 @@ class Environment:
 
 
 @contextmanager
-def running_environment(size: Size, folder: Path, slugs: Sequence[str]) -> Iterator[Environment]:
+def running_environment(size: Size, folder: Path, slugs: Sequence[str], start: Start = spawn) -> Iterator[Environment]:
     """Run all of it until the block ends."""
-    made = Environment(size, folder, slugs)
+    made = Environment(size, folder, slugs, start)
     try:
         made.start()
         yield made

@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.processes import end, free_port, spawn
 from shared.messaging.queues import QUEUES
 from tools.chaos.plan import Size
 
+#: as `sandbox.processes.spawn`
+Start = Callable[..., subprocess.Popen[bytes]]
 #: how much the clock of the first worker is ahead, in seconds
 CLOCK_OFF = 2 * 3600.0
 CONCURRENCY = 12
@@ -25,8 +27,11 @@ EXPECTED_STATUSES = (0, -signal.SIGTERM)
 class ManagedProcess:
     """One process with its group. When it ends it is started again after a pause."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, start: Start = spawn
+    ) -> None:
         self.name = name
+        self._start = start
         self._command = [sys.executable, "-m", *command]
         self._environment = environment
         self.log = folder / f"{name.replace(' ', '-')}.log"
@@ -37,7 +42,7 @@ class ManagedProcess:
         self._sent: signal.Signals | None = None
 
     def start(self) -> None:
-        self.process = spawn(self._command, log=self.log, env=self._environment)
+        self.process = self._start(self._command, log=self.log, env=self._environment)
         self._back_at, self._sent = None, None
 
     def signal(self, number: signal.Signals, pause: float = 0.0) -> bool:
@@ -75,15 +80,16 @@ class ManagedProcess:
 class Processes:
     """All processes by kind."""
 
-    def __init__(self, size: Size, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, size: Size, environment: Mapping[str, str], folder: Path, start: Start = spawn) -> None:
         self.ports = [free_port() for _ in range(size.apis)]
-        self.by_kind: dict[str, list[ManagedProcess]] = {
-            "api": [ManagedProcess(f"api {n}", _api(port), environment, folder) for n, port in enumerate(self.ports)],
-            "worker": [ManagedProcess(f"worker {n}", _worker(n), environment, folder) for n in range(size.workers)],
-            "scheduler": [
-                ManagedProcess(f"scheduler {n}", ["worker.scheduler"], environment, folder)
-                for n in range(size.schedulers)
-            ],
+        commands = {
+            "api": [_api(port) for port in self.ports],
+            "worker": [_worker(number) for number in range(size.workers)],
+            "scheduler": [["worker.scheduler"]] * size.schedulers,
+        }
+        self.by_kind = {
+            kind: [ManagedProcess(f"{kind} {n}", one, environment, folder, start) for n, one in enumerate(some)]
+            for kind, some in commands.items()
         }
 
     def all(self) -> list[ManagedProcess]:
