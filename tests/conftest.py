@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -15,11 +16,15 @@ import hypothesis
 import pymongo
 import pytest
 import redis
+import structlog
 from pymongo.database import Database
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 from sandbox.services import Mongod, Valkey
+
+# until all tests are collected: almost no object of that time is ever garbage
+gc.disable()
 
 pytest_plugins = [
     "tests.browser",
@@ -42,8 +47,9 @@ SHARED = "DEZKY_TEST_MONGODB_URI"
 MEMORY = Path("/dev/shm")  # noqa: S108 - the folder below it has a name of its own
 MONGODB_BYTES = 320 * 1024**2
 
-#: files and folders whose tests share servers that take long to start; `xdist_group` marks do nothing under pytest 9.2
+#: files and folders whose tests share what takes long to make; `xdist_group` marks do nothing under pytest 9.2
 TOGETHER = (
+    "tests/architecture/",
     "tests/console/",
     "tests/sandbox/test_cli.py",
     "tests/hosts/test_replica_set.py",
@@ -62,7 +68,20 @@ LONGEST = (
 _started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempt modules and collected tests from garbage collection, each of which would visit a million objects."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # structlog's own tracebacks show the variables of each frame, and take 10 ms each
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # a script's background job ignores Ctrl-C, and so would every process that a test starts and interrupts
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -166,11 +185,17 @@ def worker_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     valkey.stop()
 
 
-@pytest.fixture
-def redis_url(worker_valkey: str) -> str:
-    """Yield the URL of an empty broker."""
+@pytest.fixture(scope="session")
+def valkey_cleaner(worker_valkey: str) -> Iterator[redis.Redis]:
+    """Yield a client that empties the broker before tests; opening one takes longer than that."""
     with redis.Redis.from_url(worker_valkey) as client:
-        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(worker_valkey: str, valkey_cleaner: redis.Redis) -> str:
+    """Return the URL of an empty broker."""
+    valkey_cleaner.flushall()
     return worker_valkey
 
 

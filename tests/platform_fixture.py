@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.parts import open_orphan_scanner
 from shared.application.services import open_services
-from shared.application.store import Repositories, open_repositories
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
@@ -37,12 +37,13 @@ class PlatformFixture:
     def __init__(
         self,
         settings: Settings,
+        store: Repositories,
         dispatcher: Dispatcher,
         products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
-        self.store: Repositories = open_repositories(settings)
+        self.store = store
         self.services = open_services(self.store, dispatcher, settings)
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
         self.admin = Actor(self.services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
@@ -144,14 +145,12 @@ class PlatformFixture:
 @pytest.fixture
 def make_platform(
     make_settings: Callable[..., Settings],
-    store: Repositories,
+    make_store: Callable[[Settings], Repositories],
     dispatcher: Dispatcher,
     authentik: AuthentikSimulator,
     stalwart: StalwartSimulator,
     ocis: OcisSimulator,
-) -> Iterator[Callable[..., PlatformFixture]]:
-    made: list[PlatformFixture] = []
-
+) -> Callable[..., PlatformFixture]:
     def make(**changes: Any) -> PlatformFixture:
         given = {
             "authentik_api_url": authentik.url,
@@ -165,12 +164,10 @@ def make_platform(
             "retry_base_seconds": 0.05,
             "call_seconds": 2,
         }
-        made.append(PlatformFixture(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
-        return made[-1]
+        settings = make_settings(**{**given, **changes})
+        return PlatformFixture(settings, make_store(settings), dispatcher, (authentik, stalwart, ocis))
 
-    yield make
-    for platform in made:
-        platform.store.close()
+    return make
 
 
 @pytest.fixture

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Hashable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
 from shared.application.services import Services, open_services
-from shared.application.store import Repositories, open_repositories
+from shared.application.store import Repositories, make_repositories, open_repositories
 from shared.config.settings import Settings, read_settings
+from shared.db.connection import MongoConnection, open_connection
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 
 EVERY_SURFACE = frozenset({"portal", "partner", "operator"})
+
+
+@cache
+def _settings(environment: frozenset[tuple[str, str]], given: frozenset[tuple[str, Any]]) -> Settings:
+    """Read settings once: reading takes 5 ms, and most tests have the same."""
+    return read_settings(**dict(given))
 
 
 @pytest.fixture
@@ -27,8 +36,12 @@ def make_settings(mongodb_uri: str, database_name: str, redis_url: str) -> Calla
             "redis_url": redis_url,
             "stamp_keys": "stamp-key-for-tests-32-characters",
             "log_format": "console",
+            **overrides,
         }
-        return read_settings(**{**given, **overrides})
+        if all(isinstance(value, Hashable) for value in given.values()):
+            environment = frozenset(os.environ.items() - {("PYTEST_CURRENT_TEST", os.environ["PYTEST_CURRENT_TEST"])})
+            return _settings(environment, frozenset(given.items()))
+        return read_settings(**given)
 
     return make
 
@@ -39,19 +52,51 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str) -> None:
+def worker_connection(mongodb_uri: str, worker_database: str) -> Iterator[MongoConnection]:
+    """Share one connection among the tests of this process: opening one takes longer than many tests."""
+    opened = open_connection(mongodb_uri, worker_database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str, worker_connection: MongoConnection) -> None:
     """Create the indexes once; tests keep them."""
     settings = read_settings(mongodb_uri=mongodb_uri, mongodb_database=worker_database, redis_url=worker_valkey)
-    opened = open_repositories(settings)
-    opened.make_indexes()
-    opened.close()
+    make_repositories(worker_connection, settings).make_indexes()
 
 
 @pytest.fixture
-def store(settings: Settings, indexed: None) -> Iterator[Repositories]:
-    opened = open_repositories(settings)
-    yield opened
-    opened.close()
+def make_store(
+    request: pytest.FixtureRequest,
+    mongodb_uri: str,
+    worker_database: str,
+    worker_connection: MongoConnection,
+    indexed: None,
+) -> Iterator[Callable[[Settings], Repositories]]:
+    """Make stores on the shared connection, which no test may close: `make_store(settings)`.
+
+    A store has its own connection if its settings name another database, or if the test records commands: the recorder
+    hears only clients that are opened after it.
+    """
+    own: list[Repositories] = []
+    shared = (mongodb_uri, worker_database)
+    may_share = "commands" not in request.fixturenames
+
+    def make(settings: Settings) -> Repositories:
+        if may_share and (settings.mongodb_uri.get_secret_value(), settings.mongodb_database) == shared:
+            return make_repositories(worker_connection, settings)
+        own.append(open_repositories(settings))
+        return own[-1]
+
+    yield make
+    for opened in own:
+        opened.close()
+
+
+@pytest.fixture
+def store(settings: Settings, make_store: Callable[[Settings], Repositories]) -> Repositories:
+    return make_store(settings)
 
 
 @pytest.fixture

@@ -117,6 +117,11 @@ class Repositories:
 def open_repositories(settings: Settings, timeout: float = CALL_TIMEOUT) -> Repositories:
     """Open the repositories of this process; call it after forking. `timeout`: time limit of a call, in seconds."""
     connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, timeout)
+    return make_repositories(connection, settings)
+
+
+def make_repositories(connection: MongoConnection, settings: Settings) -> Repositories:
+    """Make the repositories of a connection that is open already."""
     database = connection.database
     return Repositories(
         connection=connection,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "worker", "shared", "serving", "sandbox", "tools", "client", "platformctl", "console")
+from tests.architecture.sources import ROOT, trees
+
 #: modules that may repeat a request: docs/explanation/architecture.md gives the reason under "Retries"
 REPEATING = {"worker/http/session.py", "worker/integrations/stalwart/protocol/jmap.py"}
 # no request: the metrics' files of a process that is just starting
@@ -21,12 +20,7 @@ SHARING = ("tests/console/*.py", "tests/sandbox/test_cli.py")
 
 def modules() -> dict[str, ast.Module]:
     """Return dotted names with their parsed sources."""
-    found = {}
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text())
-    return found
+    return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): tree for path, tree in trees().items()}
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

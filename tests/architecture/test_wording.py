@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-FOLDERS = ("api", "worker", "shared", "client", "console", "platformctl", "serving", "sandbox", "tools")
+from tests.architecture.sources import trees
+
 #: starts of a docstring that is no summary, or whose subject is a clause
 RIDDLES = re.compile(
     r"(What|Whether|Whoever|Whatever|Those|That which|Raises|How|Who|Where|Which|Why|Tell whether|True if)\b"
@@ -23,33 +22,24 @@ NO_IMPERATIVE = re.compile(
 LIMITS = re.compile(r"(MOST|LONGEST|LARGEST|BIGGEST|SHORTEST|SMALLEST|FEWEST|LEAST)(_|$)|.*PATIENCE")
 RAISED = re.compile(r"\b[Rr]aises? ([A-Z]\w+)")
 
-Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Documented = ast.Module | ast.ClassDef | Function
 
 
 @cache
-def _trees() -> dict[Path, ast.Module]:
-    files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-    return {path.relative_to(ROOT): ast.parse(path.read_text()) for path in files}
-
-
-def _docstrings() -> Iterator[tuple[Path, str]]:
-    for path, tree in _trees().items():
-        for node in ast.walk(tree):
-            if isinstance(node, Documented) and (text := ast.get_docstring(node)):
-                yield path, text
-
-
-def _functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for path, tree in _trees().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield path, node
+def _docstrings() -> list[tuple[Path, Documented, str]]:
+    return [
+        (path, node, text)
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, Documented) and (text := ast.get_docstring(node))
+    ]
 
 
 def _known_names() -> set[str]:
     """Return all names that the code defines, imports or reads from a module."""
     known = set(dir(builtins))
-    for tree in _trees().values():
+    for tree in trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 known.add(node.name)
@@ -61,24 +51,26 @@ def _known_names() -> set[str]:
 
 
 def test_a_docstring_starts_with_a_summary() -> None:
-    assert [f"{path}: {text.splitlines()[0]}" for path, text in _docstrings() if RIDDLES.match(text)] == []
+    assert [f"{path}: {text.splitlines()[0]}" for path, _, text in _docstrings() if RIDDLES.match(text)] == []
 
 
 def test_a_functions_docstring_starts_with_an_imperative() -> None:
-    summaries = [(path, ast.get_docstring(node) or "") for path, node in _functions()]
-    assert [f"{path}: {text.splitlines()[0]}" for path, text in summaries if NO_IMPERATIVE.match(text)] == []
+    of_functions = [(path, text) for path, node, text in _docstrings() if isinstance(node, Function)]
+    assert [f"{path}: {text.splitlines()[0]}" for path, text in of_functions if NO_IMPERATIVE.match(text)] == []
 
 
 def test_an_exception_that_a_docstring_names_exists() -> None:
     known = _known_names()
-    unknown = [f"{path}: {name}" for path, text in _docstrings() for name in RAISED.findall(text) if name not in known]
+    unknown = [
+        f"{path}: {name}" for path, _, text in _docstrings() for name in RAISED.findall(text) if name not in known
+    ]
     assert unknown == []
 
 
 def test_a_limit_is_named_by_the_terms_of_the_field() -> None:
     constants = [
         f"{path}: {node.id}"
-        for path, tree in _trees().items()
+        for path, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and LIMITS.match(node.id)
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.simulators.stripe.server import StripeSimulator
 from shared.application.services import open_services
-from shared.application.store import Repositories, open_repositories
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
@@ -56,12 +56,12 @@ def billing_settings(make_settings: Callable[..., Settings], server: StripeSimul
 @pytest.fixture
 def tenancy(
     billing_settings: Settings,
-    store: Repositories,
+    make_store: Callable[[Settings], Repositories],
     dispatcher: Dispatcher,
     server: StripeSimulator,
     stripe: StripeClient,
-) -> Iterator[Tenancy]:
-    opened = open_repositories(billing_settings)
+) -> Tenancy:
+    opened = make_store(billing_settings)
     services = open_services(opened, dispatcher, billing_settings)
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
     admin = Actor(services.sign_in.record(caller, "request-1"), EVERY_SURFACE)
@@ -69,5 +69,4 @@ def tenancy(
     def make(clients: Mapping[str, Any]) -> Runner:
         return open_runner(opened, dispatcher, STEPS, clients, billing_settings)
 
-    yield Tenancy(opened, services, admin, billing_settings, server, stripe, make)
-    opened.close()
+    return Tenancy(opened, services, admin, billing_settings, server, stripe, make)

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from pymongo.client_session import ClientSession
 
 from shared.application.services import Services, open_services
-from shared.application.store import Repositories, open_repositories
+from shared.application.store import Repositories
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
@@ -43,8 +43,8 @@ def quick(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-def quick_store(quick: Settings, store: Repositories) -> Repositories:
-    return open_repositories(quick)
+def quick_store(quick: Settings, make_store: Callable[[Settings], Repositories]) -> Repositories:
+    return make_store(quick)
 
 
 @pytest.fixture
