@@ -25,6 +25,8 @@ COLOURS = {
 }
 #: fields whose values are states
 STATES = frozenset({"status", "health", "state", "presence", "breaker", "result"})
+#: fields and columns whose times are to come; one that has passed is due
+UPCOMING = frozenset({"next", "nextCheckAt", "nextLookAt", "dueAt", "openUntil", "purge"})
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 #: unit of ages, its seconds, and the number of units up to which it is used
 UNITS = (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48), ("d", 86400, 730), ("y", 31557600, 10**9))
@@ -89,7 +91,8 @@ def translate_value(field: str, value: Any, translate: Translate | None) -> Any:
 def cell(field: str, value: Any, translate: Translate | None = None) -> str:
     """Return a cell of a table: a time as its age, an id as its name."""
     if isinstance(value, str) and TIME.fullmatch(value):
-        return age(value)
+        text = age(value)
+        return "now" if field.rpartition(".")[2] in UPCOMING and not text.startswith("in ") else text
     return plain(translate_value(field, value, translate))
 
 

@@ -7,14 +7,14 @@ import os
 import pty
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 import pytest
 import yaml
 
-from platformctl.text import age, columns
+from platformctl.text import age, cell, columns
 from tests.platformctl.conftest import ROOT, Cli, Workers
 
 
@@ -100,6 +100,15 @@ def test_times_are_shown_as_ages(before: int, shown: str) -> None:
     now = datetime(2030, 1, 31, tzinfo=UTC)
     time = datetime.fromtimestamp(now.timestamp() - before, UTC)
     assert age(time.isoformat().replace("+00:00", "Z"), now) == shown
+
+
+def test_a_time_to_come_that_has_passed_is_not_shown_as_an_age() -> None:
+    passed, ahead = (
+        (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z") for seconds in (-90, 90)
+    )
+    assert [cell(field, passed) for field in ("breaker.openUntil", "nextCheckAt", "next")] == ["now"] * 3
+    assert cell("breaker.openUntil", ahead).startswith("in ")
+    assert cell("createdAt", passed) == "90s"
 
 
 def test_people_read_slugs_and_addresses_where_records_have_ids(cli: Cli) -> None:
