@@ -19,6 +19,9 @@ MAX_DEPTH = 20
 #: characters that no text may contain: NUL and lone surrogates
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
+#: how pydantic begins a message about a value
+SUBJECT = re.compile("^(Input|String|List|Dictionary|Datetime|Number) should ")
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -123,4 +126,11 @@ def _field_error(error: dict[str, Any], mark: str) -> FieldError:
         )
     if error["type"] == "missing":
         return FieldError(pointer, "is required")
-    return FieldError(pointer, str(error["msg"]).removeprefix("Value error, "))
+    return FieldError(pointer, _sentence(error))
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """Return pydantic's message without its subject, which the pointer names."""
+    if error["type"] == "string_too_short" and error["ctx"]["min_length"] == 1:
+        return "must not be empty"
+    return SUBJECT.sub("must ", str(error["msg"]).removeprefix("Value error, "))

@@ -22,6 +22,8 @@ PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
 MAX_USERNAME_LENGTH = 150
 #: a domain that Authentik accepts in an address: A-labels, with a dot, and no single letter at its end
 ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
+#: what a webhook receives: one action, all of a kind, or everything
+EVENT_ACTIONS = re.compile(r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$")
 #: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
@@ -68,6 +70,12 @@ def _country(text: str) -> str:
     found = pycountry.countries.get(alpha_2=text)  # it also accepts small letters
     if found is None or found.alpha_2 != text:
         raise ValueError("is not an ISO 3166-1 alpha-2 country code in capitals")
+    return text
+
+
+def _event_actions(text: str) -> str:
+    if not EVENT_ACTIONS.fullmatch(text):
+        raise ValueError("must be an event's action such as operation.failed, a kind such as tenant.*, or * for all")
     return text
 
 
@@ -172,7 +180,8 @@ WebhookUrl = Annotated[
 ]
 EventActions = Annotated[
     str,
-    StringConstraints(pattern=r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$"),
+    AfterValidator(_event_actions),
+    WithJsonSchema({"type": "string", "pattern": EVENT_ACTIONS.pattern}),
     Field(examples=["tenant.*", "operation.failed", "*"]),
 ]
 #: must follow the bounds of an integer, else the JSON Schema loses them

@@ -99,6 +99,15 @@ def test_all_faults_of_a_body_are_reported_at_once_with_pointers(root: Client) -
     }
 
 
+def test_a_fault_is_said_of_its_field_and_not_of_a_string(root: Client) -> None:
+    body = {"slug": "acme", "name": "", "plan": "x" * 65, "domains": "acme.test"}
+    found = {error["pointer"]: error["detail"] for error in root("POST", "/tenants", json=body).json()["errors"]}
+    assert found["/name"] == "must not be empty"
+    assert found["/domains"].startswith("must be a valid ")
+    [fault] = root("GET", "/tenants?status=gone").json()["errors"]
+    assert fault["detail"].startswith("must be 'pending', ")
+
+
 @pytest.mark.parametrize(
     "body",
     [
