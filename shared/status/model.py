@@ -25,6 +25,21 @@ class Finding(StrEnum):
     STUCK_PURGE = "stuck_purge"
 
 
+#: the order of groups: first what only a person can resolve, then what goes on by itself, last what is meant
+SEVERITY: tuple[Kind | Finding, ...] = (
+    Finding.NOT_DISPATCHED,
+    Kind.FAILED,
+    Finding.STUCK_PURGE,
+    Kind.OVERDUE,
+    Kind.RETRYING,
+    Kind.DEFERRED,
+    Finding.FAILING_WEBHOOK,
+    Finding.DEGRADED_DOMAIN,
+    Finding.DRIFTED,
+    Kind.PAUSED,
+)
+
+
 @dataclass(frozen=True)
 class Example:
     """One problem of a group. `since`: its start. `name`: the domain, or the webhook's host."""

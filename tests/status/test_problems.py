@@ -77,6 +77,24 @@ def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant
     assert (status.is_ok, status.tenants) == (False, {"failed": 2})
 
 
+def test_the_most_severe_problems_come_first_and_of_those_the_most_frequent(
+    store: Repositories, services: Services, admin: Actor, create: Create
+) -> None:
+    retried = begun(create, "delta")
+    attempt(store, retried, "authentik", LATER, retry_in=90)
+    assert store.deferrals.defer(retried.id, "ocis", 1, PAUSE) is not None
+    end(store, begun(create), ocis=REFUSED)
+    for slug in ("beta", "gamma"):
+        end(store, begun(create, slug), stalwart=REFUSED)
+    found = [(str(one.kind), one.integration, one.count) for one in services.status.status(admin).groups]
+    assert found == [
+        ("failed", "stalwart", 2),
+        ("failed", "ocis", 1),
+        ("retrying", "authentik", 1),
+        ("paused", "ocis", 1),
+    ]
+
+
 def test_a_retrying_step_is_listed_with_attempts_next_attempt_and_last_reason(
     store: Repositories, services: Services, admin: Actor, create: Create
 ) -> None:
