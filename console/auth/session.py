@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, redirect, request, session, url_for
+from flask import Flask, Response, flash, g, redirect, request, session, url_for
 from redis.exceptions import LockError
 
 from client.errors import NotSignedIn
@@ -105,19 +105,32 @@ def require_sign_in(app: Flask, sessions: Sessions) -> None:
         return None if g.sign_in is not None or is_public(view) else to_sign_in()
 
 
+def is_signed_in() -> bool:
+    """Return whether the browser has a sign-in, which may have ended."""
+    return COOKIE_FIELD in session
+
+
 def is_by_script() -> bool:
     """Return whether a script sent the request: polling by an open page does not extend the sign-in."""
     return request.headers.get("X-Requested-With") == "console"
 
 
 def to_sign_in() -> Response:
-    """Redirect to sign-in, and back to this page afterwards."""
+    """Redirect to sign-in, and back to this page afterwards. A form that was sent is lost, so the page says so."""
     session.pop(COOKIE_FIELD, None)
     if is_by_script():
         return Response("Signed out.", 401, content_type="text/plain")
+    if request.method != "GET" and request.blueprint != "sign_out":
+        flash("Your sign-in had ended, so nothing was changed. Sign in, then do it again.", "warning")
+        return redirect(url_for("sign_in.welcome", next=came_from()), 303)  # type: ignore[return-value]
     if request.method != "GET" or request.path == "/":
         return redirect(url_for("sign_in.welcome"), 303)  # type: ignore[return-value]
     return redirect(url_for("sign_in.begin", next=request.full_path.rstrip("?")), 303)  # type: ignore[return-value]
+
+
+def came_from() -> str:
+    """Return the path of the page with the form or link that was followed, else the start page."""
+    return own_path((request.referrer or "").removeprefix(request.host_url.rstrip("/")))
 
 
 def own_path(target: str | None) -> str:

@@ -18,6 +18,8 @@ OUTCOMES = {"succeeded": "ok", "failed": "bad", "cancelled": "quiet"}
 DAY = 24
 #: kinds of problems that a bulk retry can solve
 REPAIRABLE = ("failed", "drifted")
+#: kinds of problems by which the list of operations can be filtered
+LISTED = ("failed", "overdue", "retrying", "deferred", "paused")
 
 
 @pages.get("/")
@@ -26,7 +28,7 @@ def show() -> str | Response:
         return _own_tenants()
     hours = _by_hour(get("/operations/summary", hours=DAY)["hours"])
     charts = (_outcomes(hours), _time_to_active(hours))
-    return render_template("overview.html", status=get("/status"), charts=charts, repairable=REPAIRABLE)
+    return render_template("overview.html", status=get("/status"), charts=charts, repairable=REPAIRABLE, listed=LISTED)
 
 
 def _own_tenants() -> str | Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response
 
-from console.auth.session import own_path
+from console.auth.session import came_from
 from console.web.navigation import THEMES
 
 pages = Blueprint("preferences", __name__)
@@ -15,8 +15,7 @@ YEAR = 365 * 24 * 3600
 @pages.post("/preferences")
 def choose() -> Response:
     """Store the colour theme in a cookie and return to the page."""
-    came_from = request.referrer or ""
-    response = redirect(own_path(came_from.removeprefix(request.host_url.rstrip("/"))), 303)
+    response = redirect(came_from(), 303)
     theme = request.form.get("theme", "auto")
     if theme in THEMES:
         secure = bool(current_app.config["SESSION_COOKIE_SECURE"])

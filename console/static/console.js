@@ -75,6 +75,15 @@ document.addEventListener("change", ({ target }) => {
 });
 find("form[data-selection]").forEach((form) => count(form, null));
 
+// -- a form is sent once, however often its button is pressed, until the response has had its time or the page is shown again
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 10000);
+});
+window.addEventListener("pageshow", () => find("form[data-sent]").forEach((form) => delete form.dataset.sent));
+
 // -- a confirmation's button waits for the very text
 document.addEventListener("input", (event) => {
   const wanted = event.target.dataset.confirms;

@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response
 
 from client.errors import ApiError, NotSignedIn, Unreachable
 from console.auth.provider import ProviderUnreachable, SignInRefused
-from console.auth.session import to_sign_in
+from console.auth.session import is_signed_in, to_sign_in
+from console.web.api import sentence
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ def _of_api(problem: ApiError) -> Page:
     if problem.status == 404:
         return page(404, request_id=problem.request_id)
     log.info("api.refused", code=problem.code, status=problem.status, api_request=problem.request_id)
-    return page(problem.status, problem.detail, problem.request_id)
+    return page(problem.status, sentence(problem), problem.request_id)
 
 
 def _of_refusal(problem: SignInRefused) -> Page:
@@ -70,6 +71,8 @@ def _of_redis(problem: RedisError) -> Page:
 
 def _of_forgery(problem: CSRFError) -> Page:
     log.info("form.refused", reason=problem.description)
+    if not is_signed_in():
+        return to_sign_in()
     return page(400, "This form is not from this session: it was open too long, or came from elsewhere.")
 
 

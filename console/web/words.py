@@ -45,6 +45,9 @@ WORDS = {
 }
 #: integrations that have a step, as the API names them
 STEP_NAMES = ("authentik", "stalwart", "ocis", "billing")
+#: states of steps that are done, of those that wait for another attempt, and of those that need attention
+DONE, WAITING = ("ok", "skipped"), ("retrying", "deferred")
+FAILING = ("error", *WAITING)
 #: labels of integrations, steps and areas of diagnostics
 INTEGRATIONS = {
     "authentik": "Authentik",
@@ -73,6 +76,11 @@ def add_words(app: Flask) -> None:
         differences=differences,
         step_state=step_state,
         steps_of=steps_of,
+        failing_first=failing_first,
+        operation_state=operation_state,
+        tenant_state=tenant_state,
+        progress_words=progress_words,
+        is_past=is_past,
     )
     app.jinja_env.globals.update(state_of=state_of, new_key=new_key, step_names=STEP_NAMES)
 
@@ -144,6 +152,44 @@ def step_state(step: Mapping[str, Any]) -> str:
     if step.get("nextAttemptAt"):
         return "retrying" if step["attempts"] else "deferred"
     return str(step["status"])
+
+
+def failing_first(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Order steps for a page: those that failed, those that wait for another attempt, then the others."""
+    return sorted(steps, key=lambda step: (step_state(step) != "error", step_state(step) not in FAILING))
+
+
+def operation_state(operation: Mapping[str, Any]) -> str:
+    """Return the state of an operation: a running one may only wait, because a step is retrying or deferred."""
+    states = {step_state(step) for step in operation.get("steps", ())}
+    waiting = next((state for state in WAITING if state in states), None)
+    return waiting if waiting and operation["status"] == "running" else str(operation["status"])
+
+
+def tenant_state(tenant: Mapping[str, Any]) -> str:
+    """Return the state of a tenant; what is wrong comes before its status."""
+    latest = tenant.get("operation")
+    if tenant.get("purgedAt"):
+        return "purged"
+    if tenant["status"] == "active" and tenant.get("health") == "degraded":
+        return "degraded"
+    if tenant["status"] == "pending" and latest and operation_state(latest) in ("failed", *WAITING):
+        return operation_state(latest)
+    return str(tenant["status"])
+
+
+def progress_words(operation: Mapping[str, Any]) -> str:
+    """Describe in one sentence what an operation does, how far it is, and how many of its steps fail."""
+    steps, states = operation["steps"], [step_state(step) for step in operation["steps"]]
+    dry_run = " (dry run)" if operation["mode"] == "plan" else ""
+    ended = "" if operation["status"] == "running" else f" {operation['status']}"
+    done = sum(state in DONE for state in states)
+    failing = [f", {states.count(one)} {state_of(one)[2].lower()}" for one in FAILING if one in states]
+    return f"{plain(operation['action'])}{dry_run}{ended}: {done} of {len(steps)} steps done{''.join(failing)}."
+
+
+def is_past(time: str) -> bool:
+    return parsed(time) <= datetime.now(UTC)
 
 
 def steps_of(tenant: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from client.errors import ApiError
 from console.pages.tenants.zone_file import zone_file
 from console.web.charts import HEIGHT, stacked
 from console.web.forms import Field, Form
-from console.web.words import age, size
+from console.web.words import age, failing_first, operation_state, progress_words, size, tenant_state
 
 FIELDS = (Field("name"), Field("domains", "lines"), Field("billingInfo/vatId"), Field("enabled", "flag"))
 
@@ -88,6 +88,48 @@ def test_a_time_is_an_age_with_the_exact_time_in_its_title(ago: float, words: st
     shown = age(moment.isoformat())
     assert words in shown
     assert moment.strftime('title="%Y-%m-%d %H:%M:%S UTC"') in shown
+
+
+def operation(status: str, *steps: dict[str, object], mode: str = "apply") -> dict[str, object]:
+    return {"action": "provision", "mode": mode, "status": status, "steps": list(steps)}
+
+
+OK, BAD = {"status": "ok"}, {"status": "error"}
+RETRYING = {"status": "pending", "attempts": 2, "nextAttemptAt": "2030-01-31T00:00:00Z"}
+DEFERRED = {**RETRYING, "attempts": 0}
+NEW, RUNNING = {"status": "pending", "attempts": 0}, {"status": "running", "attempts": 1}
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "words"),
+    [
+        ((OK, NEW, RUNNING), "running", "Provision: 1 of 3 steps done."),
+        ((OK, DEFERRED), "deferred", "Provision: 1 of 2 steps done, 1 deferred."),
+        ((DEFERRED, RETRYING, BAD), "retrying", "Provision: 0 of 3 steps done, 1 failed, 1 retrying, 1 deferred."),
+    ],
+)
+def test_a_running_operation_with_steps_that_wait_is_shown_as_waiting(
+    steps: tuple[dict[str, object], ...], state: str, words: str
+) -> None:
+    running = operation("running", *steps)
+    assert (operation_state(running), progress_words(running)) == (state, words)
+    assert tenant_state({"status": "active", "operation": running}) == "active"
+    waiting = tenant_state({"status": "pending", "operation": running})
+    assert waiting == ("pending" if state == "running" else state)
+
+
+def test_an_operation_that_ended_says_how_and_a_purged_tenant_is_not_just_deleted() -> None:
+    failed = operation("failed", OK, BAD, mode="plan")
+    assert progress_words(failed) == "Provision (dry run) failed: 1 of 2 steps done, 1 failed."
+    assert tenant_state({"status": "pending", "operation": failed}) == "failed"
+    assert tenant_state({"status": "active", "health": "degraded"}) == "degraded"
+    assert tenant_state({"status": "deleted", "purgedAt": "2030-01-31T00:00:00Z"}) == "purged"
+    assert tenant_state({"status": "deleted"}) == "deleted"
+
+
+def test_steps_that_need_attention_come_first_and_the_others_keep_their_order() -> None:
+    steps = [{"name": name, **step} for name, step in zip("abcde", (OK, RETRYING, NEW, BAD, OK), strict=True)]
+    assert "".join(str(step["name"]) for step in failing_first(steps)) == "dbace"
 
 
 def test_sizes_are_in_the_largest_unit_and_nothing_is_without_limit() -> None:

@@ -157,6 +157,12 @@ def test_a_filter_by_a_slug_that_no_tenant_has_shows_an_empty_list(
     expect(page.get_by_role("link", name="Clear the filters")).to_be_visible()
 
 
+def test_an_error_page_says_what_the_api_refuses(people: People, console: ConsoleFixture) -> None:
+    page = people.page("admin", "/tenants/?cursor=none-of-ours")
+    expect(page.get_by_role("heading", name="Bad request")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("cursor")
+
+
 def test_tenants_are_filtered_by_the_state_of_their_billing(people: People, console: ConsoleFixture) -> None:
     page = people.page("admin", "/tenants/")
     page.get_by_text("More filters").click()

@@ -124,6 +124,35 @@ def test_signing_out_invalidates_a_stolen_cookie_and_revokes_the_tokens(
     expect(page.get_by_label("Password")).to_be_visible()
 
 
+@pytest.mark.parametrize("how", ["signed out", "expired"])
+def test_a_form_that_is_sent_after_the_end_of_the_sign_in_is_not_lost_without_a_word(
+    people: People, console: ConsoleFixture, how: str
+) -> None:
+    slug = console.unused("late")
+    console.tenant(slug)
+    page = people.signed_in("admin", f"/tenants/{slug}")
+    if how == "expired":
+        sign_ins = console.sign_ins()
+        found = sign_ins.find(console.sign_in_id(cookie(page)))
+        assert found is not None
+        sign_ins.end(found)
+    else:
+        other = page.context.new_page()
+        other.goto("/")
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("link", name="Sign in")).to_be_visible()
+    page.get_by_role("button", name="Reconcile …").click()
+    expect(page.locator(".note.warning")).to_contain_text("nothing was changed")
+    page.get_by_role("link", name="Sign in").click()
+    if page.get_by_label("Password").count():
+        page.get_by_label("Email or username").fill("admin")
+        page.get_by_label("Password").fill("password-of-admin")
+        page.get_by_role("button", name="Log in").click()
+    if page.get_by_role("button", name="Continue").count():
+        page.get_by_role("button", name="Continue").click()
+    expect(page).to_have_url(f"{console.url}/tenants/{slug}")
+
+
 def test_expired_tokens_are_renewed_once_for_many_concurrent_pages(people: People, console: ConsoleFixture) -> None:
     page = people.signed_in("admin")
     before = console.sign_ins().find(console.sign_in_id(cookie(page)))

@@ -56,7 +56,7 @@ def test_a_failed_step_is_retried(plain: Page, console: ConsoleFixture) -> None:
     requests.delete(f"{console.platform.ocis.url}/__sim/faults", timeout=5)
     plain.goto(f"/tenants/{stella}")
     plain.get_by_role("button", name="Retry OCIS").click()
-    reload_until(plain, "steps done, succeeded")
+    reload_until(plain, "succeeded: ")
 
 
 def test_tenants_are_chosen_and_reconciled_together(plain: Page, console: ConsoleFixture) -> None:

@@ -32,7 +32,7 @@ class Action:
         may = someone.is_operator if self.operators_only else someone.runs(tenant)
         paused = "pause" in tenant
         fits = {"pause": not paused, "unpause": paused}.get(self.name, True)
-        return may and fits and tenant["status"] in self.from_states
+        return may and fits and tenant["status"] in self.from_states and "purgedAt" not in tenant
 
 
 LIVING_STATES = frozenset({"pending", "active", "suspended"})
