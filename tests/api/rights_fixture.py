@@ -78,6 +78,6 @@ def rights(
     dry_run = root("POST", "/bulk-operations", json={"action": "cancel", "selector": {"tenants": ["missing"]}})
     found.ids["bulk"] = dry_run.json()["id"]
     found.ids["run"] = store.diagnostics.insert(None).id
-    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 3600)
+    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 3600, store.connection.now())
     found.ids["orphan"] = store.orphans.page(OrphanQuery()).items[0].id
     return found

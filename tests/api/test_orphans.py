@@ -48,8 +48,8 @@ def test_a_removable_orphan_is_removed_later_and_records_who_requested_it(
     admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
     # its quarantine has already ended at the second scan
-    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
-    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
+    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0, store.connection.now())
+    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_PURGED, 0, store.connection.now())
     found = store.orphans.find(rights.ids["orphan"])
     assert found is not None
     assert found.status is OrphanStatus.REMOVABLE

@@ -10,7 +10,7 @@ from tests.platformctl.conftest import Cli
 
 def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Repositories) -> None:
     for _ in range(2):
-        store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 0)
+        store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 0, store.connection.now())
     (listed,) = cli.json("orphans", "list", "--status", "removable")
     assert cli.json("orphans", "show", listed["_id"]) == listed
     table = cli("orphans", "list", "--output", "table")
@@ -21,7 +21,7 @@ def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Repositories) ->
 
 
 def test_an_orphan_in_quarantine_cannot_be_removed(cli: Cli, store: Repositories) -> None:
-    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 60)
+    store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 60, store.connection.now())
     (listed,) = cli.json("orphans", "list")
     refused = cli("orphans", "remove", listed["_id"], "--yes")
     assert (refused.exit_code, "not_removable" in refused.stderr) == (3, True)
