@@ -93,7 +93,7 @@ class Starter:
             operation_id = new_id()
             changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self._events.append(start_event(required(view.operation), change.reason), session)
+            self._events.append(start_event(required(view.operation), author, change.reason), session)
             return view
 
         if may_join:
@@ -126,7 +126,7 @@ class Starter:
         """
         current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
         view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
-        self._events.append(start_event(required(view.operation), reason), session)
+        self._events.append(start_event(required(view.operation), author, reason), session)
         return view
 
     def accept(
