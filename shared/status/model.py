@@ -40,6 +40,11 @@ SEVERITY: tuple[Kind | Finding, ...] = (
 )
 
 
+def severity(kind: Kind | Finding) -> int:
+    """Return the place among groups. A kind that only a newer release knows comes last."""
+    return SEVERITY.index(kind) if kind in SEVERITY else len(SEVERITY)
+
+
 @dataclass(frozen=True)
 class Example:
     """One problem of a group. `since`: its start. `name`: the domain, or the webhook's host."""

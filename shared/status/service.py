@@ -12,7 +12,7 @@ from shared.provisioning.tenants import TenantService
 from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.status.finding_repository import FindingRepository
-from shared.status.model import SEVERITY, Group, OperationQuery, Status, Summary, TenantPause
+from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause, severity
 from shared.status.outcome_repository import OutcomeRepository
 from shared.status.problem_repository import ProblemRepository, TenantIds
 from shared.switches.model import Switch, tenant_of_switch
@@ -60,7 +60,7 @@ class StatusService:
         return Status(
             at=self._connection.now(),
             tenants=counts.tenants(),
-            groups=sorted(groups, key=lambda group: (SEVERITY.index(group.kind), -group.count)),
+            groups=sorted(groups, key=lambda group: (severity(group.kind), -group.count)),
             breakers=[_limit_to(one, tenant_ids) for one in switches if one.is_open],
             pauses=[_limit_to(one, tenant_ids) for one in switches if one.pause is not None and not one.is_of_tenant],
             tenant_pauses=self._tenant_pauses(switches, tenant_ids),
