@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from api.app import create_app
-from api.http.server_policy import ApiSite
+from api.http.server_policy import ApiServerPolicy
 from serving.bridge import Bridge
 from shared.config.settings import read_settings
 from shared.messaging.chord_messages import QueuedMessage
@@ -24,4 +24,4 @@ def _die_while_posting(self: Dispatcher, messages: Sequence[QueuedMessage]) -> N
 
 # this class is changed in this process only
 Dispatcher._push = _die_while_posting  # type: ignore[method-assign]
-asgi = Bridge(create_app(read_settings()), 2, ApiSite())
+asgi = Bridge(create_app(read_settings()), 2, ApiServerPolicy())

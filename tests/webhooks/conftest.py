@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from shared.application.services import Services, open_services
-from shared.application.store import Repositories
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
@@ -76,7 +76,7 @@ Run = Callable[..., AbstractContextManager[DeliveryLoop]]
 
 @pytest.fixture
 def delivery_loop(settings: Settings, store: Repositories) -> Run:
-    """Run a delivery loop with short waits: `with delivery_loop(): ...`."""
+    """Run a delivery loop with its own connections and short waits: `with delivery_loop(): ...`."""
 
     @contextmanager
     def run(
@@ -88,9 +88,10 @@ def delivery_loop(settings: Settings, store: Repositories) -> Run:
         disable: float = 3600,
         settings: Settings = settings,
     ) -> Iterator[DeliveryLoop]:
+        own = open_repositories(settings)
         sender = SafeWebhookClient(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
-        attempts = open_attempts(store, sender, webhook_cipher(settings), disable, waits)
-        made = compose_delivery_loop(store, attempts, keep_days=14, concurrency=concurrency, lease_seconds=lease)
+        attempts = open_attempts(own, sender, webhook_cipher(settings), disable, waits)
+        made = compose_delivery_loop(own, attempts, keep_days=14, concurrency=concurrency, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()
         try:
@@ -98,5 +99,6 @@ def delivery_loop(settings: Settings, store: Repositories) -> Run:
         finally:
             made.stop()
             thread.join(20)
+            own.close()
 
     return run
