@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
 
 from shared.application.parts import open_settlement
 from shared.application.store import Repositories
+from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.orphans.model import Cause, MarkedObject, OrphanKind, OrphanQuery
 from tests.api.conftest import Client, Issuer
 
 ORPHAN = MarkedObject(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
+#: surface and group of each caller beside the administrator
+CALLERS = {
+    "stranger": ("portal", "tenant-beta"),
+    "member": ("portal", "tenant-acme"),
+    "owner": ("portal", "tenant-acme"),
+    "reseller": ("partner", "nothing"),
+    "misplaced": ("portal", "dezky-platform-admins"),
+}
 
 
 def finish(store: Repositories, operation_id: str, *steps: str) -> None:
@@ -44,11 +57,67 @@ class RightsFixture:
         return self.ids[known_as]
 
 
+@dataclass(frozen=True)
+class RightsRecords:
+    """The records of the fixture, by collection, and their ids as in RightsFixture.
+
+    `issued_at`: when the callers' tokens were issued. A newer token could restrict their rights.
+    """
+
+    settings: Settings
+    issued_at: int
+    documents: dict[str, list[RawBSONDocument]]
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def rights_records() -> list[RightsRecords]:
+    """Hold the records of the first test, with which later tests of this process start: making them takes a second."""
+    return []
+
+
 @pytest.fixture
 def rights(
-    root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Repositories, database_name: str
+    as_: Callable[..., Client],
+    issuer: Issuer,
+    api_url: str,
+    api_settings: Settings,
+    store: Repositories,
+    rights_records: list[RightsRecords],
 ) -> RightsFixture:
-    found = RightsFixture({"admin": root}, {}, store.connection.client[database_name], as_)
+    rows = store.connection.client[api_settings.mongodb_database]
+    records = next((one for one in rights_records if one.settings == api_settings), None)
+    issued_at = records.issued_at if records else int(time.time())
+    people = {"admin": Client(api_url, issuer.token("admin", iat=issued_at)), "nobody": Client(api_url, None)}
+    for name, (surface, group) in CALLERS.items():
+        issuer.person(name, group)
+        people[name] = Client(api_url, issuer.token(name, surface, iat=issued_at))
+    found = RightsFixture(people, {}, rows, as_)
+    if records is not None:
+        _restore(rows, records.documents)
+        found.ids.update(records.ids)
+        return found
+    _make(found, store)
+    raw = rows.with_options(codec_options=CodecOptions(document_class=RawBSONDocument))
+    documents = {name: list(raw[name].find()) for name in rows.list_collection_names()}
+    rights_records.append(RightsRecords(api_settings, issued_at, documents, dict(found.ids)))
+    return found
+
+
+def _restore(rows: Database[dict[str, Any]], documents: dict[str, list[RawBSONDocument]]) -> None:
+    # only the last write waits for the journal; the majority that has it has all earlier ones too
+    for number, (name, kept) in enumerate(documents.items(), 1):
+        collection = rows.get_collection(
+            name, write_concern=WriteConcern(w=1 if number < len(documents) else "majority")
+        )
+        collection.delete_many({})
+        if kept:
+            collection.insert_many(kept)
+
+
+def _make(found: RightsFixture, store: Repositories) -> None:
+    root = found.people["admin"]
+    assert root("GET", "/users/me").status_code == 200
     found.made("partner", "/partners", slug="reseller", name="Reseller")
     for slug, more in (("acme", {"partnerId": found.ids["partner"], "domains": ["acme.test"]}), ("beta", {})):
         answer = root("POST", "/tenants", json={"slug": slug, "name": slug.title(), **more})
@@ -56,20 +125,17 @@ def rights(
         found.ids[f"{slug}_operation"] = answer.json()["operation"]["id"]
         finish(store, answer.json()["operation"]["id"])
         found.ids[f"{slug}_subscription"] = root("GET", f"/subscriptions?tenant={slug}").json()[0]["_id"]
-    found.people["nobody"] = Client(api_url, None)
-    for name, surface, group, given in (
-        ("stranger", "portal", "tenant-beta", {"role": "owner"}),
-        ("member", "portal", "tenant-acme", {}),
-        ("owner", "portal", "tenant-acme", {"role": "owner"}),
-        ("reseller", "partner", "", {"role": "admin", "partnerId": found.ids["partner"]}),
-    ):
-        client = as_(name, surface, *([group] if group else ["nothing"]))
-        found.ids[name] = client("GET", "/users/me").json()["_id"]
-        if given:
-            assert root("PATCH", f"/users/{found.ids[name]}", json=given).status_code == 200
-        found.people[name] = client
-    issuer.person("misplaced", "dezky-platform-admins")
-    found.people["misplaced"] = as_("misplaced", "portal", "dezky-platform-admins")
+    changes: dict[str, dict[str, str]] = {
+        "stranger": {"role": "owner"},
+        "owner": {"role": "owner"},
+        "reseller": {"role": "admin", "partnerId": found.ids["partner"]},
+    }
+    for name in CALLERS:
+        answer = found.people[name]("GET", "/users/me")
+        assert answer.status_code == 200, answer.text
+        found.ids[name] = answer.json()["_id"]
+        if name in changes:
+            assert root("PATCH", f"/users/{found.ids[name]}", json=changes[name]).status_code == 200
     found.made(
         "colleague", "/users", authentikSubjectId="c1", email="c1@acme.test", name="C", tenantIds=[found.ids["acme"]]
     )
@@ -80,4 +146,3 @@ def rights(
     found.ids["run"] = store.diagnostics.insert(None).id
     store.orphans.record_found("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 3600, store.connection.now())
     found.ids["orphan"] = store.orphans.page(OrphanQuery()).items[0].id
-    return found
