@@ -17,11 +17,11 @@ import pymongo
 import pytest
 import redis
 import structlog
-from pymongo.database import Database
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 from sandbox.services import Mongod, Valkey
+from tests.database_contents import empty
 
 # until all tests are collected: almost no object of that time is ever garbage
 gc.disable()
@@ -146,8 +146,8 @@ def mongodb_uri() -> str:
 
 @pytest.fixture(scope="session")
 def cleaner(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
-    """A client that cleans up after tests; opening one takes longer than the cleaning."""
-    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
+    """A client with one connection that cleans up after tests; opening one takes longer than the cleaning."""
+    with pymongo.MongoClient[dict[str, object]](mongodb_uri, maxPoolSize=1) as client:
         yield client
 
 
@@ -160,18 +160,9 @@ def worker_database(cleaner: pymongo.MongoClient[dict[str, object]]) -> Iterator
 
 @pytest.fixture
 def database_name(worker_database: str, cleaner: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
-    """Return an empty database; it keeps its indexes, because creating them costs more than a small test."""
+    """Return an empty database."""
     yield worker_database
-    for name in _filled(cleaner[worker_database]):
-        cleaner[worker_database][name].delete_many({})
-
-
-def _filled(database: Database[dict[str, object]]) -> list[str]:
-    """Return the collections that are not empty, by one query."""
-    names = database.list_collection_names()
-    queries = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
-    found = database.aggregate([{"$documents": []}, *({"$unionWith": query} for query in queries)])
-    return [str(row["name"]) for row in found]
+    empty(cleaner[worker_database])
 
 
 @pytest.fixture(scope="session")

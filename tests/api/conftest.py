@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from api.app import create_app
 from sandbox.simulators.authentik.server import AuthentikSimulator
@@ -94,13 +94,20 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer) -> Sett
 Serve = Callable[[Settings], str]
 
 
+class Handler(WSGIRequestHandler):
+    """Answer requests without a log line of the server's: the API logs each request itself."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
 class ServedApi:
     """An API on its own port."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app = create_app(settings)
-        self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self.app, threaded=True, request_handler=Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pymongo
 import pytest
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
-from pymongo.write_concern import WriteConcern
 
 from shared.application.parts import open_settlement
 from shared.application.store import Repositories
@@ -19,6 +19,7 @@ from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.orphans.model import Cause, MarkedObject, OrphanKind, OrphanQuery
 from tests.api.conftest import Client, Issuer
+from tests.database_contents import empty, fill
 
 ORPHAN = MarkedObject(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
@@ -84,6 +85,7 @@ def rights(
     api_settings: Settings,
     store: Repositories,
     rights_records: list[RightsRecords],
+    cleaner: pymongo.MongoClient[dict[str, Any]],
 ) -> RightsFixture:
     rows = store.connection.client[api_settings.mongodb_database]
     records = next((one for one in rights_records if one.settings == api_settings), None)
@@ -94,25 +96,16 @@ def rights(
         people[name] = Client(api_url, issuer.token(name, surface, iat=issued_at))
     found = RightsFixture(people, {}, rows, as_)
     if records is not None:
-        _restore(rows, records.documents)
+        empty(cleaner[rows.name])
+        fill(cleaner[rows.name], records.documents)
         found.ids.update(records.ids)
         return found
     _make(found, store)
     raw = rows.with_options(codec_options=CodecOptions(document_class=RawBSONDocument))
     documents = {name: list(raw[name].find()) for name in rows.list_collection_names()}
-    rights_records.append(RightsRecords(api_settings, issued_at, documents, dict(found.ids)))
+    filled = {name: kept for name, kept in documents.items() if kept}
+    rights_records.append(RightsRecords(api_settings, issued_at, filled, dict(found.ids)))
     return found
-
-
-def _restore(rows: Database[dict[str, Any]], documents: dict[str, list[RawBSONDocument]]) -> None:
-    # only the last write waits for the journal; the majority that has it has all earlier ones too
-    for number, (name, kept) in enumerate(documents.items(), 1):
-        collection = rows.get_collection(
-            name, write_concern=WriteConcern(w=1 if number < len(documents) else "majority")
-        )
-        collection.delete_many({})
-        if kept:
-            collection.insert_many(kept)
 
 
 def _make(found: RightsFixture, store: Repositories) -> None:
