@@ -1,6 +1,6 @@
 """The platform's HTTP API in Python. `Platform` is the entry; docs/reference/client.md has an example."""
 
-from client.connection import Page, Response, Tokens, new_key
+from client.connection import Tokens, new_key
 from client.errors import (
     ApiError,
     FieldError,
@@ -12,6 +12,7 @@ from client.errors import (
     UntrustedCertificate,
 )
 from client.platform import Platform
+from client.responses import Page, Response
 from client.transport import open_session
 
 __all__ = [

@@ -1,29 +1,36 @@
-"""Requests to one API: JSON in and out, bearer tokens, idempotency keys, pages; every failure is an exception."""
+"""Requests to one API: JSON, bearer tokens, idempotency keys, pages; every failure is an exception."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 import requests
 
 from client.errors import ApiError, Unreachable, error_of
+from client.responses import Page, Response, json_of, links_of
 from client.transport import CONNECT_SECONDS, unreachable
-
-T = TypeVar("T")
 
 READ_SECONDS = 30.0
 MAX_PAGE_SIZE = 200
-KEY_ATTEMPTS = 5
+#: seconds to wait for a request with the same key: the API frees the key of a process that died after a minute
+KEY_SECONDS = 65.0
+MAX_KEY_PAUSE = 8.0
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
+ALREADY_DONE = "already_done"
 #: seconds that an API may be unavailable, such as during a restart, before waiting for an operation ends
 MAX_UNAVAILABLE_SECONDS = 60.0
 
 Params = Mapping[str, Any]
+Find = Callable[[Any], Any]
+
+
+def same(record: Any) -> Any:
+    """Return the record itself."""
+    return record
 
 
 class Tokens(Protocol):
@@ -34,55 +41,26 @@ class Tokens(Protocol):
     def renew(self, refused: str) -> str | None: ...
 
 
-@dataclass(frozen=True)
-class Response(Generic[T]):
-    """A successful response. `data`: its parsed JSON with all fields, also unknown ones; None without a body."""
-
-    data: T
-    headers: Mapping[str, str]
-    #: relation of a Link header to the query parameters of its URL
-    links: Mapping[str, dict[str, str]]
-
-    @property
-    def etag(self) -> str | None:
-        """Return the record's version without quotes, for `if_match`."""
-        etag = self.headers.get("ETag")
-        return etag.strip('"') if etag else None
-
-    @property
-    def operation_id(self) -> str | None:
-        """Return the id of the operation that the request started."""
-        return self.headers.get("Operation-Location", "").rpartition("/")[2] or None
-
-    @property
-    def request_id(self) -> str | None:
-        return self.headers.get("X-Request-Id")
-
-    @property
-    def replayed(self) -> bool:
-        """Return whether the API repeated its first response because the idempotency key had been used before."""
-        return self.headers.get("Idempotency-Replayed") == "true"
-
-
-@dataclass(frozen=True)
-class Page(Generic[T]):
-    """One page of a list. `next`: cursor of the following page, None at the end."""
-
-    items: list[T]
-    next: str | None
-
-
 class Connection:
     """One API. All methods raise ApiError, Unreachable and NotSignedIn.
 
-    `read_seconds`: how long the API may take for a response.
+    `read_seconds`: how long the API may take for a response. `key_seconds`: how long a POST waits for another request
+    with its idempotency key.
     """
 
-    def __init__(self, url: str, session: requests.Session, tokens: Tokens, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        session: requests.Session,
+        tokens: Tokens,
+        read_seconds: float = READ_SECONDS,
+        key_seconds: float = KEY_SECONDS,
+    ) -> None:
         self._url = url.rstrip("/")
         self._session = session
         self._tokens = tokens
         self._read_seconds = read_seconds
+        self._key_seconds = key_seconds
         #: time of the last successful response, by the monotonic clock
         self._succeeded_at = float("-inf")
 
@@ -109,21 +87,36 @@ class Connection:
         *,
         key: str | None = None,
         extra_seconds: float = 0,
+        find: Find = same,
     ) -> Response[Any]:
-        """Send a POST that is carried out once per `key` (Idempotency-Key); by default with a new key."""
+        """Send a POST that is carried out once per `key` (Idempotency-Key); by default with a new key.
+
+        `find`: returns this request's data from the record that it changes, if that record is of another kind.
+        """
         key = key or new_key()
-        headers = {"Idempotency-Key": key}
-        for attempt in range(KEY_ATTEMPTS):
+        headers, repeated = {"Idempotency-Key": key}, False
+        ends_at, pause = time.monotonic() + self._key_seconds, 0.5
+        while True:
             try:
-                return self.request("POST", path, body, params=params, headers=headers, extra_seconds=extra_seconds)
+                return self.request(
+                    "POST",
+                    path,
+                    body,
+                    params=params,
+                    headers=headers,
+                    extra_seconds=extra_seconds,
+                    repeated=repeated,
+                    find=find,
+                )
             except ApiError as error:
-                if error.code != KEY_IN_PROGRESS or attempt == KEY_ATTEMPTS - 1:
+                if error.code != KEY_IN_PROGRESS or time.monotonic() + pause > ends_at:
                     raise
-                time.sleep(0.5 * 2**attempt)
+                repeated = repeated or error.repeated
             except Unreachable as error:
                 error.idempotency_key = key
                 raise
-        raise AssertionError  # the last attempt returns or raises
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_KEY_PAUSE)
 
     def patch(self, path: str, body: Any, if_match: str | None = None) -> Response[Any]:
         return self._once("PATCH", path, body, if_match)
@@ -157,13 +150,19 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         extra_seconds: float = 0,
+        repeated: bool = False,
+        find: Find = same,
     ) -> Response[Any]:
-        """Send one request; repeat it once with a renewed token if the first token was refused."""
+        """Send one request; repeat it once with a renewed token if the first token was refused.
+
+        If a repeat learns that the change was made and its response lost (`already_done`), the changed record is read
+        instead. `repeated`: the request was sent before. `find`: see `post`.
+        """
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is not a path of the API: it must begin with a slash")
         options = {
             "params": {name: value for name, value in (params or {}).items() if value is not None},
-            "headers": {"Accept": "application/json", "X-Request-Id": uuid.uuid4().hex, **(headers or {})},
+            "headers": {**_own_headers(method), **(headers or {})},
             "timeout": (CONNECT_SECONDS, (timeout or self._read_seconds) + extra_seconds),
             **({"json": body} if body is not None else {}),
         }
@@ -172,9 +171,19 @@ class Connection:
         if response.status_code == 401 and (other := self._tokens.renew(token)):
             response = self._send(method, path, other, **options)
         if not 200 <= response.status_code < 300:
-            raise error_of(response)
+            return self._after(error_of(response), repeated, find)
         self._succeeded_at = time.monotonic()
-        return Response(_json(response), response.headers, _links(response))
+        return Response(json_of(response), response.headers, links_of(response))
+
+    def _after(self, error: ApiError, repeated: bool, find: Find) -> Response[Any]:
+        """Read the record that an earlier attempt changed. Raises the error if there is none."""
+        if error.code != ALREADY_DONE or error.record is None or not (repeated or error.repeated):
+            raise error
+        try:
+            response = self.get(error.record)
+            return replace(response, data=find(response.data), recovered=True)
+        except (ApiError, Unreachable, LookupError, ValueError):
+            raise error from None
 
     def checked(self, response: Response[Any], path: str, kind: type) -> Response[Any]:
         """Return a response whose JSON is of this kind. Raises Unreachable."""
@@ -208,21 +217,12 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
+def _own_headers(method: str) -> dict[str, str]:
+    """Return the headers that every request of this method has. A POST may be repeated, so each has a key."""
+    headers = {"Accept": "application/json", "X-Request-Id": uuid.uuid4().hex}
+    return {**headers, "Idempotency-Key": new_key()} if method == "POST" else headers
+
+
 def _quote(etag: str) -> str:
     """Return an ETag with its quotes; it may be given with or without."""
     return etag if etag == "*" or etag.endswith('"') else f'"{etag}"'
-
-
-def _links(response: requests.Response) -> dict[str, dict[str, str]]:
-    """Return the query parameters of each link. Its host is ignored, so that tokens go only to the API."""
-    return {relation: dict(parse_qsl(urlsplit(link["url"]).query)) for relation, link in response.links.items()}
-
-
-def _json(response: requests.Response) -> Any:
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except requests.JSONDecodeError:
-        place = response.url.partition("?")[0]
-        raise Unreachable(f"{place} sent a response that is not JSON; is this the API's URL?") from None

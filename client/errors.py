@@ -72,6 +72,8 @@ class ApiError(PlatformError):
         self.operation: str | None = problem.get("operation")
         #: address of what the first request with this key changed, when its response was lost
         self.record: str | None = problem.get("record")
+        #: whether the request was sent more than once, after earlier failures
+        self.repeated = bool(getattr(getattr(response.raw, "retries", None), "history", ()))
         named = f"{self.code}, HTTP {self.status}" if problem else f"HTTP {self.status}"
         super().__init__(f"{self.detail} ({named})", *self._explanations())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from client.connection import Connection, Response, Tokens
+from client.connection import Connection, Tokens
 from client.models import Plan
 from client.operator_models import Status
 from client.resources.events import Events
@@ -19,6 +19,7 @@ from client.resources.service import Diagnostics
 from client.resources.switches import Integrations, ObserveOnlyMode, PurgeQuotas
 from client.resources.tenants import Domains, Tenants
 from client.resources.webhooks import Webhooks
+from client.responses import Response
 from client.sign_in.tokens import GivenToken
 from client.transport import DEFAULT_RETRIES, open_session
 

@@ -53,7 +53,7 @@ def create_app(settings: ConsoleSettings) -> Flask:
     provider = Provider(app, settings, PendingSignIns(redis, vault))
     sessions = Sessions(sign_ins, provider)
     http = open_session(settings.ca_certs, retries=1, repeat_slow=False, user_agent="dezky-console")
-    api = Connection(settings.api_url, http, RequestTokens(sessions), API_SECONDS)
+    api = Connection(settings.api_url, http, RequestTokens(sessions), API_SECONDS, key_seconds=API_SECONDS)
     people = People(sign_ins, api)
     app.extensions.update({API: api, PEOPLE: people})
     add_words(app)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.inputs import Selector
 from client.models import Operation
 from client.operator_models import BulkOperation, Summary
 from client.resources.records import ReadOnlyRecords, segment
+from client.responses import Response
 from client.waiting import LONG_POLL_SECONDS, wait_until
 
 RUNNING = "running"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.operator_models import Orphan, OrphanScan
 from client.resources.records import ReadOnlyRecords
+from client.responses import Response
 
 
 class Orphans(ReadOnlyRecords[Orphan]):

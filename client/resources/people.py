@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.inputs import (
     NewPartner,
     NewSubscription,
@@ -16,6 +16,7 @@ from client.inputs import (
 from client.models import Partner, Profile, Subscription, User
 from client.operator_models import Erasure
 from client.resources.records import Records
+from client.responses import Response
 
 
 class Users(Records[User, NewUser, UserChanges]):

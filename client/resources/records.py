@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from client.connection import Connection, Page, Response
+from client.connection import Connection, Find, same
+from client.responses import Page, Response
 
 T = TypeVar("T")
 New = TypeVar("New")
@@ -41,10 +42,16 @@ class ReadOnlyRecords(Listing[T]):
         return "/".join([self._path, *map(segment, parts)])
 
     def _post(
-        self, *parts: str, body: Any = None, key: str | None = None, extra_seconds: float = 0, **params: Any
+        self,
+        *parts: str,
+        body: Any = None,
+        key: str | None = None,
+        extra_seconds: float = 0,
+        find: Find = same,
+        **params: Any,
     ) -> Response[Any]:
         path = self._at(*parts)
-        response = self._connection.post(path, body, params, key=key, extra_seconds=extra_seconds)
+        response = self._connection.post(path, body, params, key=key, extra_seconds=extra_seconds, find=find)
         return self._connection.checked(response, path, dict)
 
 
@@ -67,6 +74,11 @@ def segment(text: str) -> str:
     if text in ("", ".", ".."):
         raise ValueError(f"{text!r} cannot be a part of a path")
     return quote(text, safe="")
+
+
+def found_in(records: Sequence[Any], field: str, value: str) -> Any:
+    """Return the record whose field has this value. Raises LookupError."""
+    return {record[field]: record for record in records}[value]
 
 
 def _params(filters: dict[str, Any]) -> dict[str, Any]:

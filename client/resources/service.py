@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.operator_models import Diagnosis
 from client.resources.records import segment
+from client.responses import Response
 from client.waiting import wait_until
 
 FINISHED = "finished"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from client.connection import Connection, Response
+from typing import Any
+
+from client.connection import Connection
 from client.operator_models import Integration, ObserveOnly, PurgeQuota
-from client.resources.records import segment
+from client.resources.records import found_in, segment
+from client.responses import Response
 
 
 class Integrations:
@@ -20,11 +23,15 @@ class Integrations:
 
     def pause(self, name: str, reason: str, *, key: str | None = None) -> Response[Integration]:
         """Pause an integration: none of its steps start."""
-        return self._connection.post(f"/integrations/{segment(name)}/pause", {"reason": reason}, key=key)
+        return self._post(name, "pause", {"reason": reason}, key)
 
     def resume(self, name: str, *, key: str | None = None) -> Response[Integration]:
         """End a pause; an open circuit breaker sends a probe immediately."""
-        return self._connection.post(f"/integrations/{segment(name)}/resume", key=key)
+        return self._post(name, "resume", None, key)
+
+    def _post(self, name: str, action: str, body: Any, key: str | None) -> Response[Integration]:
+        path = f"/integrations/{segment(name)}/{action}"
+        return self._connection.post(path, body, key=key, find=lambda all_: found_in(all_, "name", name))
 
 
 class ObserveOnlyMode:

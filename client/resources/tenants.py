@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.inputs import NewTenant, TenantChanges
 from client.models import Availability, Domain, Export, Operation, Receipt, Tenant, TenantPause
-from client.resources.records import Records, segment
+from client.resources.records import Records, found_in, segment
+from client.responses import Response
 from client.waiting import wait_until
 
 #: an export is gathered while we wait
@@ -51,10 +52,10 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
 
     def pause(self, slug: str, reason: str, *, key: str | None = None) -> Response[TenantPause]:
         """Pause a tenant: no step of its operations starts."""
-        return self._post(slug, "pause", body={"reason": reason}, key=key)
+        return self._post(slug, "pause", body={"reason": reason}, key=key, find=_pause_of)
 
     def unpause(self, slug: str, *, key: str | None = None) -> Response[TenantPause]:
-        return self._post(slug, "unpause", key=key)
+        return self._post(slug, "unpause", key=key, find=_pause_of)
 
     def receipt(self, slug: str) -> Response[Receipt]:
         """Read the purge receipt: all objects that the purge removed."""
@@ -89,7 +90,8 @@ class Domains:
 
     def verify(self, slug: str, domain: str, *, key: str | None = None) -> Response[Domain]:
         """Request a DNS check."""
-        return self._connection.post(f"/tenants/{segment(slug)}/domains/{segment(domain)}/verify", key=key)
+        path = f"/tenants/{segment(slug)}/domains/{segment(domain)}/verify"
+        return self._connection.post(path, key=key, find=lambda all_: found_in(all_, "domain", domain))
 
     def wait(
         self, slug: str, requested: Domain, timeout: float, progress: Callable[[Domain], None] | None = None
@@ -105,3 +107,10 @@ class Domains:
         if is_checked(requested):
             return requested
         return wait_until(self._connection, read, is_checked, timeout, progress, long_poll=0)
+
+
+def _pause_of(tenant: Tenant) -> TenantPause:
+    """Return the pause in a tenant's record."""
+    if "pause" not in tenant:
+        return {"tenant": tenant["slug"], "paused": False}
+    return {"tenant": tenant["slug"], "paused": True, "pause": tenant["pause"]}

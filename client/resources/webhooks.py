@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from client.connection import Connection, Response
+from client.connection import Connection
 from client.inputs import NewWebhook, WebhookChanges
 from client.resources.records import Records
+from client.responses import Response
 from client.webhook_models import Delivery, Webhook
 
 

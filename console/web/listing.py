@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import request, url_for
 
-from client.connection import Page
 from client.errors import ApiError
+from client.responses import Page
 from console.web.api import api
 
 PAGE = 50

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import get_completion_class
 
-from client import Response, new_key
+from client import Response
 from platformctl.cli.groups import Command
 from platformctl.cli.options import filters_of, given, listed, paged, repeatable, selected, timeout
 from platformctl.cli.types import SLUG, JsonFile, Pairs
@@ -115,8 +115,7 @@ def api(session: Session, /, path: str, body: Any, include: bool, paginate: bool
     if paginate:
         _print_data(session, list(platform.connection.records(path, options["query"])))
         return
-    headers = {**({"Idempotency-Key": new_key()} if method == "POST" else {}), **options["header"]}
-    response = platform.request(method, path, body, params=options["query"], headers=headers)
+    response = platform.request(method, path, body, params=options["query"], headers=options["header"])
     if include:
         _print_headers(response)
     if response.data is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from pathlib import Path
 
 import pytest
 
-from tests.platformctl.conftest import Cli
-from tests.platformctl.faulty_proxy import FaultyProxy, lost, says
+from tests.platformctl.conftest import Cli, Workers
+from tests.platformctl.faulty_proxy import FaultyProxy, Handler, lost, says
 from tests.tls import certificate
 
 
@@ -59,6 +60,25 @@ def test_a_key_whose_first_request_still_runs_is_waited_for(cli: Cli, proxy: Fau
     busy = says(409, problem, **{"Content-Type": "application/problem+json"})
     proxy.faults = [busy, busy]
     assert cli("tenants", "create", "acme", "--name", "Acme").exit_code == 0
+
+
+def test_a_change_that_a_repeat_finds_made_is_waited_for_as_usual(
+    cli: Cli, proxy: FaultyProxy, workers: Workers
+) -> None:
+    def fails_after_the_change(handler: Handler) -> None:
+        handler.passed_on()
+        handler.answer(503)
+
+    headers = {"Content-Type": "application/problem+json"}
+    busy = says(409, b'{"code": "idempotency_key_in_progress", "detail": "It still runs."}', **headers)
+    made = says(409, b'{"code": "already_done", "detail": "It took effect.", "record": "/tenants/acme"}', **headers)
+    proxy.faults = [fails_after_the_change, busy, made]
+    workers.soon("acme")
+    done = cli("tenants", "create", "acme", "--name", "Acme", "--wait", "-o", "json")
+    assert (done.exit_code, json.loads(done.stdout)["status"]) == (0, "active"), done.output
+    proxy.faults = [made]
+    refused = cli("tenants", "create", "acme", "--name", "Acme", "--idempotency-key", "order-1")
+    assert (refused.exit_code, "already_done" in refused.stderr) == (3, True)
 
 
 def test_an_api_that_does_not_listen_is_unreachable(cli: Cli) -> None:
