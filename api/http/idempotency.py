@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from api.http.problem_details import Problem
-from api.http.request_body import raw_body
+from api.http.request_input import raw_body
 from shared.core.errors import AlreadyDone, StoreUnavailable
 from shared.db.idempotency_keys import Effect, IdempotencyClaim, IdempotencyRepository, StoredResponse
 

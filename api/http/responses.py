@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Response, g
+from flask import Response, g, request
 from pydantic import TypeAdapter
 
 from api.schemas.response_model import ResponseModel, to_json
@@ -54,6 +55,17 @@ def etag(version: int) -> dict[str, str]:
 def retry_after(operation: Operation | None) -> dict[str, str]:
     """Return the Retry-After header of a running operation; no header for another."""
     return {"Retry-After": "1"} if operation is not None and not operation.settled else {}
+
+
+def link(relation: str, **changes: str | None) -> str:
+    """Write a link (RFC 8288) to this request's path with changed parameters; None removes one."""
+    arguments = {key: value for key, value in {**request.args.to_dict(), **changes}.items() if value is not None}
+    return f'<{request.path}?{urlencode(arguments)}>; rel="{relation}"'
+
+
+def next_link(following: str | None) -> dict[str, str]:
+    """Return the Link header of the next page; empty on the last page."""
+    return {} if following is None else {"Link": link("next", cursor=following)}
 
 
 def json_stream_response(fields: Mapping[str, ResponseModel | Iterator[Sequence[ResponseModel]]]) -> Response:

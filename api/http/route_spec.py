@@ -16,8 +16,7 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel
 
 from api.http.problem_details import Problem
-from api.http.query_params import parse_query
-from api.http.request_body import parse_body, refuse_body
+from api.http.request_input import parse_body, parse_query, refuse_body
 from api.http.wait_slots import bounded_wait
 from api.schemas.query_model import Query
 from shared.core.errors import DomainError

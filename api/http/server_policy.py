@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from api.http.body_limits import body_limit, is_refused_by_headers
 from api.http.problem_details import Problem, problem_text
+from api.http.request_input import body_limit, is_refused_by_headers
 from api.http.request_log import RequestIds
 from api.http.response_headers import BASIC_HEADERS
 from serving.application import Response

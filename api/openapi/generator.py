@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
-from api.http.request_body import may_be_absent
+from api.http.request_input import may_be_absent
 from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
 from api.openapi.components import REF, Components, Schema, example_of

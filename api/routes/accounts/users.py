@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
-from api.http.query_params import next_link
-from api.http.responses import etag, json_list_response, json_response
+from api.http.responses import etag, json_list_response, json_response, next_link
 from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
 from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.queries import EraseQuery, UserListQuery

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import next_link
-from api.http.responses import json_list_response, json_response
+from api.http.responses import json_list_response, json_response, next_link
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.operations.queries import OperationListQuery, SummaryQuery
 from api.schemas.operations.status import StatusResponse, SummaryResponse

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import next_link
-from api.http.responses import json_list_response, json_response
+from api.http.responses import json_list_response, json_response, next_link
 from api.http.route_spec import OPERATOR, PAGED, route_spec
 from api.schemas.platform.orphans import OrphanListQuery, OrphanResponse, OrphanScanResponse
 from shared.application.services import Services

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import link
-from api.http.responses import json_list_response
+from api.http.responses import json_list_response, link
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.queries import EventListQuery

@@ -7,13 +7,13 @@ from contextlib import suppress
 from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
-from api.http.query_params import next_link
 from api.http.responses import (
     etag,
     json_list_response,
     json_response,
     json_text_response,
     json_texts_response,
+    next_link,
     retry_after,
 )
 from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec

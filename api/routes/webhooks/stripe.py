@@ -8,7 +8,7 @@ import structlog
 from flask import Blueprint, Response, request
 
 from api.http.problem_details import Problem
-from api.http.request_body import raw_body
+from api.http.request_input import raw_body
 from api.http.route_spec import PUBLIC, route_spec
 from shared.application.services import Services
 from shared.billing.stripe_events import SIGNATURE_HEADER, BillingEvent, read_event

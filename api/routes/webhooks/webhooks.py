@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.query_params import next_link
-from api.http.responses import etag, json_list_response, json_response, shown_once_response
+from api.http.responses import etag, json_list_response, json_response, next_link, shown_once_response
 from api.http.route_spec import ETAG, PAGED, expected_versions, route_spec
 from api.schemas.webhooks.queries import RotateQuery, WebhookListQuery
 from api.schemas.webhooks.webhooks import (

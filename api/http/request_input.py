@@ -1,20 +1,28 @@
-"""Read a request body as strict JSON (RFC 8259) and validate all of it, so that a response lists all invalid fields."""
+"""Read a request's body and query strictly, and validate all of it, so that a response lists all invalid fields."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from flask import g, request
 from pydantic import BaseModel, ValidationError
 
-from api.http.body_limits import body_limit, is_encoded
 from api.http.problem_details import Problem
 from api.http.response_headers import PATCH_TYPES
+from api.schemas.query_model import Query
+from shared.billing.stripe_events import SIGNATURE_HEADER
 from shared.core.errors import FieldError, InvalidInput
 
+KIB = 1024
+MAX_BODY_BYTES = 64 * KIB
+STRIPE_PATH = "/stripe/events"
+STRIPE_SIGNATURE = SIGNATURE_HEADER.lower()
+#: an event contains a whole Stripe object, such as an invoice with all its lines
+MAX_EVENT_BYTES = 256 * KIB
 MAX_DEPTH = 20
 #: characters that no text may contain: NUL and lone surrogates
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
@@ -23,6 +31,35 @@ FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 SUBJECT = re.compile("^(Input|String|List|Dictionary|Datetime|Number) should ")
 
 Model = TypeVar("Model", bound=BaseModel)
+AnyQuery = TypeVar("AnyQuery", bound=Query)
+
+
+def body_limit(path: str) -> int:
+    """Return the maximum size of a body for this path, in bytes."""
+    return MAX_EVENT_BYTES if _is_stripe(path) else MAX_BODY_BYTES
+
+
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Return whether the body is compressed. Compressed bodies are refused: few bytes can become very many."""
+    return headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+
+
+def is_refused_by_headers(path: str, headers: Mapping[str, str]) -> bool:
+    """Return whether the headers alone refuse the request: compressed, too long, or without credentials.
+
+    `headers`: by lower-case name.
+    """
+    needed = STRIPE_SIGNATURE if _is_stripe(path) else "authorization"
+    return needed not in headers or is_encoded(headers) or _length(headers) > body_limit(path)
+
+
+def _is_stripe(path: str) -> bool:
+    return path.rstrip("/") == STRIPE_PATH
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    text = headers.get("content-length", "0")
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def parse_body(model: type[Model]) -> Model:
@@ -32,6 +69,27 @@ def parse_body(model: type[Model]) -> Model:
     if request.mimetype not in (PATCH_TYPES if request.method == "PATCH" else PATCH_TYPES[:1]):
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
     return validate(model, _parse(raw_body()), "/")
+
+
+def parse_query(model: type[AnyQuery]) -> AnyQuery:
+    """Parse the request's parameters into a model. Raises InvalidInput."""
+    if not request.query_string:
+        nothing: AnyQuery = _without_parameters(model)
+        return nothing
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:  # Flask cannot parse such a query
+        raise InvalidInput([FieldError("?", "is not UTF-8; percent-encode every parameter")]) from None
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise InvalidInput([FieldError(f"?{name}", "is given more than once") for name in twice])
+    return validate(model, request.args.to_dict(), "?")
+
+
+@functools.cache
+def _without_parameters(model: type[Query]) -> Any:
+    """Return the query of a request without parameters; it is frozen, so all requests share one."""
+    return validate(model, {}, "?")
 
 
 @functools.cache
