@@ -26,21 +26,15 @@ from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
 from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
-from api.routes.platform.integrations import integration_routes
-from api.routes.platform.observe_only import observe_only_routes
+from api.routes.platform.integrations import integration_routes, observe_only_routes, purge_quota_routes
 from api.routes.platform.orphans import orphan_routes
-from api.routes.platform.purge_quota import purge_quota_routes
-from api.routes.tenants.availability import availability_routes
 from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
 from api.routes.tenants.operations import operation_routes
-from api.routes.tenants.owner import owner_routes
-from api.routes.tenants.plans import plan_routes
-from api.routes.tenants.tenants import tenant_routes
-from api.routes.webhooks.deliveries import delivery_routes
+from api.routes.tenants.tenants import availability_routes, owner_routes, plan_routes, tenant_routes
 from api.routes.webhooks.stripe import stripe_routes
-from api.routes.webhooks.webhooks import webhook_routes
+from api.routes.webhooks.webhooks import delivery_routes, webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_services
 from shared.application.store import open_repositories

@@ -19,7 +19,7 @@ from api.http.problem_details import Problem
 from api.http.request_input import parse_body, parse_query, refuse_body
 from api.http.wait_slots import bounded_wait
 from api.schemas.query_model import Query
-from shared.core.errors import DomainError
+from shared.core.errors import DomainError, Forbidden
 
 ALL = frozenset({"portal", "partner", "operator"})
 STAFF = frozenset({"partner", "operator"})
@@ -116,6 +116,10 @@ def route_spec(
         return parsed
 
     return wrap
+
+
+#: specifies a view for operators, which may refuse those who only read
+operator_route = functools.partial(route_spec, surfaces=OPERATOR, problems=(Forbidden,))
 
 
 def spec_of(app: Flask, endpoint: str) -> RouteSpec | None:

@@ -7,9 +7,14 @@ from flask import Blueprint, Response
 from api.auth.guard import actor, caller
 from api.http.responses import etag, json_list_response, json_response, next_link
 from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
-from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.queries import EraseQuery, UserListQuery
-from api.schemas.accounts.users import CreateUserRequest, ErasureResponse, UpdateUserRequest, UserResponse
+from api.schemas.accounts.users import (
+    CreateUserRequest,
+    ErasureResponse,
+    ProfileResponse,
+    UpdateUserRequest,
+    UserResponse,
+)
 from shared.accounts.user import User
 from shared.administration.users import UserService
 from shared.application.services import Services

@@ -6,10 +6,9 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.responses import json_response
-from api.http.route_spec import OPERATOR, route_spec
+from api.http.route_spec import operator_route
 from api.schemas.operations.diagnostics import DiagnosisResponse
 from shared.application.services import Services
-from shared.core import errors
 from shared.diagnostics.model import RunStatus
 
 
@@ -18,11 +17,9 @@ def diagnostics_routes(services: Services) -> Blueprint:
     diagnostics = services.diagnostics
 
     @routes.post("")
-    @route_spec(
+    @operator_route(
         "Start a diagnostics run: integrations, rights, DNS, TLS, workers and queues",
         {202: DiagnosisResponse},
-        surfaces=OPERATOR,
-        problems=(errors.Forbidden,),
         headers=("Location", "Retry-After"),
     )
     def start_diagnostics() -> Response:
@@ -31,13 +28,7 @@ def diagnostics_routes(services: Services) -> Blueprint:
         return json_response(DiagnosisResponse.of(run), 202, headers)
 
     @routes.get("/<id:run_id>")
-    @route_spec(
-        "Get a diagnostics run",
-        {200: DiagnosisResponse},
-        surfaces=OPERATOR,
-        problems=(errors.Forbidden,),
-        headers=("Retry-After",),
-    )
+    @operator_route("Get a diagnostics run", {200: DiagnosisResponse}, headers=("Retry-After",))
     def get_diagnostics(run_id: str) -> Response:
         run = diagnostics.get(run_id, actor(services))
         headers = {} if run.status is RunStatus.FINISHED else {"Retry-After": "2"}

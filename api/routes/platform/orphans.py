@@ -6,12 +6,10 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.responses import json_list_response, json_response, next_link
-from api.http.route_spec import OPERATOR, PAGED, route_spec
+from api.http.route_spec import PAGED, operator_route
 from api.schemas.platform.orphans import OrphanListQuery, OrphanResponse, OrphanScanResponse
 from shared.application.services import Services
 from shared.core import errors
-
-PROBLEMS = (errors.Forbidden,)
 
 
 def orphan_routes(services: Services) -> Blueprint:
@@ -19,11 +17,9 @@ def orphan_routes(services: Services) -> Blueprint:
     orphans = services.orphans
 
     @routes.get("")
-    @route_spec(
+    @operator_route(
         "List the objects outside that carry our ownership marker and belong to no living tenant, newest first",
         {200: [OrphanResponse]},
-        surfaces=OPERATOR,
-        problems=PROBLEMS,
         headers=PAGED,
     )
     def list_orphans(query: OrphanListQuery) -> Response:
@@ -31,37 +27,24 @@ def orphan_routes(services: Services) -> Blueprint:
         return json_list_response(list(map(OrphanResponse.of, page.items)), next_link(page.next))
 
     @routes.get("/looks")
-    @route_spec(
-        "List the latest orphan scan of each integration",
-        {200: [OrphanScanResponse]},
-        surfaces=OPERATOR,
-        problems=PROBLEMS,
-    )
+    @operator_route("List the latest orphan scan of each integration", {200: [OrphanScanResponse]})
     def list_orphan_scans() -> Response:
         return json_list_response(list(map(OrphanScanResponse.of, orphans.scans(actor(services)))))
 
     @routes.post("/look")
-    @route_spec(
-        "Scan all integrations for orphans now",
-        {202: [OrphanScanResponse]},
-        surfaces=OPERATOR,
-        problems=PROBLEMS,
-    )
+    @operator_route("Scan all integrations for orphans now", {202: [OrphanScanResponse]})
     def start_orphan_scan() -> Response:
         return json_list_response(list(map(OrphanScanResponse.of, orphans.request_scan(actor(services)))), status=202)
 
     @routes.get("/<id:orphan_id>")
-    @route_spec(
-        "Get an orphan and the state of its removal", {200: OrphanResponse}, surfaces=OPERATOR, problems=PROBLEMS
-    )
+    @operator_route("Get an orphan and the state of its removal", {200: OrphanResponse})
     def get_orphan(orphan_id: str) -> Response:
         return json_response(OrphanResponse.of(orphans.get(orphan_id, actor(services))))
 
     @routes.delete("/<id:orphan_id>")
-    @route_spec(
+    @operator_route(
         "Remove a removable orphan with all its contents; this cannot be undone",
         {202: OrphanResponse},
-        surfaces=OPERATOR,
         problems=(errors.Forbidden, errors.NotRemovable, errors.ObserveOnly),
     )
     def remove_orphan(orphan_id: str) -> Response:

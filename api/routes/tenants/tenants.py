@@ -1,7 +1,8 @@
-"""Routes of tenants: create, read, change, reconcile, and list their operations."""
+"""Routes of tenants: create, read, change, reconcile, invite the owner; free names and the catalogue of plans."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from flask import Blueprint, Response
@@ -18,15 +19,18 @@ from api.http.responses import (
 )
 from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
 from api.schemas.query_model import ListQuery, WaitQuery
+from api.schemas.tenants.availability import AvailabilityQuery, AvailabilityResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.queries import ReconcileQuery, TenantListQuery
 from api.schemas.tenants.tenants import (
     CreateTenantRequest,
+    PlanResponse,
     TenantResponse,
     UpdateTenantRequest,
     written,
 )
 from shared.application.services import Services
+from shared.config.plans import Plan
 from shared.core import errors
 from shared.tenants.views import TenantView
 
@@ -122,3 +126,55 @@ def started(services: Services, view: TenantView, seconds: float, status: int) -
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"
     return json_response(TenantResponse.of(view), status, headers)
+
+
+def owner_routes(services: Services) -> Blueprint:
+    routes = Blueprint("owner", __name__, url_prefix="/tenants/<slug>/owner")
+    tenants = services.tenants
+
+    @routes.post("/invitation")
+    @route_spec(
+        "Send the owner another invitation, by a reconcile",
+        {202: TenantResponse},
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=STARTED,
+    )
+    def invite_owner(slug: str, query: WaitQuery) -> Response:
+        return started(services, tenants.invite_owner(slug, actor(services)), query.wait, 202)
+
+    return routes
+
+
+def availability_routes(services: Services) -> Blueprint:
+    routes = Blueprint("availability", __name__, url_prefix="/tenants")
+    availability = services.availability
+
+    @routes.get("/check")
+    @route_spec(
+        "Check whether a slug and a domain are free",
+        {200: AvailabilityResponse},
+        surfaces=STAFF,
+        problems=(errors.Forbidden,),
+    )
+    def check_availability(query: AvailabilityQuery) -> Response:
+        caller = actor(services)
+        found = AvailabilityResponse(
+            slug=None if query.slug is None else availability.is_slug_free(query.slug, caller),
+            domain=None if query.domain is None else availability.is_domain_free(query.domain, caller),
+            email=None if query.email is None else True,
+        )
+        return json_response(found)
+
+    return routes
+
+
+def plan_routes(services: Services, plans: Mapping[str, Plan]) -> Blueprint:
+    routes = Blueprint("plans", __name__, url_prefix="/plans")
+
+    @routes.get("")
+    @route_spec("List the plans that a tenant can have, with their quotas", {200: [PlanResponse]})
+    def list_plans() -> Response:
+        actor(services)
+        return json_list_response([PlanResponse(name=name, **dict(plan)) for name, plan in plans.items()])
+
+    return routes

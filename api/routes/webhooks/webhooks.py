@@ -1,4 +1,4 @@
-"""Routes of webhooks."""
+"""Routes of webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from flask import Blueprint, Response
 from api.auth.guard import actor
 from api.http.responses import etag, json_list_response, json_response, next_link, shown_once_response
 from api.http.route_spec import ETAG, PAGED, expected_versions, route_spec
-from api.schemas.webhooks.queries import RotateQuery, WebhookListQuery
 from api.schemas.webhooks.webhooks import (
     CreateWebhookRequest,
+    DeliveryListQuery,
+    DeliveryResponse,
+    RotateQuery,
+    TestQuery,
     UpdateWebhookRequest,
+    WebhookListQuery,
     WebhookResponse,
     WebhookWithSecretResponse,
 )
@@ -76,3 +80,28 @@ def _respond(webhook: Webhook) -> Response:
 def _respond_once(webhook: Webhook, secret: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     full = WebhookWithSecretResponse.of_secret(webhook, secret)
     return shown_once_response(full, WebhookResponse.of(webhook), status, etag(webhook.version) | (headers or {}))
+
+
+def delivery_routes(services: Services) -> Blueprint:
+    routes = Blueprint("deliveries", __name__, url_prefix="/webhooks/<id:webhook_id>")
+    webhooks = services.webhooks
+
+    @routes.post("/test")
+    @route_spec("Send a ping, without retries", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,))
+    def send_ping(webhook_id: str, query: TestQuery) -> Response:
+        return json_response(DeliveryResponse.of(webhooks.test(webhook_id, actor(services), query.wait)), 202)
+
+    @routes.get("/deliveries")
+    @route_spec("List a webhook's deliveries, newest first", {200: [DeliveryResponse]}, headers=PAGED)
+    def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
+        page = webhooks.deliveries(webhook_id, actor(services), query.to_value())
+        return json_list_response([DeliveryResponse.of(one) for one in page.items], next_link(page.next))
+
+    @routes.post("/deliveries/<id:delivery_id>/replay")
+    @route_spec(
+        "Send an event again now, with its original id", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,)
+    )
+    def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
+        return json_response(DeliveryResponse.of(webhooks.replay(webhook_id, delivery_id, actor(services))), 202)
+
+    return routes

@@ -1,4 +1,4 @@
-"""Request and response schemas of users."""
+"""Request and response schemas of users and of the caller's own profile."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
+from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from api.schemas.response_model import ResponseModel
+from api.schemas.tenants.tenants import TenantResponse
 from shared.accounts.user import NewUser, PlatformRole, Role, UserChanges
 from shared.events.erasure_repository import Erased
 
@@ -159,3 +161,11 @@ class ErasureResponse(ResponseModel):
     @classmethod
     def _read(cls, erased: Erased) -> dict[str, Any]:
         return {"erased_events": erased.events, "kept": _remaining_data(erased)}
+
+
+class ProfileResponse(ResponseModel):
+    """The caller's profile with tenants and subscriptions, for a portal's first page."""
+
+    profile: UserResponse = Field(validation_alias="user")
+    tenants: list[TenantResponse]
+    subscriptions: list[SubscriptionResponse]

@@ -1,4 +1,4 @@
-"""Request and response schemas of integrations, pauses and observe-only mode."""
+"""Request and response schemas of integrations, pauses, observe-only mode and the purge quota."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasPath, Field, model_validator
 
-from api.schemas.fields import Name
+from api.schemas.fields import WHOLE, Name
 from api.schemas.request_model import RequestModel, example
 from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.diagnostics.model import VERSION, CheckStatus, Diagnosis
@@ -137,3 +137,23 @@ class TenantPauseResponse(ResponseModel):
     @classmethod
     def of_tenant(cls, tenant: Tenant, switch: Switch) -> TenantPauseResponse:
         return cls.of({"tenant": tenant.slug, "paused": switch.pause is not None, "pause": switch.pause})
+
+
+class RaiseQuotaRequest(RequestModel):
+    """Additional automatic purges for today."""
+
+    model_config = example({"count": 5})
+
+    count: Annotated[int, Field(ge=1, le=1000), WHOLE]
+
+
+class PurgeQuotaResponse(ResponseModel):
+    """The daily limit of automatic purges, and its use."""
+
+    per_day: int = Field(description="purges that may start in a day (PURGES_PER_DAY)")
+    begun: int = Field(validation_alias="used", description="automatic purges started in the last 24 hours")
+    extra: int = Field(description="additional purges that somebody has allowed")
+    waiting: int = Field(description="tenants whose `purgeAfter` has passed")
+    held_since: datetime | None = Field(
+        None, validation_alias="exhausted_since", description="since when the quota is used up while tenants wait"
+    )

@@ -1,4 +1,4 @@
-"""Request and response schemas of tenants."""
+"""Request and response schemas of tenants and of the plans that they can have."""
 
 from __future__ import annotations
 
@@ -229,3 +229,12 @@ class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_RE
 def written(view: TenantView) -> str:
     """Return the JSON of a view. The cache key is the view itself, so a changed document misses the cache."""
     return to_json(TenantResponse.of(view))
+
+
+class PlanResponse(ResponseModel):
+    """A plan. A quota of 0 means no limit."""
+
+    name: str
+    mailboxes: int = Field(description="how many mail accounts")
+    mail_bytes: int
+    space_bytes: int
