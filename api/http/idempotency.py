@@ -39,6 +39,8 @@ RECORDS = {
     "user": "/users/{id}",
     "webhook": "/webhooks/{id}",
 }
+#: the address for an action that only a newer release knows
+EVENTS = "/events"
 
 
 class Rights(Protocol):
@@ -82,9 +84,8 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
 def _repeated(first: StoredResponse | Effect, rights: Rights) -> Response:
     """Replay the first response. Raises AlreadyDone when it was lost, and the errors of `Rights.require`."""
     if isinstance(first, Effect):
-        raise AlreadyDone(
-            first.action, RECORDS[first.action.partition(".")[0]].format(tenant=first.tenant, id=first.id)
-        )
+        record = RECORDS.get(first.action.partition(".")[0], EVENTS)
+        raise AlreadyDone(first.action, record.format(tenant=first.tenant, id=first.id))
     rights.require(first.rights, first.headers.get("Location"), first.body)
     return Response(first.body, first.status, {**first.headers, "Idempotency-Replayed": "true"})
 

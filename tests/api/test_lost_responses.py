@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -179,6 +180,15 @@ def test_a_change_whose_response_was_lost_is_made_once_and_the_repeated_request_
     assert root("GET", record).status_code == 200
     other = root("POST", path, headers=key(), json={"other": 1})
     assert outcome(other) == (422, "idempotency_key_reused")
+
+
+def test_a_change_that_only_a_newer_release_knows_sends_the_caller_to_the_events(rights: RightsFixture) -> None:
+    root, body = rights.people["admin"], {"count": 3}
+    assert root("POST", "/purges/allow", json=body, headers=key()).status_code == 200
+    newer = {"effect.action": "teapots.made", "leaseUntil": datetime(2000, 1, 1, tzinfo=UTC)}
+    rights.rows["idempotency"].update_one({}, {"$set": newer, "$unset": {"status": ""}})
+    again = root("POST", "/purges/allow", json=body, headers=key())
+    assert (*outcome(again), again.json()["record"]) == (409, "already_done", "/events")
 
 
 # -- nothing is doubled
