@@ -23,7 +23,7 @@ from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import how_to_establish, require_not_purged
 from shared.tenants.views import TenantView
 from shared.workflows.model import CONTINUES_AFTER_FAILURE, Action
-from shared.workflows.remedies import REPEATS
+from shared.workflows.remedies import request_that_repeats
 
 #: seconds between two reads while waiting; the last one repeats
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
@@ -128,14 +128,14 @@ class OperationService:
         """Raise ActionNotPossible if a newer operation or change was accepted since: a retry must not overwrite it."""
         tenant = self._tenants.find_by_id(operation.tenant_id, session)
         if tenant is None or tenant.operation_id != operation.id:
-            instead = how_to_establish(tenant) if tenant else REPEATS[operation.action]
+            instead = how_to_establish(tenant) if tenant else request_that_repeats(operation.action)
             raise ActionNotPossible(
                 f"Only a failed step of the tenant's latest operation is retried; {instead} instead."
             )
         # a write, so that a change which is accepted now conflicts with it
         if not self._tenants.lock_generation(tenant.id, operation.generation, session):
             raise ActionNotPossible(
-                f"The tenant was changed after this operation; {REPEATS[operation.action]} instead."
+                f"The tenant was changed after this operation; {request_that_repeats(operation.action)} instead."
             )
 
     def _record(self, action: str, operation: Operation, actor: Actor, session: Transaction, **more: str) -> None:

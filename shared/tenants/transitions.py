@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.core.errors import ActionNotPossible
 from shared.tenants.model import Status, Tenant
 from shared.workflows.model import WORKFLOWS, Action, Step, Workflow
-from shared.workflows.remedies import REPEATS
+from shared.workflows.remedies import request_that_repeats
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ ESTABLISHED_BY: dict[Status, Action] = {
 
 def how_to_establish(tenant: Tenant) -> str:
     """Return the request that establishes the tenant's status in the integrations, for a message."""
-    return REPEATS[ESTABLISHED_BY[tenant.status]]
+    action = ESTABLISHED_BY.get(tenant.status)
+    return request_that_repeats(action) if action else "wait for the newer release"
 
 
 def workflow_for(action: Action, tenant: Tenant, absent: Collection[str]) -> Workflow:

@@ -29,13 +29,18 @@ _WITHOUT_CHANGES: dict[str, str] = {
 }
 
 
+def request_that_repeats(action: Action) -> str:
+    """Return the request that repeats an action, in general words for one that only a newer release knows."""
+    return REPEATS.get(action, "repeat the action")
+
+
 def how_to_repeat(action: Action, *, is_dry_run: bool = False, has_failed: bool = True) -> str:
     """Return the sentence that says how to go on once the cause is removed. `has_failed`: not cancelled."""
     if is_dry_run:
         return "Then request the dry run again, or wait for the next drift check."
     if action in RETRIED_AFTER_FAILURE and has_failed:
-        return f"Then {REPEATS[action]}, or wait: a failed {action} is repeated automatically."
-    return f"Then {REPEATS[action]}."
+        return f"Then {request_that_repeats(action)}, or wait: a failed {action} is repeated automatically."
+    return f"Then {request_that_repeats(action)}."
 
 
 def remedy_of_outcome(outcome: Outcome, action: Action, *, is_dry_run: bool) -> str | None:

@@ -128,3 +128,26 @@ def test_a_tenant_of_a_newer_status_takes_no_action(rights: RightsFixture, actio
     refused = rights.people["admin"]("POST", f"/tenants/acme/{action}")
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
     assert rights.rows["tenants"].find_one({"slug": "acme"})["status"] == NEWER
+
+
+@pytest.mark.parametrize(
+    ("collection", "newer", "change"),
+    [
+        ("tenants", {"status": NEWER}, {"operationId": ObjectId()}),
+        ("operations", {"action": NEWER}, {"generation": 99}),
+    ],
+)
+def test_a_step_of_an_operation_that_a_change_made_obsolete_is_not_retried(
+    rights: RightsFixture,  # noqa: F811
+    collection: str,
+    newer: dict[str, Any],
+    change: dict[str, Any],
+) -> None:
+    root = rights.people["admin"]
+    obsolete = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    assert root("POST", f"/operations/{obsolete}/cancel").status_code == 200
+    keys = {"tenants": rights.ids["acme"], "operations": obsolete}
+    for name, fields in (("tenants", change), (collection, newer)):
+        rights.rows[name].update_one({"_id": ObjectId(keys[name])}, {"$set": fields})
+    refused = root("POST", f"/operations/{obsolete}/steps/ocis/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
