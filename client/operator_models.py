@@ -185,7 +185,7 @@ class BulkItem(TypedDict):
     """One tenant's part of a bulk operation."""
 
     tenant: str
-    status: Literal["pending", "done", "refused"]
+    status: Literal["pending", "done", "refused", "skipped"]
     operation: NotRequired[str]
     steps: NotRequired[list[str]]
     detail: NotRequired[str]
@@ -196,13 +196,14 @@ class BulkOperation(TypedDict):
 
     id: str
     action: Literal["retry", "reconcile", "cancel"]
-    status: Literal["dry_run", "running", "finished"]
+    status: Literal["dry_run", "running", "finished", "stopped"]
     selector: dict[str, Any]
     requestedBy: str
     total: int
     pending: int
     done: int
     refused: int
+    skipped: int
     tenants: list[BulkItem]
     createdAt: Time
     startedAt: NotRequired[Time]

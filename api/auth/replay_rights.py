@@ -51,6 +51,7 @@ class ReplayRights:
         if "webhook_id" in parts:
             self._services.webhooks.get(parts["webhook_id"], caller)
         kind, _, name = (location or "").strip("/").partition("/")
+        kind = "bulk-operations" if "bulk_id" in parts else kind
         self._require_created(kind, name, body, caller)
 
     def _require_created(self, kind: str, name: str, body: bytes, caller: Actor) -> None:

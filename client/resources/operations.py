@@ -69,6 +69,10 @@ class BulkOperations:
         """Start a dry run's action on exactly the tenants that it found."""
         return self._connection.post(self._path, {"start": dry_run}, key=key)
 
+    def stop(self, bulk: str, *, key: str | None = None) -> Response[BulkOperation]:
+        """End a bulk operation for good: what it has begun goes on, other tenants are skipped."""
+        return self._connection.post(f"{self._path}/{segment(bulk)}/stop", key=key)
+
     def get(self, bulk: str) -> Response[BulkOperation]:
         return self._connection.get(f"{self._path}/{segment(bulk)}", kind=dict)
 

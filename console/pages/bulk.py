@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from client.errors import ApiError
-from console.web.api import act, api, get, key, sentence
+from console.web.api import act, api, get, key, person, sentence
 
 pages = Blueprint("bulk", __name__, url_prefix="/bulk")
 
@@ -31,7 +31,9 @@ def preview() -> Response:
 
 @pages.get("/<bulk_id>")
 def show(bulk_id: str) -> str:
-    return render_template("operations/bulk.html", bulk=get(f"/bulk-operations/{bulk_id}"))
+    bulk = get(f"/bulk-operations/{bulk_id}")
+    may_stop = person().is_operator or bulk["requestedBy"] == person().id
+    return render_template("operations/bulk.html", bulk=bulk, may_stop=may_stop)
 
 
 @pages.post("/<bulk_id>/start")
@@ -39,6 +41,14 @@ def start(bulk_id: str) -> Response:
     """Start the bulk operation on the tenants that the dry run found."""
     body = {"start": bulk_id}
     return act(lambda: api().post("/bulk-operations", body, key=key()), "Begun.", url_for(".show", bulk_id=bulk_id))
+
+
+@pages.post("/<bulk_id>/stop")
+def stop(bulk_id: str) -> Response:
+    """Stop the bulk operation for good."""
+    return act(
+        lambda: api().post(f"/bulk-operations/{bulk_id}/stop", key=key()), "Stopped.", url_for(".show", bulk_id=bulk_id)
+    )
 
 
 def _selector() -> dict[str, Any]:

@@ -214,3 +214,17 @@ def show_bulk(session: Session, /, bulk_id: str) -> None:
       platformctl bulk show 6b058a725d1747cfeba27b12
     """
     print_bulk(session, session.platform.bulk_operations.get(bulk_id).data)
+
+
+@bulk.command("stop")
+@click.argument("bulk_id", metavar="ID", type=BULK_OPERATION)
+@repeatable
+@with_session
+def stop_bulk(session: Session, /, bulk_id: str, key: str) -> None:
+    """End a bulk operation for good. What it has begun goes on; other tenants are skipped.
+
+    \b
+    Examples:
+      platformctl bulk stop 6b058a725d1747cfeba27b12
+    """
+    print_bulk(session, session.platform.bulk_operations.stop(bulk_id, key=key).data)

@@ -25,19 +25,24 @@ class BulkAction(StrEnum):
 
 
 class BulkStatus(StrEnum):
-    """`dry_run`: tenants were found, nothing is changed before the start."""
+    """`dry_run`: tenants were found, nothing is changed before the start. `stopped`: somebody ended it for good."""
 
     DRY_RUN = "dry_run"
     RUNNING = "running"
     FINISHED = "finished"
+    STOPPED = "stopped"
 
 
 class ItemStatus(StrEnum):
-    """State of one tenant's part. `refused`: the action was not possible; `detail` says why."""
+    """State of one tenant's part. `refused`: the action was not possible; `detail` says why.
+
+    `skipped`: the bulk operation was stopped before.
+    """
 
     PENDING = "pending"
     DONE = "done"
     REFUSED = "refused"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)

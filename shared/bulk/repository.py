@@ -13,6 +13,7 @@ from pymongo.database import Database
 from shared.bulk.model import MAX_NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.db.documents import (
     Document,
+    Pipeline,
     Transaction,
     object_id,
     required,
@@ -132,6 +133,16 @@ class BulkOperationRepository:
             self._items.update_many(others, {"$set": refusal}, session=session)
         return done.modified_count == 1
 
+    def stop(self, bulk_id: str, session: Transaction) -> bool:
+        """Stop a dry run or a running bulk operation. False when it has ended."""
+        return self._end(bulk_id, (BulkStatus.DRY_RUN, BulkStatus.RUNNING), BulkStatus.STOPPED, session)
+
+    def skip_pending(self, bulk_id: str) -> None:
+        """Let no scheduler claim a tenant of a stopped bulk operation, one of an older release neither."""
+        pending = {"bulkId": ObjectId(bulk_id), "status": ItemStatus.PENDING}
+        with translate_errors():
+            self._items.update_many(pending, {"$set": {"status": ItemStatus.SKIPPED}})
+
     # -- run by the scheduler
 
     def running(self, actions: Sequence[BulkAction]) -> list[str]:
@@ -147,8 +158,9 @@ class BulkOperationRepository:
         return _item(lease.document) if lease else None
 
     def record(self, item: Item, status: ItemStatus, detail: str | None) -> None:
-        """Record the result for a claimed tenant."""
-        key = {"bulkId": ObjectId(item.bulk_id), "tenantId": item.target.tenant_id, "status": ItemStatus.PENDING}
+        """Record the result for a claimed tenant, also if the bulk operation was stopped after the claim."""
+        unrecorded = {"$in": [ItemStatus.PENDING, ItemStatus.SKIPPED]}
+        key = {"bulkId": ObjectId(item.bulk_id), "tenantId": item.target.tenant_id, "status": unrecorded}
         with translate_errors():
             self._items.update_one(key, {"$set": {"status": status, "detail": detail}})
 
@@ -158,12 +170,12 @@ class BulkOperationRepository:
         waiting = self._items.find_one({"bulkId": key, "status": ItemStatus.PENDING}, {"_id": 1}, session=session)
         if waiting is not None:
             return False
-        done = self._operations.update_one(
-            {"_id": key, "status": BulkStatus.RUNNING},
-            [{"$set": {"status": BulkStatus.FINISHED, "finishedAt": "$$NOW"}}],
-            session=session,
-        )
-        return done.modified_count == 1
+        return self._end(bulk_id, (BulkStatus.RUNNING,), BulkStatus.FINISHED, session)
+
+    def _end(self, bulk_id: str, before: Sequence[BulkStatus], status: BulkStatus, session: Transaction) -> bool:
+        condition = {"_id": ObjectId(bulk_id), "status": {"$in": list(before)}}
+        ended: Pipeline = [{"$set": {"status": status, "finishedAt": "$$NOW"}}]
+        return self._operations.update_one(condition, ended, session=session).modified_count == 1
 
 
 def _item_document(bulk: Document, target: Target) -> Document:

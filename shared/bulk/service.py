@@ -22,6 +22,7 @@ from shared.events.repository import EventRepository
 from shared.operations.model import Mode, OperationStatus, StepStatus
 from shared.provisioning.operations import OperationService
 from shared.provisioning.tenants import TenantService
+from shared.rights import policy
 from shared.rights.policy import Actor
 from shared.status.model import Target
 from shared.workflows.model import Action
@@ -75,8 +76,31 @@ class BulkService:
             self._events.append(_event("bulk.started", bulk, actor.author), session)
             return True
 
-        if not self._connection.transaction(work) and self.get(bulk_id, actor).status is BulkStatus.DRY_RUN:
-            raise ActionNotPossible("The dry run cannot be started; make a new one.")
+        is_started = self._connection.transaction(work)
+        now = self.get(bulk_id, actor)
+        if not is_started and now.status in (BulkStatus.DRY_RUN, BulkStatus.STOPPED):
+            raise ActionNotPossible("The dry run has expired or was stopped; make a new one.")
+        return now
+
+    def stop(self, bulk_id: str, actor: Actor) -> BulkOperation:
+        """End a bulk operation for good: what it has begun goes on, and it begins nothing more. Idempotent.
+
+        Raises NotFound, Forbidden, and ActionNotPossible when it has finished.
+        """
+        bulk = self.get(bulk_id, actor)
+        is_allowed = actor.is_platform_admin or bulk.created_by == actor.user.id
+        policy.require(is_allowed, "Only its author and platform administrators may stop a bulk operation.")
+
+        def work(session: Transaction) -> None:
+            if self._bulk.stop(bulk_id, session):
+                self._events.append(_event("bulk.stopped", bulk, actor.author), session)
+
+        self._connection.transaction(work)
+        stopped = self._bulk.read(bulk_id)
+        if stopped is None or stopped.status is not BulkStatus.STOPPED:
+            raise ActionNotPossible("The bulk operation has already finished.")
+        # not within the transaction, which each claim by a scheduler would make start again
+        self._bulk.skip_pending(bulk_id)
         return self.get(bulk_id, actor)
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
@@ -94,6 +118,8 @@ class BulkService:
     def act(self, item: Item) -> None:
         """Run the action for one tenant, with the rights that the author has now. Raises StoreUnavailable."""
         bulk = self._bulk.read(item.bulk_id)
+        if bulk is not None and bulk.status is BulkStatus.STOPPED:
+            return
         user = self._users.find(bulk.created_by) if bulk else None
         if bulk is None or user is None:
             self._bulk.record(item, ItemStatus.REFUSED, "The user who started it no longer exists.")

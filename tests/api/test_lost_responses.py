@@ -126,6 +126,9 @@ CASES = {
         "/operations/{operation}/steps/ocis/retry", "/operations/{operation}", before=broken
     ),
     "/bulk-operations": Case("/bulk-operations", "/bulk-operations/{bulk}", {"start": "{bulk}"}, planned),
+    "/bulk-operations/<id:bulk_id>/stop": Case(
+        "/bulk-operations/{bulk}/stop", "/bulk-operations/{bulk}", before=planned
+    ),
     "/users": Case("/users", "/users/{new}", NEW_USER),
     "/partners": Case("/partners", "/partners/{new}", {"slug": "second", "name": "Second"}),
     "/subscriptions": Case(

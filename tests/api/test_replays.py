@@ -60,6 +60,15 @@ def test_a_response_about_a_tenants_object_is_not_replayed_after_the_tenant_move
     assert post(rights, "reseller", path, **body, **in_acme).status_code == status
 
 
+def test_a_stopped_bulk_operation_is_not_replayed_after_its_tenant_moved(rights: RightsFixture) -> None:
+    dry_run = {"action": "reconcile", "selector": {"tenants": ["acme"]}}
+    path = f"/bulk-operations/{post(rights, 'reseller', '/bulk-operations', 'key-0', **dry_run).json()['id']}/stop"
+    assert post(rights, "reseller", path).json()["status"] == "stopped"
+    assert post(rights, "reseller", path).headers["Idempotency-Replayed"] == "true"
+    rights.rows["tenants"].update_one({"slug": "acme"}, {"$unset": {"partnerId": ""}})
+    assert post(rights, "reseller", path).status_code == 404
+
+
 def test_a_webhooks_secret_is_not_replayed_after_its_tenant_was_deleted(rights: RightsFixture) -> None:
     made = {"url": "https://hooks.acme.test/", "tenantId": rights.ids["acme"]}
     both = (("/webhooks", made), (f"/webhooks/{rights.ids['webhook']}/rotate-secret", {}))

@@ -51,6 +51,7 @@ TABLE: dict[str, Row] = {
     "GET /operations/summary": row(*EVERYBODY),
     "POST /bulk-operations": row(*EVERYBODY, body=CANCEL_NOTHING),
     "GET /bulk-operations/<id:bulk_id>": row(404, 404, 404, 404, 404),
+    "POST /bulk-operations/<id:bulk_id>/stop": row(404, 404, 404, 404, 404),
     "POST /diagnostics": row(403, 403, 403, 403, 403),
     "GET /diagnostics/<id:run_id>": row(403, 403, 403, 403, 403),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),

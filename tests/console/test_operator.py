@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from playwright.sync_api import Page, expect
+from pymongo import MongoClient
 
 from tests.browser import SECONDS
 from tests.console.conftest import ConsoleFixture, People
@@ -263,3 +264,21 @@ def test_tenants_that_were_chosen_in_the_list_are_reconciled_together(people: Pe
     actions = {slug: console.call("GET", f"/tenants/{slug}/operations")[0]["action"] for slug in (one, two)}
     assert set(actions.values()) == {"reconcile"}
     assert console.call("GET", f"/tenants/{three}/operations")[0]["action"] == "provision"
+
+
+def test_a_bulk_operation_is_stopped_on_its_page(
+    people: People, console: ConsoleFixture, cleaner: MongoClient[dict[str, object]], worker_database: str
+) -> None:
+    paces, rate = cleaner[f"{worker_database}_console"]["paces"], {"_id": "bulk-operations"}
+    paces.update_one(rate, [{"$set": {"nextAt": {"$add": ["$$NOW", 3_600_000]}}}], upsert=True)
+    slug = console.unused("stop")
+    console.call("POST", "/tenants", json={"slug": slug, "name": slug.title()})
+    dry_run = {"action": "reconcile", "selector": {"tenants": [slug]}}
+    bulk = console.call("POST", "/bulk-operations", json=dry_run)["id"]
+    console.call("POST", "/bulk-operations", json={"start": bulk})
+    page = people.page("admin", f"/bulk/{bulk}")
+    page.get_by_role("button", name="Stop for good").click()
+    expect(page.locator("#bulk")).to_contain_text("0 of 1 begun, 0 to come, 0 refused, 1 skipped")
+    expect(page.locator("#bulk .state").first).to_have_text("Stopped")
+    expect(page.locator("#stop")).to_have_count(0)
+    paces.delete_one(rate)

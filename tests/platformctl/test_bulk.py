@@ -73,6 +73,11 @@ def test_bulk_commands_name_tenants_by_slug_and_show_the_platform(cli: Cli) -> N
 def test_without_a_scheduler_the_wait_ends_with_6_and_nothing_found_with_0(cli: Cli) -> None:
     waited = cli("bulk", "retry", "acme", "--yes", "--wait", "--timeout", "0.2")
     assert (waited.exit_code, "platformctl bulk show" in waited.stderr) == (6, True)
+    stopped = cli("bulk", "stop", waited.stderr.rsplit(None, 1)[1])
+    assert (stopped.exit_code, "stopped, 1 tenants, 0 done, 0 refused, 0 pending, 1 skipped" in stopped.stdout) == (
+        0,
+        True,
+    )
     nothing = cli("bulk", "cancel", "--selector", "problem=overdue", "--yes")
     assert (nothing.exit_code, "0 tenants" in nothing.stdout) == (0, True)
 

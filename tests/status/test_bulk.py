@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.accounts.user import NewUser, Role
+from shared.accounts.user import NewUser, PlatformRole, Rights, Role
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.config.settings import Settings
-from shared.core.errors import NotFound
+from shared.core.errors import ActionNotPossible, Forbidden, NotFound
 from shared.integrations.outcomes import ok
 from shared.operations.model import Operation
 from shared.rights.policy import Actor
@@ -168,6 +168,44 @@ def test_the_rate_of_a_bulk_operation_is_limited(
     assert sum(slow.run_once() for _ in range(3)) <= 1
 
 
+def test_a_stopped_bulk_operation_begins_nothing_more(
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    operations = {slug: begun(create, slug) for slug in ("acme", "beta", "gamma")}
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    services.bulk.start(bulk.id, admin)
+    under_way, overtaken = (store.bulk.claim(bulk.id, 60) for _ in range(2))
+    assert under_way is not None
+    assert overtaken is not None
+    for _ in range(2):
+        stopped = services.bulk.stop(bulk.id, admin)
+        assert (stopped.status, stopped.counts) == (BulkStatus.STOPPED, {ItemStatus.SKIPPED: 3})
+    assert stopped.finished_at is not None
+    # a scheduler of an older release does not look at the bulk operation's state, and it records what it had begun
+    assert store.bulk.claim(bulk.id, 60) is None
+    store.bulk.record(under_way, ItemStatus.DONE, None)
+    services.bulk.act(overtaken)
+    assert job.run_once() == 0
+    assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1, ItemStatus.SKIPPED: 2}
+    assert {status_of(store, one) for one in operations.values()} == {"running"}
+    feed = [one.action for one in services.events.newest(admin, None, None, 50).items]
+    assert [one for one in feed if one.startswith("bulk.")] == ["bulk.stopped", "bulk.started"]
+
+
+def test_a_stopped_dry_run_cannot_be_started_and_a_finished_bulk_operation_not_be_stopped(
+    store: Repositories, services: Services, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    begun(create)
+    first, second = (services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin) for _ in range(2))
+    services.bulk.stop(first.id, admin)
+    with pytest.raises(ActionNotPossible):
+        services.bulk.start(first.id, admin)
+    services.bulk.start(second.id, admin)
+    run(job, store, second.id)
+    with pytest.raises(ActionNotPossible, match="already finished"):
+        services.bulk.stop(second.id, admin)
+
+
 def test_a_bulk_operation_of_many_tenants_does_not_hold_up_a_later_one(
     store: Repositories, services: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
 ) -> None:
@@ -236,6 +274,10 @@ def test_a_bulk_operation_gives_no_more_rights_than_single_requests(
     with pytest.raises(NotFound):
         services.bulk.get(bulk.id, member)
     services.bulk.start(bulk.id, owner)
+    support = replace(admin, user=replace(admin.user, id="0" * 24, rights=Rights(platform_role=PlatformRole.SUPPORT)))
+    for other, refusal in ((member, NotFound), (support, Forbidden)):
+        with pytest.raises(refusal):
+            services.bulk.stop(bulk.id, other)
     # the right is revoked before the scheduler runs the operation
     services.users.change(people[Role.OWNER].id, {"tenant_ids": ()}, admin, None)
     run(job, store, bulk.id)

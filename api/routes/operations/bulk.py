@@ -35,6 +35,15 @@ def bulk_routes(services: Services) -> Blueprint:
     def get_bulk_operation(bulk_id: str) -> Response:
         return _respond(bulk.get(bulk_id, actor(services)), 200)
 
+    @routes.post("/<id:bulk_id>/stop")
+    @route_spec(
+        "Stop a bulk operation for good: what it has begun goes on, other tenants are skipped; may be repeated",
+        {200: BulkOperationResponse},
+        problems=(errors.Forbidden, errors.ActionNotPossible),
+    )
+    def stop_bulk_operation(bulk_id: str) -> Response:
+        return _respond(bulk.stop(bulk_id, actor(services)), 200)
+
     return routes
 
 

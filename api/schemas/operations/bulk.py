@@ -112,6 +112,7 @@ class BulkOperationResponse(ResponseModel):
     pending: int
     done: int
     refused: int
+    skipped: int = Field(description="tenants that were not begun when it was stopped")
     tenants: list[BulkItemResponse] = Field(
         validation_alias="named", description="the first few; refused ones come first"
     )
