@@ -13,6 +13,7 @@ import yaml
 from console.settings import ConsoleSettings
 from shared.config.settings import Settings, read_api_settings
 from shared.messaging.queues import QUEUES
+from shared.operations.dispatcher import FULL_QUEUE
 from tools.release import version
 from worker.process_context import ELECTION_SECONDS
 
@@ -132,6 +133,14 @@ def test_autoscalers_follow_a_deployment_and_a_queue_that_exist() -> None:
         for metric in one["spec"]["metrics"]:
             if metric["type"] == "External":
                 assert metric["external"]["metric"]["selector"]["matchLabels"]["queue"] in QUEUES
+
+
+def test_a_queue_that_the_scheduler_has_filled_brings_all_workers() -> None:
+    """The scheduler adds nothing to a full queue, so that the autoscaler never sees more."""
+    for one in autoscalers().values():
+        for metric in one["metrics"]:
+            if metric["type"] == "External":
+                assert int(metric["external"]["target"]["averageValue"]) * one["maxReplicas"] <= FULL_QUEUE
 
 
 def test_the_configuration_contains_settings_and_no_secret() -> None:
