@@ -38,7 +38,7 @@ def guard(app: Flask, validator: AccessTokenValidator) -> None:
         # authenticate unknown paths too, so that anonymous callers cannot enumerate routes
         g.caller = _acquire(protector)
         if spec is not None and not spec.surfaces & g.caller.surfaces:
-            raise WrongSurface(f"This route takes a token made for {' or '.join(sorted(spec.surfaces))}.")
+            raise WrongSurface(spec.surfaces, g.caller.surfaces)
 
 
 def caller() -> Caller:

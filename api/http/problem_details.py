@@ -43,7 +43,11 @@ STATUS: dict[type[errors.DomainError], int] = {
 #: errors of the HTTP layer itself: status to (code, sentence)
 HTTP_CODES = {
     400: ("bad_request", "The request cannot be read."),
-    404: ("not_found", "There is no resource at this URL."),
+    404: (
+        "not_found",
+        "There is no resource at this URL. An id in it must have 24 characters of 0-9 and a-f, as `_id` or `id` of a "
+        "record shows it.",
+    ),
     405: ("method_not_allowed", "This resource does not support this method."),
     413: ("body_too_large", "The body is larger than 64 KiB."),
     415: ("unsupported_media_type", "Send JSON, with Content-Type: application/json."),

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from api.http.problem_details import Problem
 from api.http.response_headers import PATCH_TYPES
-from api.schemas.query_model import Query
+from api.schemas.fields import OBJECT_ID
+from api.schemas.query_model import IDS, MAX_LIMIT, SLUG_TEXT, Query
 from shared.billing.stripe_events import SIGNATURE_HEADER
 from shared.core.errors import FieldError, InvalidInput
 
@@ -29,6 +30,16 @@ FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 #: how pydantic begins a message about a value
 SUBJECT = re.compile("^(Input|String|List|Dictionary|Datetime|Number) should ")
+
+ID_FORM = "24 characters of 0-9 and a-f, as `_id` or `id` of a record shows it"
+#: pattern to what a text must be
+FORMS = {
+    OBJECT_ID: f"must be an id: {ID_FORM}",
+    IDS: f"must be at most {MAX_LIMIT} ids with commas between them, each {ID_FORM}",
+    SLUG_TEXT: "must be a slug: at most 32 characters of a-z, 0-9 and hyphens",
+}
+#: parameters with a position in a list
+POSITIONS = ("?cursor", "?after")
 
 Model = TypeVar("Model", bound=BaseModel)
 AnyQuery = TypeVar("AnyQuery", bound=Query)
@@ -184,6 +195,8 @@ def _field_error(error: dict[str, Any], mark: str) -> FieldError:
         )
     if error["type"] == "missing":
         return FieldError(pointer, "is required")
+    if pointer in POSITIONS:
+        return FieldError(pointer, "is no position of this list: use the address in the Link header unchanged")
     return FieldError(pointer, _sentence(error))
 
 
@@ -191,4 +204,6 @@ def _sentence(error: dict[str, Any]) -> str:
     """Return pydantic's message without its subject, which the pointer names."""
     if error["type"] == "string_too_short" and error["ctx"]["min_length"] == 1:
         return "must not be empty"
+    if error["type"] == "string_pattern_mismatch" and (form := FORMS.get(error["ctx"]["pattern"])):
+        return form
     return SUBJECT.sub("must ", str(error["msg"]).removeprefix("Value error, "))

@@ -22,6 +22,7 @@ PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
 MAX_USERNAME_LENGTH = 150
 #: a domain that Authentik accepts in an address: A-labels, with a dot, and no single letter at its end
 ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
+OBJECT_ID = "^[0-9a-f]{24}$"
 #: what a webhook receives: one action, all of a kind, or everything
 EVENT_ACTIONS = re.compile(r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$")
 #: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
@@ -158,7 +159,7 @@ DomainName = Annotated[
     AfterValidator(names.domain_name),
     _text(253, "a domain name (RFC 5891); kept as lower-case A-labels", format="idn-domain"),
 ]
-ObjectIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+ObjectIdText = Annotated[str, StringConstraints(pattern=OBJECT_ID)]
 Subject = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),

@@ -35,9 +35,11 @@ YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 #: seconds that a request waits, at most MAX_WAIT
 WaitSeconds = Annotated[float, BeforeValidator(_decimal)]
 #: a filter by slug: any text that a slug may begin or end with, so that an unknown one finds nothing
-SlugText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+SLUG_TEXT = "^[a-z0-9-]{1,32}$"
+SlugText = Annotated[str, StringConstraints(pattern=SLUG_TEXT)]
 #: ids with commas between them, as many as a page can hold
-Ids = Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{MAX_LIMIT - 1}}}$")]
+IDS = rf"^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{MAX_LIMIT - 1}}}$"
+Ids = Annotated[str, StringConstraints(pattern=IDS)]
 
 
 def split_ids(ids: str | None) -> tuple[str, ...] | None:

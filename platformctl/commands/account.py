@@ -120,7 +120,12 @@ def list_contexts(session: Session, /) -> None:
       platformctl context list
     """
     contexts = Contexts(config_folder())
-    session.out.records([_fields(one, contexts) for one in contexts.all()], CONTEXTS)
+    found = contexts.all()
+    if found or session.out.is_data:
+        session.out.records([_fields(one, contexts) for one in found], CONTEXTS)
+    else:
+        say("There is no context. Add the first one, which becomes the current one:")
+        say("  platformctl context add NAME --api-url URL --issuer URL --client-id ID")
 
 
 @context.command()

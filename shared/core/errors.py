@@ -44,6 +44,13 @@ class WrongSurface(DomainError):
 
     code = "wrong_surface"
 
+    def __init__(self, needed: Collection[str], given: Collection[str]) -> None:
+        super().__init__(
+            f"This request needs an access token for the surface {' or '.join(sorted(needed))}; yours is for "
+            f"{' and '.join(sorted(given))}. Get one from an application to which the service's setting OIDC_AUDIENCES "
+            "gives that surface, usually the console or platformctl."
+        )
+
 
 @dataclass(frozen=True)
 class FieldError:

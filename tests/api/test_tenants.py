@@ -108,6 +108,18 @@ def test_a_fault_is_said_of_its_field_and_not_of_a_string(root: Client) -> None:
     assert fault["detail"].startswith("must be 'pending', ")
 
 
+def test_an_id_that_is_none_is_answered_with_what_an_id_looks_like(root: Client) -> None:
+    form = "24 characters of 0-9 and a-f, as `_id` or `id` of a record shows it"
+    assert form in root("GET", "/operations/4711").json()["detail"]
+    wrong = root("POST", "/bulk-operations", json={"start": "4711"}).json()["errors"]
+    assert wrong == [{"pointer": "/start", "detail": f"must be an id: {form}"}]
+    wrong = root("GET", "/tenants?id=4711,4712&partner=A!&cursor=2").json()["errors"]
+    details = {error["pointer"]: error["detail"] for error in wrong}
+    assert form in details["?id"]
+    assert "must be a slug" in details["?partner"]
+    assert "Link header" in details["?cursor"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

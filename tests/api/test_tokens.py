@@ -162,6 +162,7 @@ def test_a_token_of_the_portal_opens_no_operator_route(
     portal = as_("admin", "portal")
     answer = portal("POST", "/tenants", json={"slug": "acme", "name": "Acme"})
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_surface")
+    assert "needs an access token for the surface operator or partner; yours is for portal" in answer.json()["detail"]
     assert portal("GET", "/tenants").json() == []
 
 

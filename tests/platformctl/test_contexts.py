@@ -33,6 +33,11 @@ def test_the_first_context_is_the_current_one_and_another_can_be_used(unset: Cli
     assert (lost.exit_code, NOWHERE in lost.stderr) == (4, True)
 
 
+def test_a_list_without_contexts_says_how_to_add_one(cli: Cli) -> None:
+    assert "platformctl context add NAME --api-url" in cli("context", "list").stderr
+    assert cli.json("context", "list") == []
+
+
 def test_an_option_counts_more_than_a_context_and_a_named_context_more_than_a_variable(unset: Cli) -> None:
     variable = {"PLATFORM_API_URL": NOWHERE}
     assert unset("whoami", env=variable).exit_code == 4  # a variable counts more than the current context
