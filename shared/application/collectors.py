@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -45,10 +47,15 @@ class PlatformCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges with their current values."""
-        for part in (self._operations, self._switch_metrics):
-            yield from self._of_database(part)
-        yield from self._queues()
+        """Yield the gauges with their current values.
+
+        All parts are read at the same time, so that a scrape takes as long as the slowest, also when none answers.
+        """
+        database = [partial(self._of_database, part) for part in (self._operations, self._switch_metrics)]
+        parts: list[Callable[[], list[Metric]]] = [*database, self._queues]
+        with ThreadPoolExecutor(len(parts)) as threads:
+            for found in threads.map(lambda part: part(), parts):
+                yield from found
 
     def _of_database(self, part: Callable[[], list[Metric]]) -> list[Metric]:
         """Return a part's gauges, none after a fault: without the others nobody would see that the process lives."""
@@ -89,11 +96,10 @@ class PlatformCollector(Collector):
                 pauses.add_metric([name], 1 if switch.pause is not None else 0)
         return [breakers, pauses]
 
-    def _queues(self) -> Iterator[Metric]:
+    def _queues(self) -> list[Metric]:
         lengths = self._dispatcher.queue_lengths()
         up = GaugeMetricFamily("dezky_broker_up", "1 while the broker answers", value=0 if lengths is None else 1)
-        yield up
         depth = GaugeMetricFamily("dezky_queue_messages", "Messages that wait in a queue", labels=["queue"])
         for queue, length in (lengths or {}).items():
             depth.add_metric([queue], length)
-        yield depth
+        return [up, depth]

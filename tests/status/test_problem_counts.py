@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pymongo.database import Database
 
 from shared.application.services import Services
-from shared.application.store import Repositories
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.problems import COUNTED
@@ -91,3 +93,19 @@ def test_metrics_are_served_while_an_index_of_a_newer_release_is_missing(
         assert b"dezky_broker_up 1.0" in generate_latest(registry)
     finally:
         store.make_indexes()
+
+
+def test_metrics_are_served_in_time_while_database_and_broker_are_silent(
+    make_settings: Callable[..., Settings],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        settings = make_settings(mongodb_uri=f"mongodb://{address}", redis_url=f"redis://{address}/0")
+        store, dispatcher = open_repositories(settings), Dispatcher(settings.broker)
+        registry = CollectorRegistry()
+        registry.register(open_collector(store, dispatcher))
+        began = time.monotonic()
+        assert b"dezky_broker_up 0.0" in generate_latest(registry)
+        assert time.monotonic() - began < 2
+        store.close()
+        dispatcher.close()
