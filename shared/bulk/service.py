@@ -70,6 +70,9 @@ class BulkService:
 
         allowed = None if actor.is_platform_admin else self._selection.allowed_ids(bulk, actor)
 
+        if bulk.status is BulkStatus.DRY_RUN:
+            self._bulk.keep_targets(bulk)
+
         def work(session: Transaction) -> bool:
             if not self._bulk.start(bulk_id, allowed, session):
                 return False

@@ -92,6 +92,9 @@ def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_
         end(store, operation, **({} if slug == "gamma" else {"ocis": REFUSED}))
     bulk = services.bulk.dry_run(BulkAction.RETRY, Selector(reason="taken"), admin)
     assert services.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
+    rows = store.connection.database
+    [kept] = rows["bulk_operations"].distinct("expiresAt")
+    assert all(end >= kept for end in rows["bulk_items"].distinct("expiresAt"))
     run(job, store, bulk.id)
     ended = services.bulk.get(bulk.id, admin)
     assert (ended.counts, ended.total) == ({ItemStatus.DONE: 2}, 2)
