@@ -7,15 +7,18 @@ from werkzeug.wrappers import Response
 
 from console.web.api import act, api, get, key, optional, person
 from console.web.listing import listing
+from console.web.words import STEP_NAMES
 
 pages = Blueprint("operations", __name__, url_prefix="/operations")
 
-FILTERS = ("status", "action", "problem", "reason", "tenant")
+#: filters that only links set, such as those of the overview; the page shows them as text
+LINKED = (*(f"step.{name}" for name in STEP_NAMES), "reason")
+FILTERS = ("status", "action", "problem", "tenant", *LINKED)
 
 
 @pages.get("/")
 def index() -> str:
-    return render_template("operations/index.html", listing=listing("/operations", *FILTERS))
+    return render_template("operations/index.html", listing=listing("/operations", *FILTERS), linked=LINKED)
 
 
 @pages.get("/<operation_id>")

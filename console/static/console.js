@@ -20,7 +20,9 @@ const replace = (part, fresh) => {
   if (fresh.dataset.said && fresh.dataset.said !== said) document.getElementById("said").textContent = fresh.dataset.said;
 };
 
-const inUse = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+const isTyping = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+// a form that was sent stays, else its button could send it again
+const inUse = (part) => isTyping(part) || part.querySelector("form[data-sent]");
 
 const refresh = async () => {
   const answer = await fetch(location.href, { headers: { "X-Requested-With": "console" } });

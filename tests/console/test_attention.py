@@ -69,14 +69,17 @@ def test_a_purged_tenant_is_offered_no_action(people: People, console: ConsoleFi
 
 
 def test_the_number_of_a_problem_leads_to_the_operations_with_it(people: People, console: ConsoleFixture) -> None:
+    # a worse problem with another product must not hide this one
+    fault(console.platform.stalwart, kind="status", status=400)
     fault(console.platform.ocis, kind="status", status=503)
     nadja = console.unused("nadja")
-    console.call("POST", "/tenants", json={"slug": nadja, "name": nadja.title()})
+    console.call("POST", "/tenants", json={"slug": nadja, "name": nadja.title(), "domains": [f"{nadja}.test"]})
     page = people.page("admin", "/")
     row = page.locator("#now tr", has_text="Retrying").filter(has_text="OCIS").first
     expect(row).to_be_visible(timeout=SOON)
     row.locator("td.number a").click()
-    expect(page).to_have_url(re.compile(r"/operations/\?problem=retrying&reason=\w+"))
+    expect(page).to_have_url(re.compile(r"/operations/\?step.ocis=retrying&reason=\w+"))
+    expect(page.locator("form.filters")).to_contain_text("OCIS: retrying")
     expect(page.locator("#operations tr", has_text=nadja)).to_contain_text("Retrying")
 
 
@@ -121,3 +124,19 @@ def test_a_button_that_is_pressed_twice_sends_its_form_once(
     button.evaluate("button => { button.click(); setTimeout(() => button.click(), 20); }")
     expect(page.locator(".note.success")).to_contain_text(f"{action}: begun.", timeout=SOON)
     assert len(sent) == 1
+
+
+def test_a_form_that_was_sent_is_not_refreshed_into_one_that_can_be_sent_again(
+    people: People, console: ConsoleFixture
+) -> None:
+    fault(console.platform.ocis, kind="status", status=503)
+    lena = console.unused("lena")
+    operation = console.call("POST", "/tenants", json={"slug": lena, "name": lena.title()})["operation"]["id"]
+    page = people.page("admin", f"/operations/{operation}")
+    # as the page marks it while the response is awaited
+    page.evaluate("document.querySelector('form[action$=cancel]').dataset.sent = 'yes'")
+    for _ in range(2):
+        with page.expect_response(f"{console.url}/operations/{operation}"):
+            pass
+    page.wait_for_timeout(500)
+    expect(page.locator("form[data-sent]")).to_have_count(1)
