@@ -54,7 +54,9 @@ def act(request_it: Callable[[], Any], success: str, back: str) -> Response:
     except ApiError as problem:
         if problem.status not in (400, 403, 404, 409, 412, 422, 429):
             raise
-        flash(sentence(problem), "danger")
+        # the first attempt of this request took effect, and its response was lost
+        is_done = problem.code == "already_done"
+        flash(*((success, "success") if is_done else (sentence(problem), "danger")))
     else:
         flash(success, "success")
     return redirect(back, 303)

@@ -190,8 +190,8 @@ class AlreadyDone(DomainError):
 
     def __init__(self, action: str, record: str) -> None:
         super().__init__(
-            f"The first request with this Idempotency-Key took effect ({action}), but its response was lost; "
-            f"read {record} and do not send the request again."
+            f"The first request with this Idempotency-Key took effect ({action}), but its response was lost. "
+            f"Read {record} for what changed; the same request with another key would be carried out again."
         )
         self.record = record
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, get_flashed_messages
 
 from client.errors import ApiError
 from console.pages.tenants.zone_file import zone_file
+from console.web.api import act
 from console.web.charts import HEIGHT, stacked
 from console.web.forms import Field, Form
 from console.web.words import age, failing_first, operation_state, progress_words, size, tenant_state
@@ -23,14 +24,29 @@ def app() -> Flask:
     return Flask("console-parts")
 
 
-def refusal(*pointers: str) -> ApiError:
-    """A 400 of the API with a fault at each pointer."""
+def refusal(*pointers: str, status: int = 400, code: str = "invalid_input") -> ApiError:
+    """A refusal of the API with a fault at each pointer."""
     answer = requests.Response()
-    answer.status_code = 400
+    answer.status_code = status
     answer.headers["Content-Type"] = "application/problem+json"
     faults = ",".join(f'{{"pointer": "{pointer}", "detail": "is wrong"}}' for pointer in pointers)
-    answer._content = f'{{"code": "invalid_input", "detail": "Refused.", "errors": [{faults}]}}'.encode()
+    answer._content = f'{{"code": "{code}", "detail": "Refused.", "errors": [{faults}]}}'.encode()
     return ApiError(answer)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [("already_done", ("success", "Begun.")), ("action_not_possible", ("danger", "Refused."))]
+)
+def test_a_button_whose_first_request_took_effect_has_succeeded(
+    app: Flask, code: str, message: tuple[str, str]
+) -> None:
+    def repeat() -> None:
+        raise refusal(status=409, code=code)
+
+    app.secret_key = "only of this test"
+    with app.test_request_context("/", method="POST"):
+        act(repeat, "Begun.", "/tenants/")
+        assert get_flashed_messages(with_categories=True) == [message]
 
 
 def test_a_form_sends_its_filled_fields_nested_by_their_pointers(app: Flask) -> None:
