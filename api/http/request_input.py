@@ -28,8 +28,16 @@ MAX_DEPTH = 20
 #: characters that no text may contain: NUL and lone surrogates
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
-#: how pydantic begins a message about a value
+#: how pydantic begins a message about a value, and what it adds about its own work
 SUBJECT = re.compile("^(Input|String|List|Dictionary|Datetime|Number) should ")
+INTERNAL = re.compile(" after validation, not [0-9]+$")
+#: pydantic's kind of fault to a message in terms of JSON
+MESSAGES = {
+    "missing": "is required",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "timezone_aware": "must have an offset from UTC, such as Z",
+}
 
 ID_FORM = "24 characters of 0-9 and a-f, as `_id` or `id` of a record shows it"
 #: pattern to what a text must be
@@ -193,17 +201,15 @@ def _field_error(error: dict[str, Any], mark: str) -> FieldError:
         return FieldError(
             pointer, "is not a field of this record" if mark == "/" else "is not a parameter of this route"
         )
-    if error["type"] == "missing":
-        return FieldError(pointer, "is required")
     if pointer in POSITIONS:
         return FieldError(pointer, "is no position of this list: use the address in the Link header unchanged")
-    return FieldError(pointer, _sentence(error))
+    return FieldError(pointer, MESSAGES.get(error["type"]) or _sentence(error))
 
 
 def _sentence(error: dict[str, Any]) -> str:
-    """Return pydantic's message without its subject, which the pointer names."""
-    if error["type"] == "string_too_short" and error["ctx"]["min_length"] == 1:
+    """Return pydantic's message without its subject, which the pointer names, and without terms of its own."""
+    if error["type"] in ("string_too_short", "too_short") and error["ctx"]["min_length"] == 1:
         return "must not be empty"
     if error["type"] == "string_pattern_mismatch" and (form := FORMS.get(error["ctx"]["pattern"])):
         return form
-    return SUBJECT.sub("must ", str(error["msg"]).removeprefix("Value error, "))
+    return INTERNAL.sub("", SUBJECT.sub("must ", str(error["msg"]).removeprefix("Value error, ")))

@@ -100,10 +100,16 @@ def test_all_faults_of_a_body_are_reported_at_once_with_pointers(root: Client) -
 
 
 def test_a_fault_is_said_of_its_field_and_not_of_a_string(root: Client) -> None:
-    body = {"slug": "acme", "name": "", "plan": "x" * 65, "domains": "acme.test"}
+    body = {"slug": "acme", "name": "", "plan": "x" * 65, "domains": "acme.test", "owner": "Olga"}
     found = {error["pointer"]: error["detail"] for error in root("POST", "/tenants", json=body).json()["errors"]}
     assert found["/name"] == "must not be empty"
     assert found["/domains"].startswith("must be a valid ")
+    assert found["/owner"] == "must be an object"
+    [fault] = root("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": []}}).json()["errors"]
+    assert fault["detail"] == "must not be empty"
+    many = [f"acme{number}.test" for number in range(101)]
+    [fault] = root("POST", "/tenants", json={"slug": "acme", "name": "Acme", "domains": many}).json()["errors"]
+    assert fault["detail"] == "must have at most 100 items"
     [fault] = root("GET", "/tenants?status=gone").json()["errors"]
     assert fault["detail"].startswith("must be 'pending', ")
 
