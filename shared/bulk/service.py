@@ -99,21 +99,24 @@ class BulkService:
                 self._events.append(_event("bulk.stopped", bulk, actor.author), session)
 
         self._connection.transaction(work)
-        stopped = self._bulk.read(bulk_id)
-        if stopped is None or stopped.status is not BulkStatus.STOPPED:
+        stopped = self.get(bulk_id, actor)
+        if stopped.status is not BulkStatus.STOPPED:
             raise ActionNotPossible("The bulk operation has already finished.")
-        # not within the transaction, which each claim by a scheduler would make start again
-        self._bulk.skip_pending(bulk_id)
-        return self.get(bulk_id, actor)
+        return stopped
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
         """Return an own bulk operation; platform administrators and support see all. Raises NotFound.
 
         It names only tenants that the actor may see now.
         """
-        bulk = self._bulk.find(bulk_id, self._selection.visible_ids(actor))
+        visible = self._selection.visible_ids(actor)
+        bulk = self._bulk.find(bulk_id, visible)
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
+        if bulk.status is BulkStatus.STOPPED and ItemStatus.PENDING in bulk.counts:
+            # not within the stop's transaction, which each claim by a scheduler would make start again
+            self._bulk.skip_pending(bulk_id)
+            return self._bulk.find(bulk_id, visible) or bulk
         return bulk
 
     # -- run by the scheduler

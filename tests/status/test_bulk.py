@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,6 +194,16 @@ def test_a_stopped_bulk_operation_begins_nothing_more(
     assert {status_of(store, one) for one in operations.values()} == {"running"}
     feed = [one.action for one in services.events.newest(admin, None, None, 50).items]
     assert [one for one in feed if one.startswith("bulk.")] == ["bulk.stopped", "bulk.started"]
+
+
+def test_a_process_dies_while_it_stops_a_bulk_operation(
+    store: Repositories, services: Services, admin: Actor, create: Create
+) -> None:
+    begun(create)
+    bulk = services.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    # only the first of the two writes of a stop
+    assert store.connection.transaction(partial(store.bulk.stop, bulk.id))
+    assert services.bulk.get(bulk.id, admin).counts == {ItemStatus.SKIPPED: 1}
 
 
 def test_a_stopped_dry_run_cannot_be_started_and_a_finished_bulk_operation_not_be_stopped(
