@@ -21,8 +21,6 @@ KEY_SECONDS = 65.0
 MAX_KEY_PAUSE = 8.0
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
 ALREADY_DONE = "already_done"
-#: addresses of `already_done` that lead to no record; an API has the second for a change that only a newer one knows
-NO_RECORD = (None, "/events")
 #: seconds that an API may be unavailable, such as during a restart, before waiting for an operation ends
 MAX_UNAVAILABLE_SECONDS = 60.0
 
@@ -179,10 +177,10 @@ class Connection:
 
     def _after(self, error: ApiError, repeated: bool, find: Find) -> Response[Any]:
         """Read the record that an earlier attempt changed. Raises the error if there is none."""
-        if error.code != ALREADY_DONE or error.record in NO_RECORD or not (repeated or error.repeated):
+        if error.code != ALREADY_DONE or error.record is None or not (repeated or error.repeated):
             raise error
         try:
-            response = self.get(str(error.record))
+            response = self.get(error.record)
             return replace(response, data=find(response.data), recovered=True)
         except (ApiError, Unreachable, LookupError, ValueError):
             raise error from None

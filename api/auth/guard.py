@@ -50,8 +50,8 @@ def caller() -> Caller:
 def actor(services: Services) -> Actor:
     """Return the user of this request, with the current rights of their record. Raises UnknownUser."""
     found = services.sign_in.actor_for(caller(), g.request_id)
-    if "turn" in g:
-        found = replace(found, claim=g.turn)
+    if "claim" in g:
+        found = replace(found, claim=g.claim)
     g.actor = found
     return found
 

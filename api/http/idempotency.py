@@ -39,8 +39,6 @@ RECORDS = {
     "user": "/users/{id}",
     "webhook": "/webhooks/{id}",
 }
-#: the address for an action that only a newer release knows
-EVENTS = "/events"
 
 
 class Rights(Protocol):
@@ -53,7 +51,7 @@ class Rights(Protocol):
         """Raise a domain error when this request's caller has lost one of them."""
 
 
-def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rights) -> None:
+def handle_idempotency_keys(app: Flask, keys: IdempotencyRepository, rights: Rights) -> None:
     """Handle the header on every POST of an authenticated caller. Call after the guard is in place."""
 
     @app.before_request
@@ -63,18 +61,18 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
             return None
         if not ACCEPTED.fullmatch(key):
             raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
-        turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
-        if not isinstance(turn, IdempotencyClaim):
-            return _repeated(turn, rights)
-        g.turn = turn
+        found = keys.begin(_digest(g.caller.subject, key), _fingerprint())
+        if not isinstance(found, IdempotencyClaim):
+            return _repeated(found, rights)
+        g.claim = found
         return None
 
     @app.after_request
     def end(response: Response) -> Response:
-        turn: IdempotencyClaim | None = g.pop("turn", None)
-        if turn is not None:
+        claim: IdempotencyClaim | None = g.pop("claim", None)
+        if claim is not None:
             try:
-                _store(kept, turn, response, rights)
+                _store(keys, claim, response, rights)
             except StoreUnavailable:
                 # the response is sent anyway; after the lease a repeated request learns what this one changed
                 log.warning("idempotency.not_stored")
@@ -84,20 +82,21 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
 def _repeated(first: StoredResponse | Effect, rights: Rights) -> Response:
     """Replay the first response. Raises AlreadyDone when it was lost, and the errors of `Rights.require`."""
     if isinstance(first, Effect):
-        record = RECORDS.get(first.action.partition(".")[0], EVENTS)
-        raise AlreadyDone(first.action, record.format(tenant=first.tenant, id=first.id))
+        # an action that only a newer release knows has none
+        record = RECORDS.get(first.action.partition(".")[0])
+        raise AlreadyDone(first.action, record.format(tenant=first.tenant, id=first.id) if record else None)
     rights.require(first.rights, first.headers.get("Location"), first.body)
     return Response(first.body, first.status, {**first.headers, "Idempotency-Replayed": "true"})
 
 
-def _store(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Response, rights: Rights) -> None:
+def _store(keys: IdempotencyRepository, claim: IdempotencyClaim, response: Response, rights: Rights) -> None:
     """Store the response to a request that succeeded; an error is computed again unless the request took effect."""
     if not 200 <= response.status_code < 300:
-        kept.release(turn)
+        keys.release(claim)
         return
     headers = {name: response.headers[name] for name in REPLAYED_HEADERS if name in response.headers}
     body = g.get("kept_body") or response.get_data()
-    kept.keep(turn, StoredResponse(response.status_code, headers, body, tuple(rights.held())))
+    keys.keep(claim, StoredResponse(response.status_code, headers, body, tuple(rights.held())))
 
 
 def _fingerprint() -> str:

@@ -99,7 +99,7 @@ def _of_domain_error(error: errors.DomainError) -> Response:
         ]
     if isinstance(error, errors.OperationInProgress) and error.operation_id is not None:
         extra["operation"] = error.operation_id
-    if isinstance(error, errors.AlreadyDone):
+    if isinstance(error, errors.AlreadyDone) and error.record is not None:
         extra["record"] = error.record
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]

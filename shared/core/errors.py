@@ -184,14 +184,17 @@ class KeyInProgress(DomainError):
 
 
 class AlreadyDone(DomainError):
-    """The first request with this Idempotency-Key took effect, and its response was lost. `record`: what to read."""
+    """The first request with this Idempotency-Key took effect, and its response was lost.
+
+    `record`: the address of what it changed, None if that is not known.
+    """
 
     code = "already_done"
 
-    def __init__(self, action: str, record: str) -> None:
+    def __init__(self, action: str, record: str | None) -> None:
         super().__init__(
-            f"The first request with this Idempotency-Key took effect ({action}), but its response was lost. "
-            f"Read {record} for what changed; the same request with another key would be carried out again."
+            f"The first request with this Idempotency-Key took effect ({action}), but its response was lost. Read "
+            f"{record or '/events'} for what changed; the same request with another key would be carried out again."
         )
         self.record = record
 
