@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium-headless-shell", "chromium")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run", "--in-process-gpu"),
 )
 #: milliseconds
 SECONDS = 1000

@@ -147,6 +147,8 @@ def platform(
         OIDC_ISSUERS=f"{issuer}={issuer}jwks/",
         OIDC_AUDIENCES="dezky-console",
         WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
+        # idle rounds cost processor time as long as the package runs
+        SCHEDULER_INTERVAL_SECONDS="1",
     )
     yield made
     made.close()
