@@ -78,8 +78,10 @@ class Person:
             return []
         if self.is_partner:
             return list(RANKS)
-        own = min(RANKS.index(self.role_in(tenant) or "member") for tenant in tenants)
-        theirs = max(RANKS.index(role) for role in [user["role"], *user.get("roles", {}).values()])
+        # a role that only a newer API knows gives a person nothing here, and may be above any other
+        own = min(RANKS.index(role) if role in RANKS else 0 for role in map(self.role_in, tenants))
+        roles = [user["role"], *user.get("roles", {}).values()]
+        theirs = max(RANKS.index(role) if role in RANKS else len(RANKS) for role in roles)
         return list(RANKS[: own + 1]) if own and theirs <= own else []
 
     def runs(self, tenant: Mapping[str, Any]) -> bool:

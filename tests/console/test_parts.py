@@ -10,6 +10,7 @@ import requests
 from flask import Flask, get_flashed_messages
 
 from client.errors import ApiError
+from console.auth.rights import Person
 from console.pages.tenants.zone_file import zone_file
 from console.web.api import act
 from console.web.charts import HEIGHT, stacked
@@ -47,6 +48,15 @@ def test_a_button_whose_first_request_took_effect_has_succeeded(
     with app.test_request_context("/", method="POST"):
         act(repeat, "Begun.", "/tenants/")
         assert get_flashed_messages(with_categories=True) == [message]
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "roles"),
+    [("admin", "of_tomorrow", []), ("of_tomorrow", "owner", []), ("admin", "member", ["member", "admin"])],
+)
+def test_a_role_of_a_newer_release_may_be_above_every_other(own: str, theirs: str, roles: list[str]) -> None:
+    person = Person({"_id": "p", "email": "p@acme.test", "tenantIds": ["acme"], "roles": {"acme": own}})
+    assert person.roles_for({"tenantIds": ["acme"], "role": theirs, "roles": {"acme": theirs}}) == roles
 
 
 def test_a_form_sends_its_filled_fields_nested_by_their_pointers(app: Flask) -> None:
