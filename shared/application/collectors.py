@@ -58,7 +58,7 @@ class PlatformCollector(Collector):
                 yield from found
 
     def _of_database(self, part: Callable[[], list[Metric]]) -> list[Metric]:
-        """Return a part's gauges, none after a fault: without the others nobody would see that the process lives."""
+        """Return a part's gauges; none after a fault, because the other parts show that the process lives."""
         try:
             with self._connection.within(QUERY_SECONDS):
                 return part()

@@ -82,8 +82,8 @@ def each(key: str, read: Callable[[_Document], T]) -> Callable[[_Document], tupl
 def member(kind: type[E], value: str) -> E:
     """Return the member of an enumeration for a stored value.
 
-    A value that only a newer release knows gives a member that equals no other, so that the record can be shown. What
-    a rule says of no known member holds for it. Request bodies still refuse such a value.
+    A value that only a newer release knows gives a member that equals no known one, so that the record can be shown; no
+    rule about a known member applies to it. Request bodies still refuse such a value.
     """
     found: E = _members(kind)[value]
     return found

@@ -82,7 +82,7 @@ class OrphanRepository:
     ) -> None:
         """Record a sighting. An orphan seen again after its quarantine (seconds) is removable.
 
-        `began_at`: when the scan began. It says nothing about an orphan that ended since, such as by a removal.
+        `began_at`: when the scan began. An orphan that ended since, such as by a removal, stays as it is.
         """
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         unless_ended = {"endedAt": {"$not": {"$gte": began_at}}}

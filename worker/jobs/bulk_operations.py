@@ -46,7 +46,7 @@ class BulkJob:
     def run_once(self) -> int:
         """Act on as many tenants as the rate allows, one of each bulk operation in turn; return how many."""
         running = self._bulk.running(self._actions())
-        # the first one gets the most where the rate is low, so that it must not always be the same
+        # at a low rate the first one gets the most, so it must not always be the same
         random.shuffle(running)
         acted = 0
         has_token = False

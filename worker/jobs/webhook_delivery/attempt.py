@@ -99,7 +99,7 @@ class Attempts:
     def _decrypted(self, encrypted: Sequence[str]) -> list[str]:
         """Return the secrets, newest first. Raises EncryptionError if no key decrypts the newest.
 
-        A former secret may be lost with its key: its receiver has the newest one by then, or is about to get it.
+        A former secret whose key was removed is left out: the receiver has the newest one, or will soon.
         """
         newest, *former = encrypted
         secrets = [self._cipher.decrypt(newest)]
@@ -158,7 +158,7 @@ class Attempts:
         if failures >= MIN_FAILURES:
             self._disable(webhook, "failing", self._disable_seconds)
         if ended.status is None and failures:
-            # last, because it may take longer than a call may where many thousand events wait
+            # last: while many thousand events wait, it may take longer than a call may
             wait = min(MAX_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
             self._deliveries.postpone(webhook.id, wait)
 
