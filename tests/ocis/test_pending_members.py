@@ -26,6 +26,9 @@ from worker.jobs.pending_members import PendingMembersJob
 
 Due = Callable[[], None]
 
+# the job differs in nothing that OpenCloud does otherwise, and its tests wait for seconds
+pytestmark = pytest.mark.parametrize("ocis", ["ocis"], indirect=True)
+
 
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
