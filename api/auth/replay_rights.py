@@ -8,11 +8,11 @@ from collections.abc import Collection
 from flask import g, request
 
 from api.auth.guard import actor
+from shared.accounts.user import PLATFORM, Role
 from shared.application.services import Services
 from shared.core.errors import Forbidden, NotFound
 from shared.rights import policy
 from shared.rights.policy import Actor
-from shared.rights.rights_snapshot import has_lost_rights, rights_snapshot
 from shared.tenants.model import Tenant
 from shared.tenants.views import TenantQuery
 from shared.webhooks.model import Owner
@@ -78,3 +78,22 @@ class ReplayRights:
     def _visible_tenants(self, ids: Collection[str], caller: Actor) -> list[Tenant]:
         query = TenantQuery(limit=len(ids), ids=tuple(ids))
         return [view.tenant for view in self._services.tenants.page(caller, query).items] if ids else []
+
+
+def rights_snapshot(actor: Actor) -> frozenset[str]:
+    """Return the actor's rights as texts that can be stored and compared later; see `has_lost_rights`."""
+    if actor.is_platform_admin:
+        return frozenset({PLATFORM})
+    partner = {f"partner:{actor.user.partner_id}"} if actor.is_partner_admin else set()
+    roles = {
+        f"tenant:{tenant_id}:{role}"
+        for tenant_id, held in actor.user.roles.items()
+        for role in Role
+        if role.rank <= held.rank
+    }
+    return frozenset(partner | roles)
+
+
+def has_lost_rights(actor: Actor, snapshot: Collection[str]) -> bool:
+    """Return whether the actor lacks any right of an earlier snapshot."""
+    return not actor.is_platform_admin and not rights_snapshot(actor).issuperset(snapshot)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from api.http.problem_details import Problem, problem_response
 from api.http.route_spec import spec_of
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.config.settings import Settings
 from shared.messaging.redis_client import connect
 

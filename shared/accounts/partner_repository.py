@@ -14,6 +14,7 @@ from shared.accounts.scope import Scope
 from shared.core.errors import SlugTaken
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     find_by_id,
     insert_record,
@@ -23,7 +24,6 @@ from shared.db.documents import (
     translate_errors,
     update_record,
 )
-from shared.db.paging import Page
 
 INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
 

@@ -23,6 +23,7 @@ from shared.accounts.user import NewUser, PlatformRole, Rights, Role, User, User
 from shared.core.errors import SubjectTaken
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     find_by_id,
     insert_record,
@@ -32,7 +33,6 @@ from shared.db.documents import (
     update_record,
 )
 from shared.db.mapping import mapper, member
-from shared.db.paging import Page
 
 INDEXES = [
     IndexModel([("authentikSubjectId", ASCENDING)], name="subject", unique=True),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.events.model import EVERY_EVENT, EventFilter, Feed
-from shared.events.numbering import number_events
-from shared.events.repository import EventRepository
+from shared.events.repository import EventRepository, number_events
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy
 from shared.rights.policy import Actor

@@ -8,8 +8,7 @@ from dataclasses import replace
 from shared.config.settings import Settings
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService

@@ -12,8 +12,7 @@ from shared.accounts.user_repository import UserRepository
 from shared.administration.sign_in import EVENT_FIELDS
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction
 from shared.events.erasure_repository import Erased, ErasureRepository, Traces
 from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository

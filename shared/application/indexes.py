@@ -13,7 +13,7 @@ from shared.db import idempotency_keys
 from shared.diagnostics import repository as diagnostics
 from shared.domains import repository as domains
 from shared.events import repository as events
-from shared.operations.indexes import INDEXES as OPERATIONS
+from shared.operations.documents import INDEXES as OPERATIONS
 from shared.orphans import repository as orphans
 from shared.orphans import scan_repository as scans
 from shared.subscriptions import repository as subscriptions

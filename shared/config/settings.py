@@ -10,8 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.config.broker_url import BrokerAddress, Login
-from shared.config.database_url import problems_of_database_url
+from shared.config.addresses import BrokerAddress, Login, problems_of_database_url
 from shared.config.files import FileUnreadable
 from shared.config.former_names import FORMER_NAMES, used_former_names
 from shared.config.integrations import CommaSeparated, IntegrationSettings

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
+from pymongo.monitoring import ConnectionPoolListener
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Document, Transaction, translate_errors
-from shared.metrics.pool_listener import PoolListener
+from shared.metrics.metrics import POOL_CONNECTIONS
 
 T = TypeVar("T")
 
@@ -33,6 +34,36 @@ ENDING_SECONDS = 2.0
 #: milliseconds between two checks of each member. A member that stops answering is given up after this and the connect
 #: timeout together; calls that wait for it then go to the next primary
 HEARTBEAT_MS = 3000
+
+
+class PoolListener(ConnectionPoolListener):
+    """Listener for one client. `open`: existing connections; `in_use`: those that run a command."""
+
+    def connection_created(self, event: Any) -> None:
+        POOL_CONNECTIONS.labels("open").inc()
+
+    def connection_closed(self, event: Any) -> None:
+        POOL_CONNECTIONS.labels("open").dec()
+
+    def connection_checked_out(self, event: Any) -> None:
+        POOL_CONNECTIONS.labels("in_use").inc()
+
+    def connection_checked_in(self, event: Any) -> None:
+        POOL_CONNECTIONS.labels("in_use").dec()
+
+    def connection_ready(self, event: Any) -> None: ...
+
+    def connection_check_out_started(self, event: Any) -> None: ...
+
+    def connection_check_out_failed(self, event: Any) -> None: ...
+
+    def pool_created(self, event: Any) -> None: ...
+
+    def pool_ready(self, event: Any) -> None: ...
+
+    def pool_cleared(self, event: Any) -> None: ...
+
+    def pool_closed(self, event: Any) -> None: ...
 
 
 def open_client(uri: str, timeout: float = CALL_TIMEOUT) -> MongoClient[Document]:

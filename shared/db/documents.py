@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bson import ObjectId
 from bson.errors import InvalidId
@@ -49,6 +50,14 @@ _UNAVAILABLE = (
 #: error codes of members during a change of the primary, for which the driver has no exception class: shutdown in
 #: progress, read concern majority not available yet, stepped down, time limit exceeded, interrupted
 _PRIMARY_CHANGE_CODES = frozenset({91, 134, 189, 262, 11600, 11602})
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list, newest first. `next`: cursor of the following page, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from dns.exception import DNSException
 from shared.core.naming import registrable_domain
 from shared.domains import mail_texts, spf
 from shared.domains.mail_hosts import RankedHost, competing_hosts, read_host
+from shared.domains.mail_texts import read_tags
 from shared.domains.spf_syntax import is_spf
-from shared.domains.tag_list import read_tags
 
 #: the time to live that we suggest for every record, in seconds
 SUGGESTED_TTL = 3600

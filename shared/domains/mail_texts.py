@@ -7,13 +7,45 @@ from __future__ import annotations
 
 import re
 
-from shared.domains.tag_list import FIELD, TAG, first_tag, listed, read_tags
-
+#: a tag of DKIM and DMARC: spaces may stand around its name and value
+TAG = re.compile(r"[ \t\r\n]*([A-Za-z][A-Za-z0-9_]*)[ \t\r\n]*=([ -~\t\r\n]*)")
+#: a field of MTA-STS and TLS reporting: its value follows the equals sign and is not empty
+FIELD = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-~][ -~\t]*)")
 DMARC_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 DISPOSITIONS = frozenset({"none", "quarantine", "reject"})
 STS_VERSION, STS_ID = "v=STSv1;", re.compile(r"[A-Za-z0-9]{1,32}")
 REPORTS_VERSION = "v=TLSRPTv1;"
 REPORT_URI = re.compile(r"(?:mailto:[!-?A-~]+@[!-?A-~]+|https://[!-.0-~][!-~]*)", re.IGNORECASE | re.ASCII)
+
+
+# -- lists of `tag=value`
+
+
+def read_tags(text: str, form: re.Pattern[str] = TAG) -> dict[str, str] | None:
+    """Return the tags in their order, values without outer spaces. The case of names matters.
+
+    None for a text that is no such list, or that has a tag twice: its readers ignore it.
+    """
+    found: dict[str, str] = {}
+    parts = text.split(";")
+    if not parts[-1].strip(" \t\r\n"):
+        parts.pop()
+    for part in parts:
+        tag = form.fullmatch(part)
+        if tag is None or tag[1] in found:
+            return None
+        found[tag[1]] = tag[2].strip()
+    return found
+
+
+def first_tag(tags: dict[str, str]) -> tuple[str, str]:
+    """Return the name and the value of the first tag; both empty for an empty list."""
+    return next(iter(tags.items()), ("", ""))
+
+
+def listed(value: str | None) -> frozenset[str]:
+    """Return the members of a list inside a value, which colons separate."""
+    return frozenset(one.strip() for one in (value or "").split(":") if one.strip())
 
 
 # -- DKIM

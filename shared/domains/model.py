@@ -160,3 +160,20 @@ def result_of(
 
 def _state(ownership: Ownership) -> tuple[DomainState, datetime | None]:
     return ownership.state, ownership.proof_lost_at
+
+
+@dataclass(frozen=True)
+class DomainRecord:
+    """One record that a domain's owner must publish. `sighting` is None until DNS was asked for it."""
+
+    record: Record
+    is_proof: bool
+    sighting: Sighting | None
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """A tenant's domain with all records to publish, the proof first."""
+
+    domain: TenantDomain
+    records: tuple[DomainRecord, ...]

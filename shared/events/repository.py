@@ -14,6 +14,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
+from shared.db.connection import MongoConnection
 from shared.db.documents import (
     Document,
     Transaction,
@@ -38,6 +39,8 @@ INDEXES = [
 
 #: events that one transaction numbers at most
 BATCH = 500
+#: batches that one call numbers at most; the next call numbers the rest
+NUMBERED_BATCHES = 20
 
 
 class EventRepository:
@@ -187,3 +190,11 @@ def _action_pattern(action: str) -> str | re.Pattern[str]:
 
 
 _event = mapper(Event, tenant_slug="tenant")
+
+
+def number_events(connection: MongoConnection, events: EventRepository) -> None:
+    """Number the events that were committed since the last call. Concurrent calls are safe."""
+    for _ in range(NUMBERED_BATCHES):
+        if not events.has_unnumbered():
+            return
+        connection.transaction(events.number)

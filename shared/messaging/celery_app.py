@@ -7,7 +7,7 @@ from typing import Literal
 from celery import Celery
 from kombu import Exchange, Queue
 
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.queues import QUEUES
 from shared.messaging.reconnect_workaround import install_reconnect_workaround
 from shared.messaging.redis_client import transport_options

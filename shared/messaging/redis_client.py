@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from shared.config.broker_url import BrokerAddress, Login
+from shared.config.addresses import BrokerAddress, Login
 
 
 class SentinelArguments(Mapping[str, Any]):

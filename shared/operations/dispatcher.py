@@ -9,7 +9,7 @@ import redis
 import structlog
 from celery import Celery
 
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark

@@ -1,4 +1,4 @@
-"""Map documents of the `operations` collection to values and back."""
+"""Documents of the `operations` collection: their indexes, and the mapping to values and back."""
 
 from __future__ import annotations
 
@@ -7,12 +7,43 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.documents import Document
 from shared.db.mapping import each, mapper
 from shared.events.model import Author
+from shared.operations.lease_fence import LEASED
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.operations.problems import PROBLEM_INDEXES
 from shared.workflows.model import Action, Workflow
+
+#: the unique index is a rule of the platform; the others serve queries
+INDEXES = [
+    # enforces the rule "one open operation for each tenant"
+    IndexModel([("tenantId", ASCENDING)], name="open", unique=True, partialFilterExpression={"status": "running"}),
+    IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
+    IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
+    IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
+    IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
+    LEASED,
+    IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
+    # deletes dry runs
+    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
+    *PROBLEM_INDEXES,
+    # partial, because a list of failed operations is rare and most operations succeed
+    IndexModel(
+        [("status", ASCENDING), ("_id", DESCENDING)],
+        name="ended",
+        partialFilterExpression={"status": {"$in": [OperationStatus.FAILED, OperationStatus.CANCELLED]}},
+    ),
+    IndexModel([("action", ASCENDING), ("_id", DESCENDING)], name="action"),
+    # covers the hourly summary, which reads no operation
+    IndexModel(
+        [(name, ASCENDING) for name in ("finishedAt", "status", "action", "mode", "createdAt", "tenantId")],
+        name="outcomes",
+        partialFilterExpression={"finishedAt": {"$type": "date"}},
+    ),
+]
 
 #: selects operations whose action and mode this build knows: during a deployment a newer build may have added others.
 #: The earliest documents have no mode.

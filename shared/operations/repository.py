@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.db.bulk_update import update_unlocked
 from shared.db.documents import (
     Document,
+    Page,
     Pipeline,
     Transaction,
     insert,
@@ -26,7 +27,6 @@ from shared.db.documents import (
     seconds_from_now,
     translate_errors,
 )
-from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as updates
 from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of

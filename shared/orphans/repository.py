@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     find_by_id,
     literals,
@@ -27,7 +28,6 @@ from shared.db.documents import (
 )
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
-from shared.db.paging import Page
 from shared.orphans.model import Cause, MarkedObject, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal
 
 INDEXES = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from shared.core.errors import NotFound, NotRemovable, ObserveOnly
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.orphans.model import Orphan, OrphanQuery, OrphanScan, OrphanStatus

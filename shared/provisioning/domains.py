@@ -11,10 +11,9 @@ from shared.core import naming as names
 from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.domains.model import TenantDomain, Terms, mail_records
+from shared.domains.model import DomainRecord, DomainView, TenantDomain, Terms, mail_records
 from shared.domains.repository import DomainRepository
 from shared.domains.verification import ProofMaker
-from shared.domains.views import DomainRecord, DomainView
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.provisioning.operations import WAIT_PAUSES

@@ -6,8 +6,7 @@ import time
 
 from shared.core.errors import ActionNotPossible, NotFound
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED

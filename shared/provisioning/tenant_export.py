@@ -9,10 +9,9 @@ from typing import TypeVar
 from shared.accounts.user import User, UserQuery
 from shared.accounts.user_repository import UserRepository
 from shared.db.connection import MongoConnection
-from shared.db.paging import Page
+from shared.db.documents import Page
 from shared.events.model import Event
-from shared.events.numbering import number_events
-from shared.events.repository import EventRepository
+from shared.events.repository import EventRepository, number_events
 from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.subscriptions.model import Subscription

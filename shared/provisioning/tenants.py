@@ -10,8 +10,7 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, UnknownReference, UnknownUser, require_version
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction, new_id
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction, new_id
 from shared.events.model import Author, NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.integrations.catalog import BILLING

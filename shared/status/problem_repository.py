@@ -10,9 +10,8 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.db.documents import Document, newest_page, seconds_from_now, translate_errors
+from shared.db.documents import Document, Page, newest_page, seconds_from_now, translate_errors
 from shared.db.mapping import member
-from shared.db.paging import Page
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
 from shared.operations.documents import KNOWN, operation_of

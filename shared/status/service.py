@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shared.accounts.scope import Scope
 from shared.db.connection import MongoConnection
-from shared.db.paging import Page
+from shared.db.documents import Page
 from shared.operations.model import Operation
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy

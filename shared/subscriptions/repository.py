@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.core.errors import SubscriptionExists
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     find_by_id,
     insert_record,
@@ -22,7 +23,6 @@ from shared.db.documents import (
     versioned_update,
 )
 from shared.db.mapping import mapper
-from shared.db.paging import Page
 from shared.subscriptions.model import (
     LIVE,
     NewSubscription,

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import BREAKER_REASON, Outcome, Result, reason_message
-from shared.switches.pause import Pause
 
 #: pauses every integration
 ALL = "all"
@@ -29,6 +28,15 @@ MAX_RETRY_AFTER = 3600.0
 _HEALTHY_REASONS = frozenset({"not_ready", "throttled", "vanished"})
 #: permanent faults that say nothing about the integration's health
 _NO_SIGNAL_REASONS = frozenset({"bug", "tls"})
+
+
+@dataclass(frozen=True)
+class Pause:
+    """No step starts while a pause lasts. `by`: the user's id."""
+
+    reason: str
+    since: datetime
+    by: str | None
 
 
 @dataclass(frozen=True)

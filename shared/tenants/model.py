@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypedDict, cast
 
 from shared.core.errors import FieldError, InvalidInput
-from shared.switches.pause import Pause
+from shared.switches.model import Pause
 
 
 class Status(StrEnum):

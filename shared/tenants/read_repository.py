@@ -17,8 +17,7 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.accounts.user import User
 from shared.accounts.user_repository import user_of
-from shared.db.documents import Document, object_id, translate_errors
-from shared.db.paging import Page
+from shared.db.documents import Document, Page, object_id, translate_errors
 from shared.operations.documents import operation_of
 from shared.operations.model import Operation
 from shared.tenants.documents import tenant_of

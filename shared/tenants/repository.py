@@ -26,7 +26,7 @@ from shared.db.documents import (
 from shared.db.mapping import plain
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
-from shared.switches.pause import Pause
+from shared.switches.model import Pause
 from shared.tenants import filters, updates
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges

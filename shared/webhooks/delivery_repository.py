@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     newest_page,
     object_id,
@@ -22,7 +23,6 @@ from shared.db.documents import (
 )
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
-from shared.db.paging import Page
 from shared.events.model import Event
 from shared.webhooks.model import PING, DeliveryQuery, DeliveryRecord, DeliveryStatus
 

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from shared.accounts.scope import Scope
 from shared.db.documents import (
     Document,
+    Page,
     Transaction,
     find_by_id,
     insert_record,
@@ -23,7 +24,6 @@ from shared.db.documents import (
     versioned_update,
 )
 from shared.db.mapping import mapper
-from shared.db.paging import Page
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
 
 #: webhooks whose attempts fail, or were disabled because of that

@@ -22,11 +22,9 @@ from shared.core.errors import (
 )
 from shared.core.signatures import new_secret
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction
-from shared.db.paging import Page
+from shared.db.documents import Page, Transaction
 from shared.events.model import changed_values, event_values
-from shared.events.numbering import number_events
-from shared.events.repository import EventRepository
+from shared.events.repository import EventRepository, number_events
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy
 from shared.rights.policy import Actor

@@ -31,7 +31,7 @@ from shared.accounts.user import User
 from shared.administration.sign_in import Profile
 from shared.bulk.model import BulkOperation
 from shared.diagnostics.model import Diagnosis
-from shared.domains.views import DomainView
+from shared.domains.model import DomainView
 from shared.events.model import Event
 from shared.integrations.catalog import INTEGRATIONS, REMOTE_FIELDS
 from shared.operations.model import Operation

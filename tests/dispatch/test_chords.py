@@ -11,7 +11,7 @@ import pytest
 import redis
 from celery import Celery, chord
 
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import TaskCall, make_body_message, make_chord_messages
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP

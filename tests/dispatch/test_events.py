@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.services import Valkey
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
 
 

@@ -13,7 +13,7 @@ import redis
 from celery import Celery
 
 from sandbox.services import Valkey
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.chord_backend import ChordCounterBackend
 from shared.messaging.chord_messages import TaskCall, make_chord_messages

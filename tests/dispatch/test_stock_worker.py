@@ -15,7 +15,7 @@ import redis
 
 import shared
 from sandbox.processes import end, spawn
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import TaskCall, make_chord_messages
 

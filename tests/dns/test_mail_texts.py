@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domains.dns_records import Record, compare, is_answered, places
-from shared.domains.tag_list import FIELD, read_tags
+from shared.domains.mail_texts import FIELD, read_tags
 
 DKIM = Record("k1._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAA+/BBBB==")
 ED25519 = Record("k2._domainkey.acme.test", "TXT", "v=DKIM1; k=ed25519; h=sha256; p=CCCC=")

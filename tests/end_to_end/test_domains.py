@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
+from shared.domains.model import DomainView
 from shared.domains.verification import DomainState
-from shared.domains.views import DomainView
 from shared.events.model import Event
 from shared.operations.model import Operation
 from shared.tenants.model import NewTenant, Status

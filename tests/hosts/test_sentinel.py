@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import redis
 
-from shared.config.broker_url import BrokerAddress, Login
+from shared.config.addresses import BrokerAddress, Login
 from shared.messaging.redis_client import ThreadSafeSentinel, connect
 from tests.api.conftest import Client, Issuer
 from tests.end_to_end.conftest import Platform

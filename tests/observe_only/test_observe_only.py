@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.application.parts import open_backfill, open_domain_monitor, open_drift_detector, open_starter
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.core.errors import Forbidden, ObserveOnly
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, OperationStatus

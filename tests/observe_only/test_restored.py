@@ -13,7 +13,7 @@ from sandbox.processes import free_port
 from shared.application.parts import open_restore_detector
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.operations.dispatcher import Dispatcher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config.broker_url import BrokerAddress, Login
+from shared.config.addresses import BrokerAddress, Login
 
 SENTINELS = (("one", 26379), ("two", 5000), ("::1", 26379))
 

@@ -12,7 +12,7 @@ from shared.application.parts import open_settlement
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
-from shared.events.numbering import number_events
+from shared.events.repository import number_events
 from shared.integrations.outcomes import PermanentError, failed, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode

@@ -10,7 +10,7 @@ import pytest
 
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.config.settings import Settings
 from shared.integrations.outcomes import PermanentError
 from shared.operations.dispatcher import Dispatcher

@@ -15,7 +15,7 @@ from pymongo.client_session import ClientSession
 
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories
-from shared.config.broker_url import BrokerAddress
+from shared.config.addresses import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction

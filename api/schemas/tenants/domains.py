@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from api.schemas.response_model import OMIT_EMPTY, ResponseModel
 from shared.domains.dns_records import SUGGESTED_TTL, Presence
+from shared.domains.model import DomainRecord, DomainView
 from shared.domains.verification import DomainState, is_essential
-from shared.domains.views import DomainRecord, DomainView
 
 
 class DomainRecordResponse(ResponseModel):

@@ -10,8 +10,7 @@ from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.fault_containment import contain_faults
 from shared.events.model import Event
-from shared.events.numbering import number_events
-from shared.events.repository import EventRepository
+from shared.events.repository import EventRepository, number_events
 from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DAY, DeliveryRepository

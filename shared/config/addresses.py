@@ -1,4 +1,7 @@
-"""The broker's address: one server, or the master that Sentinels monitor. Its repr never contains passwords."""
+"""Addresses of the broker and of MongoDB. The broker: one server, or the master that Sentinels monitor.
+
+No repr and no message contains a password.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,16 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
 SCHEMES = ("redis", "rediss", "sentinel")
 SENTINEL_PORT = 26379
+MONGODB, MONGODB_SRV = "mongodb://", "mongodb+srv://"
+MALFORMED = (
+    "MONGODB_URI must be mongodb://user:password@host:port/?options; in user and password write each of "
+    ": / ? # [ ] @ % as its percent-code, such as %40 for @"
+)
 T = TypeVar("T")
 
 
@@ -100,3 +111,19 @@ def _text(part: str | None) -> str | None:
 
 def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def problems_of_database_url(url: str) -> list[str]:
+    """Return a sentence for an address that the driver would refuse. The driver's message may contain a password."""
+    if not url.startswith((MONGODB, MONGODB_SRV)):
+        return ["MONGODB_URI must start with mongodb:// or mongodb+srv://"]
+    if url.startswith(MONGODB_SRV):
+        # checked as a plain address without options, because parsing an SRV address needs DNS
+        url = url.replace(MONGODB_SRV, MONGODB, 1).partition("?")[0]
+    try:
+        parse_uri(url, warn=True)
+    except FileNotFoundError:
+        return ["MONGODB_URI names a certificate file that cannot be read"]
+    except (PyMongoError, ValueError, TypeError):
+        return [MALFORMED]
+    return []
