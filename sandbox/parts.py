@@ -27,7 +27,7 @@ from sandbox.environment import (
     stripe_secrets,
 )
 from sandbox.layout import Layout
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 
 
 @dataclass

@@ -21,9 +21,9 @@ from typing import TextIO, cast
 
 #: modules that a worker, a scheduler and an API import before they read a setting
 PRELOADED = ["celery.bin.celery", "celery.worker.components", "celery.worker.autoscale", "celery.concurrency.thread"]
-PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.url_redaction", "shared.messaging.events"]
+PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.celery_extensions"]
 PRELOADED += ["worker.app", "worker.scheduler"]
-PRELOADED += ["api.app", "api.http.site", "api.startup", "serving.bridge", "serving.launch"]
+PRELOADED += ["api.app", "api.http.server_policy", "api.startup", "serving.bridge", "serving.launch"]
 
 
 class ForkedProcess:

@@ -11,7 +11,7 @@ from celery import Celery, Task
 from celery.exceptions import Retry
 
 from shared.messaging.chord_backend import NEEDS_NO_BODY
-from shared.messaging.queues import FINALIZE, STEP_TASKS
+from shared.messaging.messages import FINALIZE, STEP_TASKS
 from worker.process_context import ProcessContext
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from shared.config.addresses import BrokerAddress
-from shared.messaging.queues import QUEUES
-from shared.messaging.reconnect_workaround import install_reconnect_workaround
+from shared.messaging.celery_extensions import install_reconnect_workaround
+from shared.messaging.messages import QUEUES
 from shared.messaging.redis_client import transport_options
 
 #: lifetime of a chord's counter in seconds; longer than any operation, so that no counter expires too early
@@ -25,8 +25,8 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
     app = Celery(
         "dezky",
         set_as_current=role == "worker",
-        amqp="shared.messaging.url_redaction:RedactingAmqp",
-        events="shared.messaging.events:NonBlockingEvents",
+        amqp="shared.messaging.celery_extensions:RedactingAmqp",
+        events="shared.messaging.celery_extensions:NonBlockingEvents",
     )
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(

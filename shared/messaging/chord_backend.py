@@ -16,7 +16,7 @@ from celery import Celery, states
 from celery.backends.base import BaseBackend
 
 from shared.messaging.celery_app import CHORD_COUNTER_TTL
-from shared.messaging.chord_messages import make_body_message
+from shared.messaging.messages import make_body_message
 from shared.messaging.redis_client import broker_address, connect
 
 log = structlog.get_logger(__name__)

@@ -11,9 +11,17 @@ from celery import Celery
 
 from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, task_name
+from shared.messaging.messages import (
+    CONTROL_QUEUE,
+    FINALIZE,
+    QUEUES,
+    QueuedMessage,
+    TaskCall,
+    make_chord_messages,
+    make_message,
+    task_name,
+)
 from shared.messaging.redis_client import connect
 from shared.operations.model import Operation, StepRecord
 from shared.workflows.model import INTEGRATION_OF_STEP, integration_of

@@ -23,8 +23,8 @@ from shared.core import errors
 from shared.integrations import reasons
 from shared.integrations.catalog import ACCESS, INTEGRATIONS, SCANNED
 from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
-from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
-from shared.messaging.reconnect_workaround import AFFECTED_CELERY
+from shared.messaging.celery_extensions import AFFECTED_CELERY
+from shared.messaging.messages import FINALIZE, QUEUES, RUN_STEP
 from shared.orphans.model import OrphanKind
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import WORKFLOWS, Action

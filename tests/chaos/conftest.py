@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.services import Mongod
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from tests.end_to_end.conftest import Platform, fragile, make_platform, platform
 from tests.waiting import until
 

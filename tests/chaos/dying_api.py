@@ -10,7 +10,7 @@ from api.app import create_app
 from api.http.server_policy import ApiServerPolicy
 from serving.bridge import Bridge
 from shared.config.settings import read_settings
-from shared.messaging.chord_messages import QueuedMessage
+from shared.messaging.messages import QueuedMessage
 from shared.operations.dispatcher import Dispatcher
 
 _push = Dispatcher._push

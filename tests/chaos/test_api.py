@@ -14,7 +14,7 @@ import requests
 
 from sandbox.processes import free_port
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.end_to_end.conftest import Platform

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import redis
 
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from shared.operations.model import Mode, StepStatus
 from shared.tenants.model import Status
 from tests.end_to_end.conftest import Platform

@@ -12,7 +12,7 @@ from console.settings import ConsoleSettings
 from deploy import prepare
 from deploy.certificates import CONFIGURATION
 from shared.config.settings import Settings
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from tests.deploy.conftest import BASE_DOMAIN, COMPOSE, ROOT, read
 from worker.process_context import ELECTION_SECONDS
 

@@ -12,7 +12,7 @@ import yaml
 
 from console.settings import ConsoleSettings
 from shared.config.settings import Settings, read_api_settings
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from shared.operations.dispatcher import FULL_QUEUE
 from tools.release import version
 from worker.process_context import ELECTION_SECONDS

@@ -13,8 +13,15 @@ from celery import Celery, chord
 
 from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import TaskCall, make_body_message, make_chord_messages
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
+from shared.messaging.messages import (
+    CONTROL_QUEUE,
+    FINALIZE,
+    QUEUES,
+    RUN_STEP,
+    TaskCall,
+    make_body_message,
+    make_chord_messages,
+)
 from shared.operations.dispatcher import Dispatcher
 from shared.tenants.views import TenantView
 

@@ -16,8 +16,7 @@ from sandbox.services import Valkey
 from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.chord_backend import ChordCounterBackend
-from shared.messaging.chord_messages import TaskCall, make_chord_messages
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, RUN_STEP
+from shared.messaging.messages import CONTROL_QUEUE, FINALIZE, RUN_STEP, TaskCall, make_chord_messages
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")

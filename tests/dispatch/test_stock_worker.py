@@ -17,7 +17,7 @@ import shared
 from sandbox.processes import end, spawn
 from shared.config.addresses import BrokerAddress
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import TaskCall, make_chord_messages
+from shared.messaging.messages import TaskCall, make_chord_messages
 
 ID = "6b058a725d1747cfeba27b12"
 

@@ -22,7 +22,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.services import open_services
 from shared.application.store import open_repositories
 from shared.config.settings import Settings, read_settings
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant

@@ -12,8 +12,7 @@ import redis
 import requests
 
 from sandbox.services import Valkey
-from shared.messaging.chord_messages import TaskCall, make_message
-from shared.messaging.queues import FINALIZE, QUEUES
+from shared.messaging.messages import FINALIZE, QUEUES, TaskCall, make_message
 from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
 from tests.end_to_end.conftest import Platform

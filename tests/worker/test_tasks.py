@@ -19,7 +19,7 @@ from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
 from shared.integrations.outcomes import PermanentError
 from shared.messaging.celery_app import make_celery
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE
+from shared.messaging.messages import CONTROL_QUEUE, FINALIZE
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository

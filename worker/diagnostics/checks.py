@@ -21,7 +21,7 @@ from shared.db.migrations import Migrator
 from shared.diagnostics.model import Check, CheckStatus
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import Fault, failed
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.status.problem_repository import ProblemRepository
 from shared.status.repair import StatusRepair

@@ -6,7 +6,7 @@ import threading
 from collections import Counter, OrderedDict
 from typing import NamedTuple
 
-from shared.messaging.queues import RUN_STEP
+from shared.messaging.messages import RUN_STEP
 
 
 class Message(NamedTuple):

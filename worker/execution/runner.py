@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, left_out, reason_message, skipped
-from shared.messaging.queues import RUN_STEP
+from shared.messaging.messages import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
 from shared.operations.dispatcher import Dispatcher

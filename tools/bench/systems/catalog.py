@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 
 #: slug to the times when the tenant was recorded and finished
 Spans = dict[str, tuple[datetime, datetime]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from tools.chaos.platform.processes import CLOCK_OFF
 
 #: keys that stay: one for each queue, and the high-water mark of each database

@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 
 PAUSE = 0.02
 #: the chance of each for a message that is seen

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.processes import end, free_port, spawn
-from shared.messaging.queues import QUEUES
+from shared.messaging.messages import QUEUES
 from tools.chaos.plan import Size
 
 #: as `sandbox.processes.spawn`

@@ -1,4 +1,4 @@
-"""Build a chord's messages in Celery's format, so that one Redis command publishes all of them.
+"""Names of tasks and queues, and the messages of a chord in Celery's format, which one Redis command publishes.
 
 Celery's canvas needs 2 to 3 ms of CPU time and eight round trips per chord, and leaves subscriptions to result channels
 open. This module uses only Celery's protocol (`as_task_v2`). A test compares the messages with those of the canvas.
@@ -16,7 +16,32 @@ from typing import Any
 
 from celery import Celery
 
+from shared.integrations.catalog import ACCESS, INTEGRATIONS
 from shared.metrics.tracing import trace_headers
+from shared.workflows.model import WORKFLOWS, Action, integration_of
+
+#: runs any step; publishers of the previous release use it for all steps
+RUN_STEP = "dezky.run_step"
+FINALIZE = "dezky.finalize"
+
+#: queue of messages that belong to no integration
+CONTROL_QUEUE = "control"
+QUEUES = (*INTEGRATIONS, CONTROL_QUEUE)
+
+
+def task_name(step: str, action: Action) -> str:
+    """Return the task that runs a step of an action, such as `stalwart.suspend`; it is what Flower shows."""
+    integration = integration_of(step, action)
+    if integration is None:
+        return RUN_STEP
+    return f"{integration}.{ACCESS}.{action}" if step == ACCESS else f"{integration}.{action}"
+
+
+#: all task names: one per integration and action, and the one for any step
+STEP_TASKS = frozenset(
+    {task_name(step.name, action) for action, workflow in WORKFLOWS.items() for stage in workflow for step in stage}
+    | {RUN_STEP}
+)
 
 
 @dataclass(frozen=True)
