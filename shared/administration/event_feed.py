@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.db.connection import MongoConnection
 from shared.events.model import EVERY_EVENT, EventFilter, Feed
 from shared.events.repository import EventRepository, number_events
@@ -11,19 +13,12 @@ from shared.rights.policy import Actor
 from shared.tenants.repository import TenantRepository
 
 
+@dataclass(frozen=True, kw_only=True)
 class EventService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        tenants: TenantRepository,
-        tenant_service: TenantService,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._tenants = tenants
-        self._tenant_service = tenant_service
+    connection: MongoConnection
+    events: EventRepository
+    tenants: TenantRepository
+    tenant_service: TenantService
 
     def newest(
         self,
@@ -35,8 +30,8 @@ class EventService:
     ) -> Feed:
         """Return the newest events, or those before the number `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
-        number_events(self._connection, self._events)
-        return self._events.newest(tenant_ids, before, limit, event_filter)
+        number_events(self.connection, self.events)
+        return self.events.newest(tenant_ids, before, limit, event_filter)
 
     def following(
         self,
@@ -49,10 +44,10 @@ class EventService:
     ) -> Feed:
         """Return the oldest events between the numbers `after` and `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
-        number_events(self._connection, self._events)
-        return self._events.following(tenant_ids, after, before, limit, event_filter)
+        number_events(self.connection, self.events)
+        return self.events.following(tenant_ids, after, before, limit, event_filter)
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
         if tenant_slug is not None:
-            return (self._tenant_service.visible(tenant_slug, actor).id,)
-        return self._tenants.ids_in(policy.visible_tenants(actor))
+            return (self.tenant_service.visible(tenant_slug, actor).id,)
+        return self.tenants.ids_in(policy.visible_tenants(actor))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from shared.accounts.partner import Partner
 from shared.accounts.partner_repository import PartnerRepository
@@ -21,31 +22,24 @@ EVENT_FIELDS = ("slug", "name")
 IsUsed = Callable[[str, Transaction], bool]
 
 
+@dataclass(frozen=True, kw_only=True)
 class PartnerService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        partners: PartnerRepository,
-        used_by: Sequence[IsUsed],
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._partners = partners
-        self._used_by = used_by
+    connection: MongoConnection
+    events: EventRepository
+    partners: PartnerRepository
+    used_by: Sequence[IsUsed]
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:
         """Create a partner. Raises Forbidden, SlugTaken."""
         policy.require(policy.may_manage_partners(actor), ADMINISTRATORS_ONLY)
 
         def work(session: Transaction) -> Partner:
-            partner = self._partners.insert(slug, name, session)
+            partner = self.partners.insert(slug, name, session)
             after = {"_id": partner.id} | event_values(partner, EVENT_FIELDS)
-            self._events.append(NewEvent("partner.created", actor.author, after=after), session)
+            self.events.append(NewEvent("partner.created", actor.author, after=after), session)
             return partner
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def get(self, partner_id: str, actor: Actor) -> Partner:
         """Return a partner. Raises NotFound, also when the actor may not see it."""
@@ -53,7 +47,7 @@ class PartnerService:
 
     def page(self, actor: Actor, limit: int, after: str | None) -> Page[Partner]:
         """Return a page of the partners that the actor may see, newest first."""
-        return self._partners.page(policy.visible_partners(actor), limit, after)
+        return self.partners.page(policy.visible_partners(actor), limit, after)
 
     def rename(self, partner_id: str, name: str | None, actor: Actor, expected: Collection[int] | None) -> Partner:
         """Change the name; None or the current name changes nothing. Raises NotFound, Forbidden, StaleVersion."""
@@ -62,31 +56,31 @@ class PartnerService:
             partner = self._manageable(partner_id, actor, expected, session)
             if name in (None, partner.name):
                 return partner
-            renamed = self._partners.rename(partner, name or "", session)
+            renamed = self.partners.rename(partner, name or "", session)
             before, after = changed_values(partner, renamed, EVENT_FIELDS)
             event = NewEvent("partner.changed", actor.author, before=before, after={"_id": partner.id} | after)
-            self._events.append(event, session)
+            self.events.append(event, session)
             return renamed
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def delete(self, partner_id: str, actor: Actor, expected: Collection[int] | None) -> None:
         """Delete a partner. Raises NotFound, Forbidden, StaleVersion, PartnerInUse."""
 
         def work(session: Transaction) -> None:
             partner = self._manageable(partner_id, actor, expected, session)
-            if any(is_used(partner.id, session) for is_used in self._used_by):
+            if any(is_used(partner.id, session) for is_used in self.used_by):
                 raise PartnerInUse
-            self._partners.delete(partner.id, session)
+            self.partners.delete(partner.id, session)
             before = {"_id": partner.id} | event_values(partner, EVENT_FIELDS)
-            self._events.append(NewEvent("partner.deleted", actor.author, before=before), session)
+            self.events.append(NewEvent("partner.deleted", actor.author, before=before), session)
 
-        self._connection.transaction(work)
+        self.connection.transaction(work)
 
     def _visible(self, partner_id: str, actor: Actor, session: Transaction | None = None) -> Partner:
         scope = policy.visible_partners(actor)
         known = scope.everything or partner_id == scope.partner_id
-        partner = self._partners.find(partner_id, session) if known else None
+        partner = self.partners.find(partner_id, session) if known else None
         if partner is None:
             raise NotFound(f"There is no partner {partner_id!r}.")
         return partner

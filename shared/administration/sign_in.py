@@ -23,23 +23,14 @@ from shared.tenants.views import TenantView
 EVENT_FIELDS = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
 
 
+@dataclass(frozen=True, kw_only=True)
 class SignInService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        subscriptions: SubscriptionRepository,
-        tenant_views: TenantReadRepository,
-        users: UserRepository,
-        groups: TokenGroups,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._subscriptions = subscriptions
-        self._tenant_views = tenant_views
-        self._users = users
-        self._groups = groups
+    connection: MongoConnection
+    events: EventRepository
+    subscriptions: SubscriptionRepository
+    tenant_views: TenantReadRepository
+    users: UserRepository
+    groups: TokenGroups
 
     def record(self, caller: Caller, request_id: str) -> User:
         """Create or update the caller's record from their token. Only here do a token's groups grant rights.
@@ -53,27 +44,27 @@ class SignInService:
         def work(session: Transaction) -> User:
             return self._refresh(caller, request_id, session)
 
-        known = self._users.find_by_subject(caller.subject)
+        known = self.users.find_by_subject(caller.subject)
         if known is not None and (known.is_outdated_token(caller.issued_at) or self._apply(known, caller) == known):
             return known
         try:
-            return self._connection.transaction(work)
+            return self.connection.transaction(work)
         except SubjectTaken:  # a concurrent first call has created the record
-            return self._connection.transaction(work)
+            return self.connection.transaction(work)
 
     def actor_for(self, caller: Caller, request_id: str) -> Actor:
         """Return the caller with the rights of their record, restricted by a newer token. Raises UnknownUser."""
-        found = self._users.find_with_time(caller.subject)
+        found = self.users.find_with_time(caller.subject)
         if found is None:
             raise UnknownUser
         user, now = found
-        return Actor(self._groups.restrict_by_token(user, caller), caller.surfaces, request_id, now)
+        return Actor(self.groups.restrict_by_token(user, caller), caller.surfaces, request_id, now)
 
     def profile(self, actor: Actor) -> Profile:
         """Return the actor's record, their tenants, and these tenants' subscriptions, newest first."""
-        found = self._tenant_views.of_ids(actor.user.tenant_ids)
+        found = self.tenant_views.of_ids(actor.user.tenant_ids)
         views = tuple(view for view in found if policy.may_see_tenant(actor, view.tenant))
-        subscriptions = self._subscriptions.of_tenants(tuple(view.tenant.id for view in views))
+        subscriptions = self.subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
     def _apply(self, user: User, caller: Caller) -> User:
@@ -82,35 +73,35 @@ class SignInService:
             user,
             email=caller.email or user.email,
             name=caller.name or user.name,
-            rights=self._groups.rights_after(user, caller),
+            rights=self.groups.rights_after(user, caller),
             token_issued_at=caller.issued_at,
         )
 
     def _refresh(self, caller: Caller, request_id: str, session: Transaction) -> User:
-        known = self._users.find_by_subject(caller.subject, session)
+        known = self.users.find_by_subject(caller.subject, session)
         if known is None:
             user = self._create(caller, session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
-            self._events.append(NewEvent("user.created", Author(user.id, request_id), after=after), session)
+            self.events.append(NewEvent("user.created", Author(user.id, request_id), after=after), session)
             return user
         applied = self._apply(known, caller)
         if known.is_outdated_token(caller.issued_at):
             return known
         before, after = changed_values(known, applied, EVENT_FIELDS)
         if not before and not after:
-            return self._users.record_token_time(known, caller.issued_at, session)
-        user = self._users.save(applied, session)
+            return self.users.record_token_time(known, caller.issued_at, session)
+        user = self.users.save(applied, session)
         event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
-        self._events.append(event, session)
+        self.events.append(event, session)
         return user
 
     def _create(self, caller: Caller, session: Transaction) -> User:
         groups = caller.groups or ()
         rights = Rights(
-            tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)
+            tenant_ids=self.groups.tenant_ids(groups), platform_role=self.groups.platform_role(groups, None)
         )
         new = NewUser(caller.subject, caller.email, caller.name, rights)
-        user = self._users.insert(new, session, caller.issued_at)
+        user = self.users.insert(new, session, caller.issued_at)
         if caller.issued_at < (user.rights_revoked_at or 0.0):
             raise UnknownUser("Your user record was deleted after your token was issued; sign in again.")
         return user

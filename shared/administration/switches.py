@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.core.errors import NotFound
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -19,28 +21,20 @@ from shared.tenants.repository import TenantRepository
 ADMINISTRATORS_ONLY = "Only a platform administrator may do this."
 
 
+@dataclass(frozen=True, kw_only=True)
 class SwitchService:
     """Use cases of switches. All methods raise Forbidden; those about a tenant also raise NotFound."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        switches: SwitchRepository,
-        tenants: TenantRepository,
-        tenant_service: TenantService,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._switches = switches
-        self._tenants = tenants
-        self._tenant_service = tenant_service
+    connection: MongoConnection
+    events: EventRepository
+    switches: SwitchRepository
+    tenants: TenantRepository
+    tenant_service: TenantService
 
     def page(self, actor: Actor) -> list[Switch]:
         """Return the switch of each integration and the switch `all`."""
         policy.require(operator_access.may_see_switches(actor), ADMINISTRATORS_ONLY)
-        found = self._switches.all()
+        found = self.switches.all()
         return [found.get(name, Switch(name)) for name in SWITCHES]
 
     def pause(self, name: str, reason: str, actor: Actor) -> Switch:
@@ -69,24 +63,24 @@ class SwitchService:
         reason = str((event.after or {})["reason"])
 
         def work(session: Transaction) -> Switch:
-            self._events.append(event, session)
-            switch = self._switches.pause(name, reason, event.author.user_id, session)
+            self.events.append(event, session)
+            switch = self.switches.pause(name, reason, event.author.user_id, session)
             if tenant_id is not None:
-                self._tenants.show_pause(tenant_id, switch.pause, session)
+                self.tenants.show_pause(tenant_id, switch.pause, session)
             return switch
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def _resume(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
         def work(session: Transaction) -> Switch:
-            switch = self._switches.resume(name, session)
+            switch = self.switches.resume(name, session)
             if switch is not None:
-                self._events.append(event, session)
+                self.events.append(event, session)
                 if tenant_id is not None:
-                    self._tenants.show_pause(tenant_id, None, session)
+                    self.tenants.show_pause(tenant_id, None, session)
             return switch or Switch(name)
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def _require(self, name: str, actor: Actor) -> None:
         policy.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
@@ -94,7 +88,7 @@ class SwitchService:
             raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
 
     def _tenant(self, slug: str, actor: Actor) -> Tenant:
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         policy.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
         return tenant
 

@@ -34,27 +34,17 @@ class _VisibleUser:
     managed: frozenset[str]
 
 
+@dataclass(frozen=True, kw_only=True)
 class UserService:
     """Returned records show only the tenants, and the roles there, that the actor manages."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        partners: PartnerRepository,
-        erasure: ErasureRepository,
-        tenants: TenantRepository,
-        users: UserRepository,
-        tenant_service: TenantService,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._partners = partners
-        self._erasure = erasure
-        self._tenants = tenants
-        self._users = users
-        self._tenant_service = tenant_service
+    connection: MongoConnection
+    events: EventRepository
+    partners: PartnerRepository
+    erasure: ErasureRepository
+    tenants: TenantRepository
+    users: UserRepository
+    tenant_service: TenantService
 
     def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
         """Create a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference, ActionNotPossible."""
@@ -66,14 +56,14 @@ class UserService:
             _require_right(actor, Rights(), rights, list(tenants.values()))
             self._require_partner(rights.partner_id, session)
             for tenant in tenants.values():
-                self._tenants.lock_unpurged(tenant, session)
+                self.tenants.lock_unpurged(tenant, session)
             granted_at = grant_times(Rights(), rights, actor.read_at) if actor.read_at is not None else {}
-            user = self._users.insert(replace(new, rights=rights, granted_at=granted_at), session)
+            user = self.users.insert(replace(new, rights=rights, granted_at=granted_at), session)
             after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
-            self._events.append(NewEvent("user.created", actor.author, after=after), session)
+            self.events.append(NewEvent("user.created", actor.author, after=after), session)
             return user
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def get(self, user_id: str, actor: Actor) -> User:
         """Return a user. Raises NotFound, also when the actor may not see them."""
@@ -83,12 +73,12 @@ class UserService:
     def page(self, actor: Actor, query: UserQuery, tenant_slug: str | None) -> Page[User]:
         """Return a page of the users that the actor may see, newest first. Raises NotFound for an unknown tenant."""
         if tenant_slug is not None:
-            query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
+            query = replace(query, tenant_id=self.tenant_service.visible(tenant_slug, actor).id)
         scope = policy.visible_users(actor)
         if scope.everything:
-            return self._users.page(None, query)
-        managed = self._tenants.ids_in(scope.tenants) or ()
-        page = self._users.page((scope.user_id, managed), query)
+            return self.users.page(None, query)
+        managed = self.tenants.ids_in(scope.tenants) or ()
+        page = self.users.page((scope.user_id, managed), query)
         return replace(page, items=tuple(policy.visible_part(actor, user, managed) for user in page.items))
 
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
@@ -113,27 +103,27 @@ class UserService:
                 self._require_partner(changed.partner_id, session)
             for tenant in named.values():
                 if tenant.id not in user.tenant_ids:
-                    self._tenants.lock_unpurged(tenant, session)
+                    self.tenants.lock_unpurged(tenant, session)
             if actor.read_at is not None:
                 changed = changed.with_change_times(user, actor.read_at)
-            saved = self._users.save(changed, session)
+            saved = self.users.save(changed, session)
             before, after = changed_values(user, saved, EVENT_FIELDS)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
-            self._events.append(event, session)
+            self.events.append(event, session)
             return policy.visible_part(actor, saved, known.managed | set(named))
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def delete(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> None:
         """Delete a record, but not the account in Authentik. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> None:
             user = self._changeable(user_id, actor, expected, session)
-            self._users.delete(user, session)
+            self.users.delete(user, session)
             before = {"_id": user.id} | event_values(user, EVENT_FIELDS)
-            self._events.append(NewEvent("user.deleted", actor.author, before=before), session)
+            self.events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
-        self._connection.transaction(work)
+        self.connection.transaction(work)
 
     def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erased:
         """Delete the record, if it still exists, and the user's personal data elsewhere.
@@ -142,22 +132,22 @@ class UserService:
         """
 
         policy.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
-        traces, version = self._erasure.find_traces(user_id), None
-        if traces is None or self._users.find(user_id) is not None:
+        traces, version = self.erasure.find_traces(user_id), None
+        if traces is None or self.users.find(user_id) is not None:
             user = self._changeable(user_id, actor, expected)
             traces, version = (traces or Traces()) | Traces({user.email}, {*user.tenant_ids}), user.version
-        erased = self._erasure.erase_elsewhere(user_id, traces)
+        erased = self.erasure.erase_elsewhere(user_id, traces)
 
         def work(session: Transaction) -> Erased:
             # last: after an interruption, the record and the events about it still say what to erase
-            if version is not None and self._users.find(user_id, session) is not None:
-                self._users.delete(self._changeable(user_id, actor, (version,), session), session)
-            about = self._erasure.erase_events_about(user_id, session)
+            if version is not None and self.users.find(user_id, session) is not None:
+                self.users.delete(self._changeable(user_id, actor, (version,), session), session)
+            about = self.erasure.erase_events_about(user_id, session)
             after = {"_id": user_id, "erased": True}
-            self._events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
+            self.events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
             return replace(erased, events=erased.events + about)
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def _changeable(
         self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction | None = None
@@ -169,8 +159,8 @@ class UserService:
         return known.user
 
     def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _VisibleUser:
-        user = self._users.find(user_id, session)
-        tenants = self._tenants.by_ids(user.tenant_ids, session) if user else []
+        user = self.users.find(user_id, session)
+        tenants = self.tenants.by_ids(user.tenant_ids, session) if user else []
         if user is None or not policy.may_see_user(actor, user, tenants):
             raise NotFound(f"There is no user {user_id!r}.")
         managed = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.manages(one))
@@ -178,14 +168,14 @@ class UserService:
 
     def _tenants_of(self, tenant_ids: tuple[str, ...], actor: Actor, session: Transaction) -> dict[str, Tenant]:
         """Return these tenants by id. Raises UnknownReference for the first that the actor may not see."""
-        found = {one.id: one for one in self._tenants.by_ids(tenant_ids, session)}
+        found = {one.id: one for one in self.tenants.by_ids(tenant_ids, session)}
         for index, tenant_id in enumerate(tenant_ids):
             if tenant_id not in found or not policy.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{index}", "tenant")
         return found
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._partners.lock(partner_id, session):
+        if partner_id is not None and not self.partners.lock(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 

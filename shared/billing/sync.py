@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -23,39 +23,31 @@ from shared.tenants.repository import TenantRepository
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
 class BillingService:
     """Records what Stripe says about subscriptions."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        billing_syncs: BillingSyncQueue,
-        events: EventRepository,
-        subscriptions: SubscriptionRepository,
-        tenants: TenantRepository,
-    ) -> None:
-        self._connection = connection
-        self._billing_syncs = billing_syncs
-        self._events = events
-        self._subscriptions = subscriptions
-        self._tenants = tenants
+    connection: MongoConnection
+    billing_syncs: BillingSyncQueue
+    events: EventRepository
+    subscriptions: SubscriptionRepository
+    tenants: TenantRepository
 
     def receive(self, event: BillingEvent) -> bool:
         """Request a sync of the event's subscription. False for a subscription that is not on record.
 
         Events may come twice, late or out of order, so the event itself changes nothing.
         """
-        known = self._billing_syncs.request(event.subscription_id) if event.subscription_id else False
+        known = self.billing_syncs.request(event.subscription_id) if event.subscription_id else False
         log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
         return known
 
     def known(self, tenant_id: str) -> Subscription | None:
         """Return the tenant's live subscription, else its latest that Stripe knows."""
-        live = self._subscriptions.find_live(tenant_id)
+        live = self.subscriptions.find_live(tenant_id)
         if live is not None:
             return live
-        ended = self._subscriptions.of_tenants((tenant_id,))
+        ended = self.subscriptions.of_tenants((tenant_id,))
         return next((one for one in ended if one.stripe_subscription_id is not None), None)
 
     def save(self, operation: Operation, bill: Bill, until: datetime | None = None) -> bool:
@@ -66,52 +58,52 @@ class BillingService:
         """
 
         def work(session: Transaction) -> bool:
-            if not self._tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
+            if not self.tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
                 return False
             author = Author(operation.requested_by, operation.request_id)
-            known = self._subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
+            known = self.subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
             if known is None:
                 plan = bill.plan or ""
-                known = self._subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
+                known = self.subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
             if self._write(known, bill.to_changes(), operation.tenant_slug, author, session):
                 # events that arrived before the id was on record were dropped, and a sync that ran after the step's
                 # read is overwritten here, so read Stripe once more
-                self._billing_syncs.request_within(known.id, session)
+                self.billing_syncs.request_within(known.id, session)
             return True
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def save_plan(self, operation: Operation, plan: str, until: datetime | None = None) -> None:
         """Record the tenant's plan on its live subscription, under the same conditions as `save`."""
 
         def work(session: Transaction) -> None:
-            if self._tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
-                live = self._subscriptions.find_live(operation.tenant_id, session)
+            if self.tenants.lock_generation(operation.tenant_id, operation.generation, session, until):
+                live = self.subscriptions.find_live(operation.tenant_id, session)
                 if live is not None:
                     author = Author(operation.requested_by, operation.request_id)
                     self._write(live, {"plan": plan}, operation.tenant_slug, author, session)
 
-        self._connection.transaction(work)
+        self.connection.transaction(work)
 
     def record_sync(self, claim: SyncClaim, bill: Bill) -> bool:
         """Record the result of a read. False when it is outdated: another was requested, or took over."""
 
         def work(session: Transaction) -> bool:
-            if not self._billing_syncs.end(claim, session):
+            if not self.billing_syncs.end(claim, session):
                 return False
-            known = self._subscriptions.find(claim.subscription.id, session)
-            tenant = self._tenants.find_by_id(claim.subscription.tenant_id, session)
+            known = self.subscriptions.find(claim.subscription.id, session)
+            tenant = self.tenants.find_by_id(claim.subscription.tenant_id, session)
             if known is not None and tenant is not None and known.stripe_subscription_id == bill.subscription_id:
                 author = Author(None, f"stripe-{known.id}")
                 self._write(known, bill.to_changes(), tenant.slug, author, session)
             return True
 
         try:
-            return self._connection.transaction(work)
+            return self.connection.transaction(work)
         except SubscriptionExists:
             # people must decide between the two records; the tenant's next reconcile reads Stripe again
             log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
-            self._billing_syncs.end(claim)
+            self.billing_syncs.end(claim)
             return False
 
     def _write(
@@ -120,8 +112,8 @@ class BillingService:
         """Write the changes, if there are any. Return whether there were."""
         if replace(known, **changes) == known:
             return False
-        changed = self._subscriptions.change(known, changes, session)
+        changed = self.subscriptions.change(known, changes, session)
         before, after = changed_values(known, changed, EVENT_FIELDS)
         event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
-        self._events.append(event, session)
+        self.events.append(event, session)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from shared.bulk.model import MAX_TENANTS, BulkAction, BulkOperation, Selector
 from shared.bulk.repository import BulkOperationRepository
@@ -21,19 +22,12 @@ from shared.tenants.views import TenantQuery
 PAGE = 500
 
 
+@dataclass(frozen=True, kw_only=True)
 class BulkSelection:
-    def __init__(
-        self,
-        *,
-        bulk: BulkOperationRepository,
-        problems: ProblemRepository,
-        tenants: TenantRepository,
-        tenant_service: TenantService,
-    ) -> None:
-        self._bulk = bulk
-        self._problems = problems
-        self._tenants = tenants
-        self._tenant_service = tenant_service
+    bulk: BulkOperationRepository
+    problems: ProblemRepository
+    tenants: TenantRepository
+    tenant_service: TenantService
 
     def targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         """Yield the tenants, with the operation and the steps to act on."""
@@ -61,7 +55,7 @@ class BulkSelection:
         tenant_ids = self.visible_ids(actor)
         after: str | None = None
         while True:
-            page = self._problems.targets(tenant_ids, query, selector.integration, after)
+            page = self.problems.targets(tenant_ids, query, selector.integration, after)
             ids = tuple(target.tenant_id for target in page.items)
             wanted = {tenant.id: tenant for tenant in self._select(selector, actor, ids)}
             yield from ((wanted[one.tenant_id], one) for one in page.items if one.tenant_id in wanted)
@@ -71,13 +65,13 @@ class BulkSelection:
 
     def allowed_ids(self, bulk: BulkOperation, actor: Actor) -> tuple[str, ...]:
         """Return the tenants of a dry run that the actor may still change so: a newer token may list fewer rights."""
-        targets = {target.tenant_id: target for target in self._bulk.targets(bulk.id)}
-        tenants = self._tenants.by_ids(tuple(targets))
+        targets = {target.tenant_id: target for target in self.bulk.targets(bulk.id)}
+        tenants = self.tenants.by_ids(tuple(targets))
         return tuple(one.id for one in tenants if _may_act(bulk.action, actor, one, targets[one.id]))
 
     def visible_ids(self, actor: Actor) -> tuple[str, ...] | None:
         """Return the ids of the tenants that the actor sees; None means all."""
-        return self._tenants.ids_in(policy.visible_tenants(actor))
+        return self.tenants.ids_in(policy.visible_tenants(actor))
 
     def _select(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
         query = TenantQuery(
@@ -88,8 +82,8 @@ class BulkSelection:
             drifted=selector.drifted,
             slugs=selector.tenants,
         )
-        return self._tenants.matching(
-            policy.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
+        return self.tenants.matching(
+            policy.visible_tenants(actor), self.tenant_service.with_partner_ids(query), among, MAX_TENANTS + 1
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.accounts.user_repository import UserRepository
 from shared.bulk.model import MAX_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.bulk.repository import BulkOperationRepository
@@ -31,34 +33,24 @@ from shared.workflows.model import Action
 LATEST = 10
 
 
+@dataclass(frozen=True, kw_only=True)
 class BulkService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        bulk: BulkOperationRepository,
-        events: EventRepository,
-        selection: BulkSelection,
-        users: UserRepository,
-        tenant_service: TenantService,
-        operation_service: OperationService,
-    ) -> None:
-        self._connection = connection
-        self._bulk = bulk
-        self._events = events
-        self._selection = selection
-        self._users = users
-        self._tenant_service = tenant_service
-        self._operation_service = operation_service
+    connection: MongoConnection
+    bulk: BulkOperationRepository
+    events: EventRepository
+    selection: BulkSelection
+    users: UserRepository
+    tenant_service: TenantService
+    operation_service: OperationService
 
     def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
         """Find the tenants that the actor may change; change nothing. Raises InvalidInput when there are too many."""
         # an empty selector finds no tenant: a caller who means all of them has to say `everything`
-        targets = self._selection.targets(action, selector, actor) if selector.facts else ()
+        targets = self.selection.targets(action, selector, actor) if selector.facts else ()
         found = {target.tenant_id: target for target in targets}
         if len(found) > MAX_TENANTS:
             raise InvalidInput([FieldError("/selector", f"finds more than {MAX_TENANTS} tenants; narrow it")])
-        return self._bulk.insert(action, selector, actor, list(found.values()))
+        return self.bulk.insert(action, selector, actor, list(found.values()))
 
     def start(self, bulk_id: str, actor: Actor) -> BulkOperation:
         """Start the action for the tenants that the dry run found. Raises NotFound, Forbidden, ActionNotPossible."""
@@ -68,18 +60,18 @@ class BulkService:
         if not actor.surfaces.issuperset(bulk.surfaces):
             raise Forbidden("The dry run was made with a token for more surfaces. Make another one with this token.")
 
-        allowed = None if actor.is_platform_admin else self._selection.allowed_ids(bulk, actor)
+        allowed = None if actor.is_platform_admin else self.selection.allowed_ids(bulk, actor)
 
         if bulk.status is BulkStatus.DRY_RUN:
-            self._bulk.keep_targets(bulk)
+            self.bulk.keep_targets(bulk)
 
         def work(session: Transaction) -> bool:
-            if not self._bulk.start(bulk_id, allowed, session):
+            if not self.bulk.start(bulk_id, allowed, session):
                 return False
-            self._events.append(_event("bulk.started", bulk, actor.author), session)
+            self.events.append(_event("bulk.started", bulk, actor.author), session)
             return True
 
-        is_started = self._connection.transaction(work)
+        is_started = self.connection.transaction(work)
         now = self.get(bulk_id, actor)
         if not is_started and now.status in (BulkStatus.DRY_RUN, BulkStatus.STOPPED):
             raise ActionNotPossible("The dry run has expired or was stopped; make a new one.")
@@ -95,10 +87,10 @@ class BulkService:
         policy.require(is_allowed, "Only its author and platform administrators may stop a bulk operation.")
 
         def work(session: Transaction) -> None:
-            if self._bulk.stop(bulk_id, session):
-                self._events.append(_event("bulk.stopped", bulk, actor.author), session)
+            if self.bulk.stop(bulk_id, session):
+                self.events.append(_event("bulk.stopped", bulk, actor.author), session)
 
-        self._connection.transaction(work)
+        self.connection.transaction(work)
         stopped = self.get(bulk_id, actor)
         if stopped.status is not BulkStatus.STOPPED:
             raise ActionNotPossible("The bulk operation has already finished.")
@@ -109,26 +101,26 @@ class BulkService:
 
         It names only tenants that the actor may see now.
         """
-        visible = self._selection.visible_ids(actor)
-        bulk = self._bulk.find(bulk_id, visible)
+        visible = self.selection.visible_ids(actor)
+        bulk = self.bulk.find(bulk_id, visible)
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         if bulk.status is BulkStatus.STOPPED and ItemStatus.PENDING in bulk.counts:
             # not within the stop's transaction, which each claim by a scheduler would make start again
-            self._bulk.skip_pending(bulk_id)
-            return self._bulk.find(bulk_id, visible) or bulk
+            self.bulk.skip_pending(bulk_id)
+            return self.bulk.find(bulk_id, visible) or bulk
         return bulk
 
     # -- run by the scheduler
 
     def act(self, item: Item) -> None:
         """Run the action for one tenant, with the rights that the author has now. Raises StoreUnavailable."""
-        bulk = self._bulk.read(item.bulk_id)
+        bulk = self.bulk.read(item.bulk_id)
         if bulk is not None and bulk.status is BulkStatus.STOPPED:
             return
-        user = self._users.find(bulk.created_by) if bulk else None
+        user = self.users.find(bulk.created_by) if bulk else None
         if bulk is None or user is None:
-            self._bulk.record(item, ItemStatus.REFUSED, "The user who started it no longer exists.")
+            self.bulk.record(item, ItemStatus.REFUSED, "The user who started it no longer exists.")
             return
         actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
         try:
@@ -136,38 +128,38 @@ class BulkService:
         except StoreUnavailable:
             raise
         except DomainError as refusal:
-            self._bulk.record(item, ItemStatus.REFUSED, str(refusal))
+            self.bulk.record(item, ItemStatus.REFUSED, str(refusal))
         else:
-            self._bulk.record(item, ItemStatus.DONE, done)
+            self.bulk.record(item, ItemStatus.DONE, done)
 
     def finish(self, bulk_id: str) -> bool:
         """End a bulk operation without pending tenants, and append its event. False when it is not finished."""
 
         def work(session: Transaction) -> bool:
-            if not self._bulk.finish(bulk_id, session):
+            if not self.bulk.finish(bulk_id, session):
                 return False
-            bulk = self._bulk.find(bulk_id)
+            bulk = self.bulk.find(bulk_id)
             if bulk is not None:
                 author = Author(bulk.created_by, bulk.request_id)
-                self._events.append(_event("bulk.finished", bulk, author), session)
+                self.events.append(_event("bulk.finished", bulk, author), session)
             return True
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def _run_action(self, bulk: BulkOperation, target: Target, actor: Actor) -> str | None:
         """Run the action and return what there is to say about it. Raises DomainError."""
         if bulk.action is BulkAction.RECONCILE:
             if not self._was_reconciled(bulk, target, actor):
-                self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
+                self.tenant_service.reconcile(target.slug, actor, Mode.APPLY)
             return None
         if bulk.action is BulkAction.CANCEL:
-            self._operation_service.cancel(target.operation_id or "", actor)
+            self.operation_service.cancel(target.operation_id or "", actor)
             return None
         return self._retry_steps(bulk, target, actor)
 
     def _was_reconciled(self, bulk: BulkOperation, target: Target, actor: Actor) -> bool:
         """Return whether it reconciled the tenant already: a scheduler may have died before it recorded that."""
-        latest = self._operation_service.page(target.slug, actor, LATEST, None).items
+        latest = self.operation_service.page(target.slug, actor, LATEST, None).items
         ours = (Action.RECONCILE, actor.user.id, bulk.request_id)
         return any(
             (one.action, one.requested_by, one.request_id) == ours
@@ -195,12 +187,12 @@ class BulkService:
 
     def _retry(self, bulk: BulkOperation, operation_id: str, step: str, actor: Actor) -> bool:
         """Run a step again; false when it has not failed any more."""
-        now = self._operation_service.get(operation_id, actor)
+        now = self.operation_service.get(operation_id, actor)
         if now.status is OperationStatus.CANCELLED and bulk.selector.get("reason") != OperationStatus.CANCELLED:
             raise ActionNotPossible("The operation was cancelled after the dry run.")
         if now.step(step).status is not StepStatus.ERROR:
             return False
-        self._operation_service.retry(operation_id, step, actor)
+        self.operation_service.retry(operation_id, step, actor)
         return True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.core.errors import NotFound, NotRemovable, ObserveOnly
 from shared.db.connection import MongoConnection
 from shared.db.documents import Page, Transaction
@@ -19,33 +21,25 @@ from shared.switches.repository import SwitchRepository
 READ_RIGHT = "This takes a platform administrator; support may read it."
 
 
+@dataclass(frozen=True, kw_only=True)
 class OrphanService:
     """Every method raises Forbidden for a caller without the right."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        orphan_scans: OrphanScanRepository,
-        orphans: OrphanRepository,
-        switches: SwitchRepository,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._orphan_scans = orphan_scans
-        self._orphans = orphans
-        self._switches = switches
+    connection: MongoConnection
+    events: EventRepository
+    orphan_scans: OrphanScanRepository
+    orphans: OrphanRepository
+    switches: SwitchRepository
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:
         """Return a page of orphans, newest first."""
         policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
-        return self._orphans.page(query)
+        return self.orphans.page(query)
 
     def get(self, orphan_id: str, actor: Actor) -> Orphan:
         """Return one orphan. Raises NotFound."""
         policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
-        found = self._orphans.find(orphan_id)
+        found = self.orphans.find(orphan_id)
         if found is None:
             raise NotFound(f"There is no orphan {orphan_id!r}.")
         return found
@@ -53,18 +47,18 @@ class OrphanService:
     def scans(self, actor: Actor) -> list[OrphanScan]:
         """Return the latest scan of each integration."""
         policy.require(machine_access.may_see_orphans(actor), READ_RIGHT)
-        return self._orphan_scans.all()
+        return self.orphan_scans.all()
 
     def request_scan(self, actor: Actor) -> list[OrphanScan]:
         """Make a scan of every integration due now; the scheduler runs it."""
         policy.require(machine_access.may_scan_for_orphans(actor), READ_RIGHT)
 
         def work(session: Transaction) -> list[OrphanScan]:
-            self._orphan_scans.request(session)
-            self._events.append(NewEvent("orphans.look", actor.author), session)
-            return self._orphan_scans.all(session)
+            self.orphan_scans.request(session)
+            self.events.append(NewEvent("orphans.look", actor.author), session)
+            return self.orphan_scans.all(session)
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def remove(self, orphan_id: str, actor: Actor) -> Orphan:
         """Request the permanent removal of an orphan; the scheduler runs it. A second request changes nothing.
@@ -73,18 +67,18 @@ class OrphanService:
         """
         policy.require(machine_access.may_remove_orphan(actor), READ_RIGHT)
         known = self.get(orphan_id, actor)
-        if is_observing(self._switches.all()):
+        if is_observing(self.switches.all()):
             raise ObserveOnly
         if known.status is OrphanStatus.REMOVING:
             return known
 
         def work(session: Transaction) -> Orphan | None:
-            requested = self._orphans.request_removal(orphan_id, actor.user.id, session)
+            requested = self.orphans.request_removal(orphan_id, actor.user.id, session)
             if requested is not None:
-                self._events.append(NewEvent("orphan.remove", actor.author, after=facts_of(requested)), session)
+                self.events.append(NewEvent("orphan.remove", actor.author, after=facts_of(requested)), session)
             return requested
 
-        requested = self._connection.transaction(work)
+        requested = self.connection.transaction(work)
         if requested is None:
             raise NotRemovable(_why_not(self.get(orphan_id, actor)))
         return requested

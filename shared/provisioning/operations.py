@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from shared.core.errors import ActionNotPossible, NotFound
 from shared.db.connection import MongoConnection
@@ -28,25 +29,15 @@ from shared.workflows.remedies import request_that_repeats
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 
 
+@dataclass(frozen=True, kw_only=True)
 class OperationService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        operations: OperationRepository,
-        tenants: TenantRepository,
-        settlement: Settlement,
-        starter: Starter,
-        tenant_service: TenantService,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._operations = operations
-        self._tenants = tenants
-        self._settlement = settlement
-        self._starter = starter
-        self._tenant_service = tenant_service
+    connection: MongoConnection
+    events: EventRepository
+    operations: OperationRepository
+    tenants: TenantRepository
+    settlement: Settlement
+    starter: Starter
+    tenant_service: TenantService
 
     def get(self, operation_id: str, actor: Actor) -> Operation:
         """Return an operation. Raises NotFound, also when the actor may not see its tenant."""
@@ -54,7 +45,7 @@ class OperationService:
 
     def page(self, slug: str, actor: Actor, limit: int, after: str | None) -> Page[Operation]:
         """Return a page of one tenant's operations, newest first. Raises NotFound."""
-        return self._operations.page(self._tenant_service.visible(slug, actor).id, limit, after)
+        return self.operations.page(self.tenant_service.visible(slug, actor).id, limit, after)
 
     def wait_for(self, operation_id: str, actor: Actor, seconds: float) -> Operation:
         """Wait until the operation is settled, at most `seconds`, and return it. Raises NotFound."""
@@ -63,7 +54,7 @@ class OperationService:
         operation = self.get(operation_id, actor)
         while not operation.settled and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
-            operation = self._operations.find(operation_id) or operation
+            operation = self.operations.find(operation_id) or operation
         return operation
 
     def cancel(self, operation_id: str, actor: Actor) -> Operation:
@@ -75,12 +66,12 @@ class OperationService:
         _require_control(operation, tenant, actor)
 
         def work(session: Transaction) -> Operation | None:
-            if self._operations.cancel(operation_id, session) is None:
+            if self.operations.cancel(operation_id, session) is None:
                 return None
             self._record("operation.cancel", operation, actor, session)
-            return self._settlement.settle_within(operation_id, session)
+            return self.settlement.settle_within(operation_id, session)
 
-        stopped = self._connection.transaction(work)
+        stopped = self.connection.transaction(work)
         if stopped is not None:
             OPERATIONS_FINISHED.labels(stopped.action, stopped.status).inc()
         cancelled = stopped or self.get(operation_id, actor)
@@ -110,29 +101,29 @@ class OperationService:
         def work(session: Transaction) -> Operation:
             self._require_latest(operation, session)
             self._record("operation.retry", operation, actor, session, step=step_name)
-            seconds = self._starter.deadline_of(operation.mode)
-            reopened = self._operations.reopen(operation, step_name, seconds, session)
+            seconds = self.starter.deadline_of(operation.mode)
+            reopened = self.operations.reopen(operation, step_name, seconds, session)
             if reopened is None:
                 raise ActionNotPossible(f"The step {step_name} has not failed: another request retries it.")
             return reopened
 
         try:
-            reopened = self._connection.transaction(work)
+            reopened = self.connection.transaction(work)
         except AlreadyOpen:
-            raise self._starter.conflict(tenant) from None
-        self._starter.publish(TenantView(tenant, reopened))
+            raise self.starter.conflict(tenant) from None
+        self.starter.publish(TenantView(tenant, reopened))
         return reopened
 
     def _require_latest(self, operation: Operation, session: Transaction) -> None:
         """Raise ActionNotPossible if a newer operation or change was accepted since: a retry must not overwrite it."""
-        tenant = self._tenants.find_by_id(operation.tenant_id, session)
+        tenant = self.tenants.find_by_id(operation.tenant_id, session)
         if tenant is None or tenant.operation_id != operation.id:
             instead = how_to_establish(tenant) if tenant else request_that_repeats(operation.action)
             raise ActionNotPossible(
                 f"Only a failed step of the tenant's latest operation is retried; {instead} instead."
             )
         # a write, so that a change which is accepted now conflicts with it
-        if not self._tenants.lock_generation(tenant.id, operation.generation, session):
+        if not self.tenants.lock_generation(tenant.id, operation.generation, session):
             raise ActionNotPossible(
                 f"The tenant was changed after this operation; {request_that_repeats(operation.action)} instead."
             )
@@ -140,11 +131,11 @@ class OperationService:
     def _record(self, action: str, operation: Operation, actor: Actor, session: Transaction, **more: str) -> None:
         after = {"operation": operation.id, "action": operation.action, **more}
         event = NewEvent(action, actor.author, operation.tenant_id, operation.tenant_slug, None, after)
-        self._events.append(event, session)
+        self.events.append(event, session)
 
     def _visible(self, operation_id: str, actor: Actor) -> tuple[Operation, Tenant]:
-        operation = self._operations.find(operation_id)
-        tenant = self._tenants.find_by_id(operation.tenant_id) if operation else None
+        operation = self.operations.find(operation_id)
+        tenant = self.tenants.find_by_id(operation.tenant_id) if operation else None
         if operation is None or tenant is None or not policy.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no operation {operation_id!r}.")
         return operation, tenant

@@ -42,21 +42,13 @@ class PurgeQuota:
     exhausted_since: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class PurgeQuotaService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        daily_quota: DailyQuota,
-        events: EventRepository,
-        tenant_counts: TenantCounts,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._daily_quota = daily_quota
-        self._events = events
-        self._tenant_counts = tenant_counts
-        self._per_day = settings.purges_per_day
+    connection: MongoConnection
+    daily_quota: DailyQuota
+    events: EventRepository
+    tenant_counts: TenantCounts
+    settings: Settings
 
     def state(self, actor: Actor) -> PurgeQuota:
         """Return the quota and its use. Raises Forbidden."""
@@ -68,35 +60,37 @@ class PurgeQuotaService:
         policy.require(policy.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> None:
-            self._daily_quota.add_extra(count, session)
-            self._events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
+            self.daily_quota.add_extra(count, session)
+            self.events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
 
-        self._connection.transaction(work)
+        self.connection.transaction(work)
         return self._state()
 
     def take(self, session: Transaction) -> None:
         """Use one purge of the quota within the transaction that starts it. Raises QuotaUsedUp."""
-        if not self._daily_quota.take(self._per_day, session):
+        if not self.daily_quota.take(self.settings.purges_per_day, session):
             raise QuotaUsedUp
 
     def record_used_up(self) -> None:
         """Record that tenants wait for the quota, with an event the first time."""
-        waiting = self._tenant_counts.count_purgeable()
-        after = {"waiting": waiting, "perDay": self._per_day}
+        waiting = self.tenant_counts.count_purgeable()
+        after = {"waiting": waiting, "perDay": self.settings.purges_per_day}
 
         def work(session: Transaction) -> bool:
-            is_first = self._daily_quota.mark_exhausted(session)
+            is_first = self.daily_quota.mark_exhausted(session)
             if is_first:
-                self._events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
+                self.events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
             return is_first
 
-        if self._connection.transaction(work):
+        if self.connection.transaction(work):
             log.warning("purges.quota_exhausted", **after)
 
     def _state(self) -> PurgeQuota:
-        found = self._daily_quota.find()
-        waiting = self._tenant_counts.count_purgeable()
-        return PurgeQuota(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
+        found = self.daily_quota.find()
+        waiting = self.tenant_counts.count_purgeable()
+        return PurgeQuota(
+            self.settings.purges_per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None
+        )
 
 
 def is_exhausted(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -40,27 +41,17 @@ class _UsersLeft(Exception):
 OnPurged = Callable[[str, Transaction], object]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settlement:
     """Settles closed operations. `on_purged`: other features remove their data of a purged tenant."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        operations: OperationRepository,
-        tenants: TenantRepository,
-        tombstones: TombstoneRepository,
-        users: UserRepository,
-        on_purged: Sequence[OnPurged],
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._operations = operations
-        self._tenants = tenants
-        self._tombstones = tombstones
-        self._users = users
-        self._on_purged = on_purged
+    connection: MongoConnection
+    events: EventRepository
+    operations: OperationRepository
+    tenants: TenantRepository
+    tombstones: TombstoneRepository
+    users: UserRepository
+    on_purged: Sequence[OnPurged]
 
     def settle(self, operation_id: str, seconds: float | None = None) -> Operation | None:
         """Settle a closed operation. Idempotent: return None when it is open or settled already.
@@ -93,30 +84,30 @@ class Settlement:
     def _settle(self, operation_id: str, seconds: float | None) -> Operation | None:
         for _ in range(MAX_BATCHES):
             try:
-                return self._connection.transaction(lambda session: self._record_end(operation_id, session), seconds)
+                return self.connection.transaction(lambda session: self._record_end(operation_id, session), seconds)
             except _UsersLeft as left:
-                self._connection.transaction(partial(self._remove_users, operation_id, left.tenant_id), seconds)
+                self.connection.transaction(partial(self._remove_users, operation_id, left.tenant_id), seconds)
         raise StoreUnavailable
 
     def _remove_users(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
         """Remove a batch of user records before settling. That is safe: no user joins a tenant under purge."""
-        removed, _ = self._users.remove_tenant(tenant_id, session)
-        self._operations.add_users_removed(operation_id, removed, session)
+        removed, _ = self.users.remove_tenant(tenant_id, session)
+        self.operations.add_users_removed(operation_id, removed, session)
 
     def _record_end(self, operation_id: str, session: Transaction) -> Operation | None:
         """Settle the operation. A dry run changed nothing, so the tenant only gets its drift. Raises _UsersLeft."""
-        operation = self._operations.settle(operation_id, session)
+        operation = self.operations.settle(operation_id, session)
         if operation is None:
             return None
         if operation.is_dry_run:
             if operation.status is OperationStatus.SUCCEEDED:
-                self._tenants.record_drift(operation, session)
+                self.tenants.record_drift(operation, session)
             tenant = None
         else:
-            tenant = self._tenants.settle(operation, session)
+            tenant = self.tenants.settle(operation, session)
         if not _is_check_without_drift(operation):
             event = outcome_event(operation, tenant.status if tenant else None)
-            self._events.append(event, session, tenant.updated_at if tenant else None)
+            self.events.append(event, session, tenant.updated_at if tenant else None)
         if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
             self._complete(tenant, operation, session)
         return operation
@@ -124,13 +115,13 @@ class Settlement:
     def _complete(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
         """Write the effects of a success on other collections. Raises _UsersLeft."""
         if operation.action is Action.PURGE:
-            removed, is_all = self._users.remove_tenant(tenant.id, session)
+            removed, is_all = self.users.remove_tenant(tenant.id, session)
             if not is_all:
                 raise _UsersLeft(tenant.id)
-            for on_purged in self._on_purged:
+            for on_purged in self.on_purged:
                 on_purged(tenant.id, session)
-            purges = self._operations.effective(tenant.id, Action.PURGE, session)
-            self._tombstones.insert(tenant, purges, operation.users_removed + removed, session)
+            purges = self.operations.effective(tenant.id, Action.PURGE, session)
+            self.tombstones.insert(tenant, purges, operation.users_removed + removed, session)
         elif tenant.owner is not None and tenant.status is Status.ACTIVE:
             self._record_owner(tenant, operation, session)
 
@@ -142,23 +133,23 @@ class Settlement:
         subject, is_first = tenant.remote.get("ownerSubject"), tenant.activation_id == operation.id
         if subject is None or tenant.owner is None or not (is_first or "ownerGranted" in operation.found):
             return
-        known, at = self._users.find_by_subject(subject, session), operation.finished_at or operation.created_at
+        known, at = self.users.find_by_subject(subject, session), operation.finished_at or operation.created_at
         if known is None:
             rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
             granted_at = grant_times(Rights(), rights, at)
             new = NewUser(subject, tenant.owner.email, tenant.owner.name, rights, granted_at)
-            user = self._users.insert(new, session)
+            user = self.users.insert(new, session)
         elif is_first and known.role_in(tenant.id) is not Role.OWNER:
             tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
             changed = known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}})
-            user = self._users.save(changed.with_change_times(known, at), session)
+            user = self.users.save(changed.with_change_times(known, at), session)
         else:
             return
         # the event belongs to this tenant, so it names no other
         after = {"_id": user.id, "email": tenant.owner.email, "role": Role.OWNER, "tenantIds": [tenant.id]}
         author = Author(None, operation.request_id)
         action = "user.created" if known is None else "user.changed"
-        self._events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
+        self.events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
 
 
 def _is_check_without_drift(operation: Operation) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -34,27 +35,17 @@ Precondition = Callable[[Tenant, Transaction], None]
 MAX_TRIES = 3
 
 
+@dataclass(frozen=True, kw_only=True)
 class Starter:
     """Starts operations. A tenant has at most one open operation, which a unique index enforces."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        operations: OperationRepository,
-        tenants: TenantRepository,
-        settlement: Settlement,
-        dispatcher: Dispatcher,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._operations = operations
-        self._tenants = tenants
-        self._settlement = settlement
-        self._dispatcher = dispatcher
-        self._settings = settings
+    connection: MongoConnection
+    events: EventRepository
+    operations: OperationRepository
+    tenants: TenantRepository
+    settlement: Settlement
+    dispatcher: Dispatcher
+    settings: Settings
 
     def start(
         self, action: Action, mode: Mode, tenant: Tenant, author: Author, *, allow_removals: bool = False
@@ -87,13 +78,13 @@ class Starter:
         """
 
         def work(session: Transaction) -> TenantView:
-            current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
+            current = self.settled(self.tenants.find_by_id(tenant.id, session) or tenant, session)
             require_status(change.action, current)
             precondition(current, session)
             operation_id = new_id()
-            changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
+            changed = self.tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self._events.append(start_event(required(view.operation), author, change.reason), session)
+            self.events.append(start_event(required(view.operation), author, change.reason), session)
             return view
 
         if may_join:
@@ -124,9 +115,9 @@ class Starter:
 
         `reason`: for the event. Raises AlreadyOpen, ActionNotPossible.
         """
-        current = self.settled(self._tenants.find_by_id(tenant.id, session) or tenant, session)
+        current = self.settled(self.tenants.find_by_id(tenant.id, session) or tenant, session)
         view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
-        self._events.append(start_event(required(view.operation), author, reason), session)
+        self.events.append(start_event(required(view.operation), author, reason), session)
         return view
 
     def accept(
@@ -144,7 +135,7 @@ class Starter:
         Raises AlreadyOpen, DomainTaken, ActionNotPossible.
         """
         operation_id = new_id()
-        changed = self._tenants.accept(tenant, changes, operation_id, session, is_fence=True)
+        changed = self.tenants.accept(tenant, changes, operation_id, session, is_fence=True)
         # the status may have changed since the caller read the tenant
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
@@ -157,11 +148,11 @@ class Starter:
         Raises OperationInProgress while one of these is open: it may have applied the former values already. After one
         that failed, the generation rises: a retry of its steps would not apply the new values.
         """
-        latest = self._operations.find(tenant.operation_id) if is_deferred and tenant.operation_id else None
+        latest = self.operations.find(tenant.operation_id) if is_deferred and tenant.operation_id else None
         is_reopening = latest is not None and latest.action in (Action.RESUME, Action.RESTORE)
         if latest is not None and is_reopening and latest.is_open:
             raise OperationInProgress(latest.id, latest.action)
-        return TenantView(self._tenants.accept(tenant, changes, None, session, is_fence=is_reopening), None)
+        return TenantView(self.tenants.accept(tenant, changes, None, session, is_fence=is_reopening), None)
 
     def insert(
         self,
@@ -176,7 +167,7 @@ class Starter:
         new_tenant: Document | None = None,
     ) -> TenantView:
         """Record an operation, at the time of the tenant's last write or, for a dry run, now. Raises AlreadyOpen."""
-        at = self._connection.now() if mode is Mode.DRY_RUN else tenant.updated_at
+        at = self.connection.now() if mode is Mode.DRY_RUN else tenant.updated_at
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,
@@ -184,42 +175,40 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            workflow=workflow_for(action, tenant, self._settings.disabled_integrations),
+            workflow=workflow_for(action, tenant, self.settings.disabled_integrations),
             mode=mode,
             allow_removals=allow_removals,
             new_tenant=new_tenant,
         )
-        return TenantView(tenant, self._operations.insert(operation_id, new, at, session))
+        return TenantView(tenant, self.operations.insert(operation_id, new, at, session))
 
     def publish(self, view: TenantView) -> TenantView:
         """Publish the recorded operation; if that fails, the scheduler publishes it later."""
         if view.operation is not None and view.operation.is_open:
-            self._dispatcher.publish(view.operation)
+            self.dispatcher.publish(view.operation)
         return view
 
     def deadline_of(self, mode: Mode) -> float:
         """Return the deadline in seconds. A dry run's is shorter: a user waits, and it blocks other operations."""
-        return (
-            self._settings.plan_deadline_seconds if mode is Mode.DRY_RUN else self._settings.operation_deadline_seconds
-        )
+        return self.settings.plan_deadline_seconds if mode is Mode.DRY_RUN else self.settings.operation_deadline_seconds
 
     def conflict(self, tenant: Tenant) -> OperationInProgress:
         """Return the error to raise when another operation of the tenant is open."""
-        running = self._operations.find_open(tenant.id)
+        running = self.operations.find_open(tenant.id)
         return OperationInProgress(running.id, running.action) if running else OperationInProgress()
 
     def _run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
         for _ in range(MAX_TRIES):
             try:
-                return self._connection.transaction(work)
+                return self.connection.transaction(work)
             except AlreadyOpen:
-                running = self._operations.find_open(tenant.id)
+                running = self.operations.find_open(tenant.id)
                 if running is None:
                     continue  # the other operation has ended meanwhile
                 if not running.is_dry_run or running.requested_by is not None:
                     raise
-                self._connection.transaction(partial(self._cancel, running.id))
-        return self._connection.transaction(work)
+                self.connection.transaction(partial(self._cancel, running.id))
+        return self.connection.transaction(work)
 
     def _run_or_join(
         self, work: Work, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False
@@ -228,22 +217,22 @@ class Starter:
         try:
             view = self._run(work, tenant)
         except AlreadyOpen:
-            running = self._operations.find_open(tenant.id)
+            running = self.operations.find_open(tenant.id)
             lacks_approval = running is not None and allow_removals and not running.allow_removals
             if running is None or lacks_approval or (running.action, running.mode) != (action, mode):
                 raise self.conflict(tenant) from None
-            return TenantView(self._tenants.find(tenant.slug) or tenant, running)
+            return TenantView(self.tenants.find(tenant.slug) or tenant, running)
         return self.publish(view)
 
     def _cancel(self, operation_id: str, session: Transaction) -> None:
-        if self._operations.cancel(operation_id, session) is not None:
-            self._settlement.settle_within(operation_id, session)
+        if self.operations.cancel(operation_id, session) is not None:
+            self.settlement.settle_within(operation_id, session)
 
     def settled(self, tenant: Tenant, session: Transaction) -> Tenant:
         """Settle the tenant's latest operation, which a newer one would prevent, and return the tenant after that.
 
         A worker may have died before it could. `tenant`: as read within this transaction.
         """
-        if tenant.operation_id is None or self._settlement.settle_within(tenant.operation_id, session) is None:
+        if tenant.operation_id is None or self.settlement.settle_within(tenant.operation_id, session) is None:
             return tenant
-        return self._tenants.find_by_id(tenant.id, session) or tenant
+        return self.tenants.find_by_id(tenant.id, session) or tenant

@@ -34,43 +34,35 @@ class Export:
     events: Iterator[tuple[Event, ...]]
 
 
+@dataclass(frozen=True, kw_only=True)
 class TenantExporter:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        operations: OperationRepository,
-        subscriptions: SubscriptionRepository,
-        users: UserRepository,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._operations = operations
-        self._subscriptions = subscriptions
-        self._users = users
+    connection: MongoConnection
+    events: EventRepository
+    operations: OperationRepository
+    subscriptions: SubscriptionRepository
+    users: UserRepository
 
     def read(self, tenant: Tenant) -> Export:
         """Return the export. Its iterators may raise StoreUnavailable later."""
         return Export(
             tenant=tenant,
             users=self._user_pages(tenant.id),
-            subscriptions=iter((self._subscriptions.of_tenants((tenant.id,)),)),
-            operations=_pages(lambda after: self._operations.page(tenant.id, PAGE, after)),
+            subscriptions=iter((self.subscriptions.of_tenants((tenant.id,)),)),
+            operations=_pages(lambda after: self.operations.page(tenant.id, PAGE, after)),
             events=self._event_pages(tenant.id),
         )
 
     def _user_pages(self, tenant_id: str) -> Iterator[tuple[User, ...]]:
         """Yield the tenant's users, without their roles in other tenants."""
         query = UserQuery(limit=PAGE, tenant_id=tenant_id)
-        for page in _pages(lambda after: self._users.page(None, replace(query, after=after))):
+        for page in _pages(lambda after: self.users.page(None, replace(query, after=after))):
             yield tuple(user.limited_to((tenant_id,)) for user in page)
 
     def _event_pages(self, tenant_id: str) -> Iterator[tuple[Event, ...]]:
         """Yield the tenant's events, oldest first."""
-        number_events(self._connection, self._events)
+        number_events(self.connection, self.events)
         after = 0
-        while (feed := self._events.following((tenant_id,), after, None, PAGE)).items:
+        while (feed := self.events.following((tenant_id,), after, None, PAGE)).items:
             yield feed.items
             after = feed.newer
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from shared.db.connection import MongoConnection
@@ -21,47 +23,39 @@ log = structlog.get_logger(__name__)
 NEEDS_PLATFORM_ADMIN = "This takes a platform administrator."
 
 
+@dataclass(frozen=True, kw_only=True)
 class ObserveOnlyService:
     """Begin and end observe-only mode.
 
     It is a switch like a pause of all integrations, but dry runs go on, and the scheduler starts no operations either.
     """
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        orphan_scans: OrphanScanRepository,
-        restore_guard: RestoreGuardRepository,
-        switches: SwitchRepository,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._orphan_scans = orphan_scans
-        self._restore_guard = restore_guard
-        self._switches = switches
+    connection: MongoConnection
+    events: EventRepository
+    orphan_scans: OrphanScanRepository
+    restore_guard: RestoreGuardRepository
+    switches: SwitchRepository
 
     def state(self, actor: Actor) -> Switch:
         """Return the mode's switch. Raises Forbidden, like every method with an actor."""
         policy.require(machine_access.may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
-        return self._switches.find(OBSERVE_ONLY)
+        return self.switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:
         """Begin the mode. When it is on already, only replace the reason."""
         policy.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
-        return self._connection.transaction(lambda session: self._begin(reason, actor.author, session))
+        return self.connection.transaction(lambda session: self._begin(reason, actor.author, session))
 
     def begin_automatically(self, reason: str) -> bool:
         """Begin the mode without an actor. Return False and write nothing when it is on already."""
 
         def work(session: Transaction) -> bool:
-            if self._switches.find(OBSERVE_ONLY, session).pause is not None:
+            if self.switches.find(OBSERVE_ONLY, session).pause is not None:
                 return False
             self._begin(reason, Author(None, "observe-only"), session)
             return True
 
-        has_begun = self._connection.transaction(work)
+        has_begun = self.connection.transaction(work)
         if has_begun:
             log.error("observe_only.begun", reason=reason)
         return has_begun
@@ -74,17 +68,17 @@ class ObserveOnlyService:
         policy.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> Switch:
-            known = self._switches.find(OBSERVE_ONLY, session)
+            known = self.switches.find(OBSERVE_ONLY, session)
             if known.pause is None:
                 return known
-            ended = self._switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
-            self._restore_guard.accept(session)
-            self._orphan_scans.request(session)
-            self._events.append(NewEvent("observe_only.ended", actor.author), session)
+            ended = self.switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
+            self.restore_guard.accept(session)
+            self.orphan_scans.request(session)
+            self.events.append(NewEvent("observe_only.ended", actor.author), session)
             return ended
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def _begin(self, reason: str, author: Author, session: Transaction) -> Switch:
-        self._events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
-        return self._switches.pause(OBSERVE_ONLY, reason, author.user_id, session)
+        self.events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
+        return self.switches.pause(OBSERVE_ONLY, reason, author.user_id, session)

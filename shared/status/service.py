@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.accounts.scope import Scope
 from shared.db.connection import MongoConnection
@@ -21,44 +21,34 @@ from shared.tenants.repository import TenantRepository
 from shared.webhooks.policy import visible_webhooks
 
 
+@dataclass(frozen=True, kw_only=True)
 class StatusService:
     """Read only. Besides the actor's own tenants it shows only which integrations are unavailable or paused."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        findings: FindingRepository,
-        outcomes: OutcomeRepository,
-        problems: ProblemRepository,
-        switches: SwitchRepository,
-        tenants: TenantRepository,
-        tenant_service: TenantService,
-    ) -> None:
-        self._connection = connection
-        self._findings = findings
-        self._outcomes = outcomes
-        self._problems = problems
-        self._switches = switches
-        self._tenants = tenants
-        self._tenant_service = tenant_service
+    connection: MongoConnection
+    findings: FindingRepository
+    outcomes: OutcomeRepository
+    problems: ProblemRepository
+    switches: SwitchRepository
+    tenants: TenantRepository
+    tenant_service: TenantService
 
     def status(self, actor: Actor) -> Status:
         """Return all current problems within the actor's scope."""
         scope = policy.visible_tenants(actor)
-        tenant_ids = self._tenants.ids_in(scope)
-        found, counts = self._findings, self._problems.count(tenant_ids)
-        singles = (self._problems.late(tenant_ids), found.waiting_purges(tenant_ids))
+        tenant_ids = self.tenants.ids_in(scope)
+        found, counts = self.findings, self.problems.count(tenant_ids)
+        singles = (self.problems.late(tenant_ids), found.waiting_purges(tenant_ids))
         groups: list[Group] = [
-            *self._problems.groups(tenant_ids, counts),
+            *self.problems.groups(tenant_ids, counts),
             *(group for group in singles if group is not None),
             *found.drifted(tenant_ids),
             *found.domains(tenant_ids),
             *found.webhooks(self._webhook_scope(actor)),
         ]
-        switches = list(self._switches.all().values())
+        switches = list(self.switches.all().values())
         return Status(
-            at=self._connection.now(),
+            at=self.connection.now(),
             tenants=counts.tenants(),
             groups=sorted(groups, key=lambda group: (severity(group.kind), -group.count)),
             breakers=[_limit_to(one, tenant_ids) for one in switches if one.is_open],
@@ -68,31 +58,31 @@ class StatusService:
 
     def page(self, actor: Actor, tenant_slug: str | None, query: OperationQuery) -> Page[Operation]:
         """Return a page of operations of the actor's tenants, newest first. Raises NotFound for an unknown tenant."""
-        return self._problems.page(self._scope(actor, tenant_slug), query)
+        return self.problems.page(self._scope(actor, tenant_slug), query)
 
     def summary(self, actor: Actor, tenant_slug: str | None, hours: int) -> Summary:
         """Return counts, and results of the last hours. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
-        outcomes = self._outcomes
-        failing = self._problems.count(tenant_ids).tenants()
+        outcomes = self.outcomes
+        failing = self.problems.count(tenant_ids).tenants()
         return Summary(outcomes.open(tenant_ids), failing, outcomes.hours(tenant_ids, hours))
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
         if tenant_slug is not None:
-            return (self._tenant_service.visible(tenant_slug, actor).id,)
-        return self._tenants.ids_in(policy.visible_tenants(actor))
+            return (self.tenant_service.visible(tenant_slug, actor).id,)
+        return self.tenants.ids_in(policy.visible_tenants(actor))
 
     def _webhook_scope(self, actor: Actor) -> Scope:
         """Return the scope of the webhooks that the actor may see, which is narrower than that of their tenants."""
         scope = visible_webhooks(actor)
-        return replace(scope, tenant_ids=self._tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ())
+        return replace(scope, tenant_ids=self.tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ())
 
     def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
         paused = {
             tenant_of_switch(one.name) or "": one for one in switches if one.is_of_tenant and one.pause is not None
         }
         mine = tuple(one for one in paused if tenant_ids is None or one in tenant_ids)
-        return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._tenants.by_ids(mine)]
+        return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self.tenants.by_ids(mine)]
 
 
 def _limit_to(switch: Switch, tenant_ids: TenantIds) -> Switch:

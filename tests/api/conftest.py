@@ -151,7 +151,7 @@ def api_url(api_settings: Settings, worker_apis: list[ServedApi], store: Reposit
     # other applications of this process log otherwise
     configure_logs(api_settings.log_level, api_settings.log_format)
     # the process's cached breakers and pauses are of an earlier test
-    served.app.extensions["services"].switches._switches._cached = None
+    served.app.extensions["services"].switches.switches._cached = None
     return served.url
 
 

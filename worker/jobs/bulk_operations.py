@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -25,34 +26,26 @@ LEASE_SECONDS = 60.0
 FAULT = "The service failed at this tenant; its log has the cause. Try the tenant alone after an upgrade."
 
 
+@dataclass(frozen=True, kw_only=True)
 class BulkJob:
     """Claims each tenant by one atomic write, so that any number of schedulers share the work."""
 
-    def __init__(
-        self,
-        *,
-        bulk: BulkOperationRepository,
-        rate_limiter: RateLimiter,
-        switches: SwitchRepository,
-        service: BulkService,
-        settings: Settings,
-    ) -> None:
-        self._bulk = bulk
-        self._rate_limiter = rate_limiter
-        self._switches = switches
-        self._service = service
-        self._per_minute = settings.bulk_per_minute
+    bulk: BulkOperationRepository
+    rate_limiter: RateLimiter
+    switches: SwitchRepository
+    service: BulkService
+    settings: Settings
 
     def run_once(self) -> int:
         """Act on as many tenants as the rate allows, one of each bulk operation in turn; return how many."""
-        running = self._bulk.running(self._actions())
+        running = self.bulk.running(self._actions())
         # at a low rate the first one gets the most, so it must not always be the same
         random.shuffle(running)
         acted = 0
         has_token = False
         while running and acted < BATCH:
             for bulk_id in tuple(running):
-                has_token = has_token or self._rate_limiter.take("bulk-operations", 60 / self._per_minute)
+                has_token = has_token or self.rate_limiter.take("bulk-operations", 60 / self.settings.bulk_per_minute)
                 if not has_token:
                     return acted
                 if self._act_on_next(bulk_id):
@@ -63,15 +56,15 @@ class BulkJob:
 
     def _actions(self) -> Sequence[BulkAction]:
         """Return the actions that run now: operations that would only wait are cancelled, and none are started."""
-        switches = self._switches.cached()
+        switches = self.switches.cached()
         is_paused = ALL in switches and switches[ALL].pause is not None
         return (BulkAction.CANCEL,) if is_paused or is_observing(switches) else tuple(BulkAction)
 
     def _act_on_next(self, bulk_id: str) -> bool:
         """Act on the next tenant of a bulk operation, or end it. Return false when none can be claimed now."""
-        item = self._bulk.claim(bulk_id, LEASE_SECONDS)
+        item = self.bulk.claim(bulk_id, LEASE_SECONDS)
         if item is None:
-            if self._service.finish(bulk_id):
+            if self.service.finish(bulk_id):
                 log.info("bulk_operation.finished", bulk_operation=bulk_id)
             return False
         self._act(item)
@@ -79,10 +72,10 @@ class BulkJob:
 
     def _act(self, item: Item) -> None:
         try:
-            self._service.act(item)
+            self.service.act(item)
         except StoreUnavailable:
             raise
         except Exception:
             # it would fail at each claim, and the bulk operation would never end
             log.exception("bulk_operation.bug", bulk_operation=item.bulk_id, tenant=item.target.slug)
-            self._bulk.record(item, ItemStatus.REFUSED, FAULT)
+            self.bulk.record(item, ItemStatus.REFUSED, FAULT)

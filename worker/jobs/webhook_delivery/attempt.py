@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -34,58 +35,46 @@ FIRST_WAIT, MAX_WAIT = 1.0, 300.0
 MIN_FAILURES = 10
 
 
+@dataclass(frozen=True, kw_only=True)
 class Attempts:
     """Makes delivery attempts; safe to share between threads."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        deliveries: DeliveryRepository,
-        events: EventRepository,
-        tenants: TenantRepository,
-        webhooks: WebhookRepository,
-        client: SafeWebhookClient,
-        cipher: SecretCipher,
-        disable_seconds: float,
-        waits: Sequence[float] = RETRY_DELAYS,
-    ) -> None:
-        self._connection = connection
-        self._deliveries = deliveries
-        self._events = events
-        self._tenants = tenants
-        self._webhooks = webhooks
-        self._client = client
-        self._cipher = cipher
-        self._disable_seconds = disable_seconds
-        self._waits = waits
+    connection: MongoConnection
+    deliveries: DeliveryRepository
+    events: EventRepository
+    tenants: TenantRepository
+    webhooks: WebhookRepository
+    client: SafeWebhookClient
+    cipher: SecretCipher
+    disable_seconds: float
+    waits: Sequence[float] = RETRY_DELAYS
 
     def make(self, claim: DeliveryClaim) -> None:
         """Make the attempt. Raises StoreUnavailable; the lease then runs out and the event is sent again."""
         record = claim.record
-        webhook = self._webhooks.find(record.webhook_id)
+        webhook = self.webhooks.find(record.webhook_id)
         if webhook is None:
-            self._deliveries.delete_all(record.webhook_id)
+            self.deliveries.delete_all(record.webhook_id)
         elif not webhook.enabled:
             self._postpone(claim)
-        elif record.attempts > len(self._waits) + 1:
-            self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason="interrupted"))
+        elif record.attempts > len(self.waits) + 1:
+            self.deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason="interrupted"))
         else:
             self._deliver(claim, webhook)
 
     def _postpone(self, claim: DeliveryClaim) -> None:
-        self._deliveries.give_back(claim, DISABLED_WAIT)
-        self._deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
+        self.deliveries.give_back(claim, DISABLED_WAIT)
+        self.deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
 
     def _deliver(self, claim: DeliveryClaim, webhook: Webhook) -> None:
         body, reason = self._body(claim.record, webhook)
         if body is None:
-            self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason=reason))
+            self.deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason=reason))
             return
-        encrypted = self._webhooks.encrypted_secrets(webhook.id)
+        encrypted = self.webhooks.encrypted_secrets(webhook.id)
         if not encrypted:
             # it was deleted after it was read
-            self._deliveries.delete_all(webhook.id)
+            self.deliveries.delete_all(webhook.id)
             return
         try:
             secrets = self._decrypted(encrypted)
@@ -94,7 +83,7 @@ class Attempts:
             self._disable(webhook, "unsigned")
             return
         headers = signed_headers(secrets, claim.record.id, int(claim.claimed_at.timestamp()), body)
-        self._settle(claim, webhook, self._client.send(webhook.url, body, headers))
+        self._settle(claim, webhook, self.client.send(webhook.url, body, headers))
 
     def _decrypted(self, encrypted: Sequence[str]) -> list[str]:
         """Return the secrets, newest first. Raises EncryptionError if no key decrypts the newest.
@@ -102,26 +91,26 @@ class Attempts:
         A former secret whose key was removed is left out: the receiver has the newest one, or will soon.
         """
         newest, *former = encrypted
-        secrets = [self._cipher.decrypt(newest)]
+        secrets = [self.cipher.decrypt(newest)]
         for one in former:
             with suppress(EncryptionError):
-                secrets.append(self._cipher.decrypt(one))
+                secrets.append(self.cipher.decrypt(one))
         return secrets
 
     def _body(self, record: DeliveryRecord, webhook: Webhook) -> tuple[bytes | None, str | None]:
         """Return the body to send, or None and the reason why there is none."""
         if record.event_id is None:
             return ping_body(record), None
-        event = self._events.find(record.event_id)
+        event = self.events.find(record.event_id)
         if event is None:
             return None, "event_missing"
-        if not is_in_scope(self._tenants, webhook, event):
+        if not is_in_scope(self.tenants, webhook, event):
             return None, "out_of_scope"
         return event_body(event), None
 
     def _settle(self, claim: DeliveryClaim, webhook: Webhook, ended: DeliveryOutcome) -> None:
         end = self._end(claim.record, ended)
-        if not self._deliveries.record(claim, end):
+        if not self.deliveries.record(claim, end):
             return
         WEBHOOK_DELIVERIES.labels(ended.result.value).inc()
         log.info(
@@ -135,7 +124,7 @@ class Attempts:
         )
         if ended.result is DeliveryResult.DELIVERED:
             if webhook.failures:
-                self._webhooks.succeeded(webhook)
+                self.webhooks.succeeded(webhook)
         elif not claim.record.is_ping:
             self._record_failure(webhook, ended)
 
@@ -146,7 +135,7 @@ class Attempts:
         # a person waits for the result of a ping, so it is not retried
         if ended.result is DeliveryResult.RETRY and not record.is_ping:
             chance = random.random()  # noqa: S311 - spreads attempts, protects nothing
-            wait = wait_after(record.attempts, chance, ended.wait, self._waits)
+            wait = wait_after(record.attempts, chance, ended.wait, self.waits)
         status = DeliveryStatus.FAILED if wait is None else DeliveryStatus.PENDING
         return AttemptResult(status, ended.status, ended.reason, wait)
 
@@ -154,22 +143,22 @@ class Attempts:
         if ended.reason == "gone":
             self._disable(webhook, "gone")
             return
-        failures = self._webhooks.failed(webhook)
+        failures = self.webhooks.failed(webhook)
         if failures >= MIN_FAILURES:
-            self._disable(webhook, "failing", self._disable_seconds)
+            self._disable(webhook, "failing", self.disable_seconds)
         if ended.status is None and failures:
             # last: while many thousand events wait, it may take longer than a call may
             wait = min(MAX_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
-            self._deliveries.postpone(webhook.id, wait)
+            self.deliveries.postpone(webhook.id, wait)
 
     def _disable(self, webhook: Webhook, reason: str, failing_seconds: float | None = None) -> None:
         def work(session: Transaction) -> Webhook | None:
-            disabled = self._webhooks.disable(webhook, reason, session, failing_seconds)
+            disabled = self.webhooks.disable(webhook, reason, session, failing_seconds)
             if disabled is not None:
                 after = {"_id": webhook.id, "host": webhook.host, "enabled": False, "reason": reason}
                 event = disabled.event("disabled", Author(None, "scheduler"), {"enabled": True}, after)
-                self._events.append(event, session)
+                self.events.append(event, session)
             return disabled
 
-        if self._connection.transaction(work) is not None:
+        if self.connection.transaction(work) is not None:
             log.warning("webhook.disabled", webhook=webhook.id, reason=reason)

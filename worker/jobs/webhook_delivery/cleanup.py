@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.fault_containment import contain_faults
@@ -15,39 +17,32 @@ from shared.webhooks.repository import WebhookRepository
 BATCH = 50
 
 
+@dataclass(frozen=True, kw_only=True)
 class EndedWebhooks:
     """Deletes ended webhooks."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        deliveries: DeliveryRepository,
-        events: EventRepository,
-        webhooks: WebhookRepository,
-    ) -> None:
-        self._connection = connection
-        self._deliveries = deliveries
-        self._events = events
-        self._webhooks = webhooks
+    connection: MongoConnection
+    deliveries: DeliveryRepository
+    events: EventRepository
+    webhooks: WebhookRepository
 
     def remove(self) -> int:
         """Remove a batch of them with their deliveries; return how many."""
         removed = 0
-        for webhook in self._webhooks.due_for_removal(BATCH):
-            with contain_faults(self._connection, "webhook_delivery", webhook.id):
+        for webhook in self.webhooks.due_for_removal(BATCH):
+            with contain_faults(self.connection, "webhook_delivery", webhook.id):
                 removed += self._remove(webhook)
         return removed
 
     def _remove(self, webhook: Webhook) -> bool:
         def work(session: Transaction) -> bool:
-            removed = self._webhooks.delete(webhook.id, session)
+            removed = self.webhooks.delete(webhook.id, session)
             if removed:
                 before = {"_id": webhook.id} | event_values(webhook, EVENT_FIELDS)
                 event = webhook.event("deleted", Author(None, f"ended-{webhook.id}"), before=before)
-                self._events.append(event, session)
+                self.events.append(event, session)
             return removed
 
-        removed = self._connection.transaction(work)
-        self._deliveries.delete_all(webhook.id)
+        removed = self.connection.transaction(work)
+        self.deliveries.delete_all(webhook.id)
         return removed
