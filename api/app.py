@@ -38,8 +38,8 @@ from api.routes.webhooks.webhooks import delivery_routes, webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_services
 from shared.application.store import open_repositories
-from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
+from shared.config.sources import warn_of_former_names
 from shared.core.logging import configure_logs
 from shared.metrics.tracing import trace_api
 from shared.operations.dispatcher import Dispatcher

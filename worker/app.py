@@ -18,8 +18,8 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
+from shared.config.sources import warn_of_former_names
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import mark_process_ended, serve_metrics

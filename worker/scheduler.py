@@ -22,8 +22,8 @@ from shared.application.parts import (
 )
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
-from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings, SettingsError, read_settings
+from shared.config.sources import warn_of_former_names
 from shared.core.logging import configure_logs
 from shared.integrations.catalog import BILLING, OCIS
 from shared.messaging.celery_app import make_celery
@@ -43,7 +43,7 @@ from worker.composition import (
     open_scheduler_loop,
 )
 from worker.dns_lookup import DnsLookup
-from worker.integrations.connect import connect_integrations
+from worker.integrations.registry import connect_integrations
 from worker.jobs.certificates import CertificateJob
 from worker.jobs.domain_checks import DomainCheckJob
 from worker.jobs.orphan_scans import OrphanScanJob

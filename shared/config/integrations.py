@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
-from shared.config.files import FileSettingsSource
-from shared.config.former_names import FormerNamesSource
 from shared.config.plans import DEFAULT_PLANS, Plan
+from shared.config.sources import FileSettingsSource, FormerNamesSource
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL, Integration
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]

@@ -11,10 +11,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import SettingsConfigDict
 
 from shared.config.addresses import BrokerAddress, Login, problems_of_database_url
-from shared.config.files import FileUnreadable
-from shared.config.former_names import FORMER_NAMES, used_former_names
 from shared.config.integrations import CommaSeparated, IntegrationSettings
 from shared.config.limits import LimitSettings
+from shared.config.sources import FORMER_NAMES, FileUnreadable, used_former_names
 from shared.config.tokens import TokenSettings
 from shared.core.address_rules import AddressRule
 from shared.core.naming import RESERVED_SLUGS, name_server, slug

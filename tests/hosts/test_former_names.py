@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared.config.former_names import FORMER_NAMES, warn_of_former_names
 from shared.config.settings import Settings, SettingsError, read_settings
+from shared.config.sources import FORMER_NAMES, warn_of_former_names
 
 ROOT = Path(__file__).parents[2]
 GIVEN = {"mongodb_uri": "mongodb://127.0.0.1:1/?replicaSet=rs0", "redis_url": "redis://127.0.0.1:1"}

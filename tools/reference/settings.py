@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from console.settings import ConsoleSettings
-from shared.config.former_names import FORMER_NAMES
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import Settings
+from shared.config.sources import FORMER_NAMES
 from tools.reference import MARK
 
 #: heading to the prefixes of its settings; the first match counts
