@@ -32,8 +32,7 @@ from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.pending_members import PendingMembersJob
 from worker.jobs.retention import RetentionJob
 from worker.jobs.scheduler_loop import SchedulerLoop
-from worker.jobs.webhook_delivery.attempt import Attempts
-from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS
+from worker.jobs.webhook_delivery.attempt import RETRY_DELAYS, Attempts
 from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
 from worker.jobs.webhook_delivery.outbox_relay import EVENTS, OutboxRelay

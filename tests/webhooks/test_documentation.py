@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.core.signatures import HEADER, REPLAY_WINDOW, new_secret, signed_headers
-from worker.jobs.webhook_delivery.backoff import HOUR, MINUTE, RETRY_DELAYS
+from worker.jobs.webhook_delivery.attempt import HOUR, MINUTE, RETRY_DELAYS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "receive-webhooks.md").read_text()
 BODY = b'{"id":"1","action":"tenant.created"}'

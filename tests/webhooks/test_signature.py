@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.signatures import HEADER, BadSignature, new_secret, signed_headers, verify
-from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS, wait_after
+from worker.jobs.webhook_delivery.attempt import RETRY_DELAYS, wait_after
 
 NOW = 1_800_000_000
 BODY = b'{"type":"tenant.active"}'

@@ -6,14 +6,16 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 from shared.core.encryption import EncryptionError, SecretCipher
 from shared.core.signatures import signed_headers
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.events.model import Author
+from shared.events.model import Author, Event
 from shared.events.repository import EventRepository
 from shared.metrics.metrics import WEBHOOK_DELIVERIES
 from shared.tenants.repository import TenantRepository
@@ -21,12 +23,19 @@ from shared.webhooks.delivery_repository import AttemptResult, DeliveryClaim, De
 from shared.webhooks.delivery_rules import is_in_scope
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.repository import WebhookRepository
-from worker.jobs.webhook_delivery.backoff import RETRY_DELAYS, wait_after
-from worker.jobs.webhook_delivery.payload import event_body, ping_body
 from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient
 
 log = structlog.get_logger(__name__)
 
+MINUTE, HOUR = 60.0, 3600.0
+#: seconds between attempts, as Standard Webhooks recommends: short at first, and longer than a weekend in total
+RETRY_DELAYS = (
+    *(5.0, 5 * MINUTE, 30 * MINUTE),
+    *(2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
+)
+#: jitter: the largest share of a wait that is added at random, so that a recovered receiver gets no burst
+JITTER = 0.2
+MAX_RETRY_AFTER = 24 * HOUR
 #: seconds until a delivery to a disabled webhook is due again
 DISABLED_WAIT = 300.0
 #: a receiver that does not answer costs a whole call, so all its events wait: the first wait, doubled up to the longest
@@ -162,3 +171,40 @@ class Attempts:
 
         if self.connection.transaction(work) is not None:
             log.warning("webhook.disabled", webhook=webhook.id, reason=reason)
+
+
+def wait_after(
+    attempts: int, chance: float, asked: float | None = None, waits: Sequence[float] = RETRY_DELAYS
+) -> float | None:
+    """Return the seconds to wait after this many failed attempts (1 or more); None after the last one.
+
+    `chance`: a random number in [0, 1). `asked`: the receiver's Retry-After in seconds; it can lengthen a wait, to a
+    day at most, and never shorten it.
+    """
+    if attempts > len(waits):
+        return None
+    wait = waits[attempts - 1] * (1 + JITTER * chance)
+    return max(wait, min(asked or 0.0, MAX_RETRY_AFTER))
+
+
+def event_body(event: Event) -> bytes:
+    """Return the event as JSON, with the same fields as the API's response."""
+    return _json(
+        id=event.id,
+        time=event.time,
+        actor=event.actor,
+        tenant=event.tenant_slug,
+        action=event.action,
+        before=event.before,
+        after=event.after,
+        requestId=event.request_id,
+    )
+
+
+def ping_body(record: DeliveryRecord) -> bytes:
+    """Return a ping as JSON: an event that only this webhook gets, with the delivery's id."""
+    return _json(id=record.id, time=record.created_at, action=record.action, requestId=record.request_id)
+
+
+def _json(**fields: Any) -> bytes:
+    return to_json({name: value for name, value in fields.items() if value is not None})
