@@ -25,9 +25,8 @@ from shared.tenants.views import TenantView
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN
 from worker.composition import open_breaker, open_runner
-from worker.integrations.connect import connect_integrations
 from worker.integrations.ocis.models import Space
-from worker.integrations.registry import STEPS
+from worker.integrations.registry import STEPS, connect_integrations
 from worker.jobs.orphan_scans import OrphanScanJob
 
 

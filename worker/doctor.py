@@ -11,7 +11,7 @@ from shared.diagnostics.model import CheckStatus
 from shared.messaging.celery_app import make_celery
 from shared.operations.dispatcher import Dispatcher
 from worker.composition import open_diagnostics
-from worker.integrations.connect import connect_integrations
+from worker.integrations.registry import connect_integrations
 
 
 def main() -> None:

@@ -23,8 +23,7 @@ from worker.composition import open_runner
 from worker.execution.bulkhead import Bulkhead
 from worker.execution.runner import Runner
 from worker.execution.watchdog import Watchdog
-from worker.integrations.connect import connect_integrations
-from worker.integrations.registry import STEPS, Functions
+from worker.integrations.registry import STEPS, Functions, connect_integrations
 
 log = structlog.get_logger(__name__)
 

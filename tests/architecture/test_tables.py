@@ -30,9 +30,8 @@ from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import WORKFLOWS, Action
 from tests.architecture.sources import PACKAGES, ROOT, trees
 from worker.app import create_worker
-from worker.integrations.connect import connect_integrations
 from worker.integrations.discovery import FINDERS
-from worker.integrations.registry import STEPS
+from worker.integrations.registry import STEPS, connect_integrations
 
 
 def sources(*packages: str) -> Iterator[tuple[Path, str]]:

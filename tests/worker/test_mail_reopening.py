@@ -20,8 +20,8 @@ from tests.worker.test_mail_refusal import (
 from tests.worker.test_mail_return import narrow
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
-from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
+from worker.integrations.stalwart.domain_faults import named_change
 from worker.integrations.stalwart.protocol.answers import ReferenceRefused
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail

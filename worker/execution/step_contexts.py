@@ -20,8 +20,7 @@ from shared.tenants.recorded_objects import RecordedObjects
 from shared.tenants.repository import TenantRepository
 from shared.workflows.model import EXEMPT_FROM_REMOVAL_LIMIT
 from worker.execution.breaker import Breaker
-from worker.integrations.billing_account import billing_account_of
-from worker.integrations.step_context import GroupState, StepContext
+from worker.integrations.step_context import GroupState, StepContext, billing_account_of
 
 #: attempts that do not wait for the group's step any more begin with this one, after a minute or two of back-off
 GROUP_ATTEMPTS = 8

@@ -16,7 +16,7 @@ from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import read_settings
 from shared.integrations.ownership_marker import MarkerSigner
 from tools.bench.systems.calls import STEPS, tenant_of
-from worker.integrations.connect import connect_integrations
+from worker.integrations.registry import connect_integrations
 from worker.integrations.step_context import StepContext
 
 celery = Celery("plain", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])

@@ -1,15 +1,20 @@
-"""Collect the faults of single domains, so that one bad domain does not stop the tenant's others."""
+"""Faults of single domains and changes: collected, so that one bad domain does not stop the tenant's others, and named,
+so that a person knows which object to correct.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 from shared.integrations.outcomes import BREAKER_REASON, Fault, PermanentError, TemporaryError
 from shared.integrations.reasons import REASONS
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.smtp_probe import NotProvenError
-from worker.integrations.stalwart.protocol.answers import ReferenceRefused
+from worker.integrations.stalwart.protocol.answers import KeyTaken, ReferenceRefused
+from worker.integrations.step_context import StepContext
 
 #: refusals that hold for every domain
 _OF_ALL = frozenset({BREAKER_REASON, "not_supported", "tls"})
@@ -82,3 +87,21 @@ def _concerns_one(fault: Fault) -> bool:
 def _describe(fault: Fault) -> str:
     reason = REASONS.get(fault.reason)
     return fault.detail or (reason.message if reason else fault.reason)
+
+
+def named_change(step: StepContext, stalwart: StalwartClient, sentence: str, act: Callable[[], None]) -> None:
+    """Make a change, and once more after a refused reference, which may have been deleted meanwhile.
+
+    A permanent fault names the change, and for an address that is in use by now also its holder.
+    """
+    try:
+        step.change(sentence, partial(repeat_refused, act), None)
+    except KeyTaken as taken:
+        holder = stalwart.contents.describe(taken.kind, taken.id)
+        raise PermanentError("taken", f"Could not {sentence}: {holder} has an address of it now.") from None
+    except ReferenceRefused as refusal:
+        raise PermanentError("invalid", f"Could not {sentence}. {refusal.detail}") from None
+    except PermanentError as refusal:
+        if refusal.reason == BREAKER_REASON:
+            raise
+        raise PermanentError(refusal.reason, f"Could not {sentence}. {refusal.detail}".strip()) from None

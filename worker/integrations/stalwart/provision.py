@@ -16,8 +16,7 @@ from worker.integrations.stalwart.closed.closing import close_removed, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord, DomainRecord
 from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults, repeat_refused
-from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
-from worker.integrations.stalwart.membership import ensure_members
+from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant, ensure_members
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.stalwart.ownership import closable_domains, domains_of
 from worker.integrations.stalwart.protocol.answers import KeyTaken

@@ -8,8 +8,7 @@ from typing import TypeVar
 from shared.billing.model import Bill
 from shared.core.errors import SubscriptionExists
 from shared.integrations.outcomes import PermanentError, TemporaryError
-from worker.integrations.billing_account import BillingAccount
-from worker.integrations.step_context import StepContext
+from worker.integrations.step_context import BillingAccount, StepContext
 from worker.integrations.stripe.models import BilledSubscription
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from functools import partial
 
 from worker.integrations.stalwart.accounts import RECEIVE, SIGN_IN, Account
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import LOCKED, RETURNING, ClosedRecord
+from worker.integrations.stalwart.domain_faults import named_change
 from worker.integrations.stalwart.ownership import is_of_another
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 

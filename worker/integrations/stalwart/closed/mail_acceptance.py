@@ -8,8 +8,8 @@ from functools import partial
 from shared.tenants.model import Status
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_return import receive_again
-from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import REFUSED_NAMES, ClosedRecord, DomainRecord
+from worker.integrations.stalwart.domain_faults import named_change
 from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.stalwart.ownership import is_of_another
 from worker.integrations.step_context import StepContext, enumerate_names, run_all

@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.closed.named_change import named_change
 from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
 from worker.integrations.stalwart.contents import AddressHolder
+from worker.integrations.stalwart.domain_faults import named_change
 from worker.integrations.stalwart.models import HIDDEN, MailDomain
 from worker.integrations.step_context import StepContext, enumerate_names, run_all
 
