@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.problem_details import Problem
 from api.http.response_headers import PATCH_TYPES
 from api.schemas.fields import OBJECT_ID
-from api.schemas.query_model import IDS, MAX_LIMIT, SLUG_TEXT, Query
+from api.schemas.models import IDS, MAX_LIMIT, SLUG_TEXT, Query
 from shared.billing.stripe_events import SIGNATURE_HEADER
 from shared.core.errors import FieldError, InvalidInput
 

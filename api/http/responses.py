@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Response, g, request
 from pydantic import TypeAdapter
 
-from api.schemas.response_model import ResponseModel, to_json
+from api.schemas.models import ResponseModel, to_json
 from shared.operations.model import Operation
 
 _LIST = TypeAdapter(list[Any])

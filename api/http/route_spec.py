@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from api.http.problem_details import Problem
 from api.http.request_input import parse_body, parse_query, refuse_body
 from api.http.wait_slots import bounded_wait
-from api.schemas.query_model import Query
+from api.schemas.models import Query
 from shared.core.errors import DomainError, Forbidden
 
 ALL = frozenset({"portal", "partner", "operator"})

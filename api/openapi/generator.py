@@ -15,7 +15,7 @@ from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
 from api.openapi.components import REF, Components, Schema, example_of
 from api.openapi.descriptions import PARAMETERS, TAGS
-from api.schemas.query_model import Query
+from api.schemas.models import Query
 from api.schemas.service import ProblemResponse
 from shared.core.errors import AlreadyDone, DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES

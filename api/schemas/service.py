@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.response_model import ResponseModel
+from api.schemas.models import ResponseModel
 
 
 class HealthResponse(ResponseModel):

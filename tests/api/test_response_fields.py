@@ -14,12 +14,12 @@ import pytest
 from api.schemas.accounts.partners import PartnerResponse
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.accounts.users import ProfileResponse, UserResponse
+from api.schemas.models import ResponseModel
 from api.schemas.operations.bulk import BulkOperationResponse
 from api.schemas.operations.diagnostics import DiagnosisResponse
 from api.schemas.operations.status import StatusResponse, SummaryResponse
 from api.schemas.platform.integrations import IntegrationResponse, ObserveOnlyResponse, PurgeQuotaResponse
 from api.schemas.platform.orphans import OrphanResponse, OrphanScanResponse
-from api.schemas.response_model import ResponseModel
 from api.schemas.tenants.domains import DomainResponse
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.lifecycle import ReceiptResponse

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.schemas.query_model import MAX_WAIT
+from api.schemas.models import MAX_WAIT
 from deploy import prepare
 from deploy.certificates import NAMES
 from serving.launch import HEADER_TIMEOUT_MS

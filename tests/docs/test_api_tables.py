@@ -13,7 +13,7 @@ import pytest
 from api.app import create_app
 from api.http.problem_details import HTTP_CODES, STATUS
 from api.http.route_spec import spec_of
-from api.schemas.query_model import ListQuery
+from api.schemas.models import ListQuery
 from shared.config.settings import Settings
 from tests.api.conftest import api_settings, issuer  # noqa: F401
 from tests.api.test_rights import CALLERS, MAY, TABLE

@@ -8,7 +8,7 @@ from api.auth.guard import actor
 from api.http.responses import etag, json_list_response, json_response, next_link
 from api.http.route_spec import ETAG, OPERATOR, PAGED, STAFF, expected_versions, route_spec
 from api.schemas.accounts.partners import CreatePartnerRequest, PartnerResponse, UpdatePartnerRequest
-from api.schemas.query_model import ListQuery
+from api.schemas.models import ListQuery
 from shared.accounts.partner import Partner
 from shared.application.services import Services
 from shared.core import errors

@@ -10,7 +10,7 @@ from api.auth.guard import actor
 from api.http.responses import json_response, json_stream_response
 from api.http.route_spec import OPERATOR, STAFF, STARTED, View, expected_versions, route_spec
 from api.routes.tenants.tenants import started
-from api.schemas.query_model import WaitQuery
+from api.schemas.models import WaitQuery
 from api.schemas.tenants.lifecycle import ExportResponse, ReceiptResponse
 from api.schemas.tenants.tenants import SuspensionRequest, TenantResponse
 from shared.application.services import Services

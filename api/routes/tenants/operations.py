@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from api.auth.guard import actor
 from api.http.responses import json_response, retry_after
 from api.http.route_spec import RUNNING, route_spec
-from api.schemas.query_model import WaitQuery
+from api.schemas.models import WaitQuery
 from api.schemas.tenants.operations import OperationResponse
 from shared.application.services import Services
 from shared.core import errors

@@ -18,7 +18,7 @@ from api.http.responses import (
     retry_after,
 )
 from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
-from api.schemas.query_model import ListQuery, WaitQuery
+from api.schemas.models import ListQuery, WaitQuery
 from api.schemas.tenants.availability import AvailabilityQuery, AvailabilityResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.queries import ReconcileQuery, TenantListQuery

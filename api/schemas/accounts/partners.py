@@ -7,8 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schemas.fields import Name, Slug
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
-from api.schemas.response_model import RecordId, ResponseModel
+from api.schemas.models import UNSENT, PatchModel, RecordId, RequestModel, ResponseModel, example
 
 
 class CreatePartnerRequest(RequestModel):

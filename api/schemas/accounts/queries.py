@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.schemas.fields import ObjectIdText
-from api.schemas.query_model import Ids, ListQuery, Query, SlugText, YesOrNo, split_ids
+from api.schemas.models import Ids, ListQuery, Query, SlugText, YesOrNo, split_ids
 from shared.accounts.user import UserQuery
 from shared.subscriptions.model import SubscriptionQuery, SubscriptionStatus
 

@@ -8,8 +8,7 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from api.schemas.fields import Moment, ObjectIdText, StripeId
-from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
-from api.schemas.response_model import ResponseModel
+from api.schemas.models import UNSENT, PatchModel, PlanName, RequestModel, ResponseModel, example
 from shared.subscriptions.model import NewSubscription, SubscriptionChanges, SubscriptionStatus
 
 #: an enumeration arrives as text, which strict mode would refuse

@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
-from api.schemas.response_model import ResponseModel
+from api.schemas.models import UNSENT, PatchModel, RequestModel, ResponseModel, example
 from api.schemas.tenants.tenants import TenantResponse
 from shared.accounts.user import NewUser, PlatformRole, Role, UserChanges
 from shared.events.erasure_repository import Erased

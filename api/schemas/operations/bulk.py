@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasPath, Field, WithJsonSchema, model_validator
 
 from api.schemas.fields import ObjectIdText
+from api.schemas.models import OMIT_EMPTY, RecordId, RequestModel, ResponseModel, SlugText, example
 from api.schemas.operations.queries import ReasonText
-from api.schemas.query_model import SlugText
-from api.schemas.request_model import RequestModel, example
-from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
 from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, ItemStatus, Selector
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.problems import Kind

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from api.schemas.models import OMIT_EMPTY, RecordId, ResponseModel
 from shared.diagnostics.model import CheckStatus, RunStatus
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, create_model
+from pydantic import Field, StringConstraints, create_model
 
 from api.schemas.fields import Moment
-from api.schemas.query_model import ListQuery, Query, SlugText
+from api.schemas.models import ListQuery, Query, SlugText, whole_number
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import OperationStatus
 from shared.operations.problems import Kind
@@ -16,13 +16,6 @@ from shared.workflows.model import Action
 
 ReasonText = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")]
 MAX_HOURS = 24 * 14
-
-
-def _hours(value: Any) -> Any:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 6):
-        raise ValueError(f"must be a whole number from 1 to {MAX_HOURS}")
-    return value
-
 
 _STEPS: dict[str, Any] = {
     f"step_{name}": (
@@ -63,5 +56,5 @@ class OperationListQuery(create_model("_OperationSteps", __base__=_OperationFilt
 
 
 class SummaryQuery(Query):
-    hours: Annotated[int, BeforeValidator(_hours)] = Field(24, ge=1, le=MAX_HOURS, description="how many hours back")
+    hours: Annotated[int, whole_number(1, MAX_HOURS)] = Field(24, ge=1, le=MAX_HOURS, description="how many hours back")
     tenant: SlugText | None = Field(None, description="a tenant's slug")

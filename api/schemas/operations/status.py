@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from api.schemas.models import RecordId, ResponseModel
 from api.schemas.platform.integrations import BreakerResponse, FailingTenantResponse, PauseResponse
-from api.schemas.response_model import RecordId, ResponseModel
 from shared.integrations.reasons import REASONS
 from shared.operations.problems import NOT_TAKEN_MESSAGE, NOT_TAKEN_REMEDY, Kind
 from shared.status.model import Finding, Group, Status

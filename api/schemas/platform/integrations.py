@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasPath, Field, model_validator
 
 from api.schemas.fields import WHOLE, Name
-from api.schemas.request_model import RequestModel, example
-from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from api.schemas.models import OMIT_EMPTY, RecordId, RequestModel, ResponseModel, example
 from shared.diagnostics.model import VERSION, CheckStatus, Diagnosis
 from shared.integrations.outcomes import reason_message
 from shared.switches.model import Switch

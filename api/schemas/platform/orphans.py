@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from api.schemas.query_model import ListQuery
-from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from api.schemas.models import OMIT_EMPTY, ListQuery, RecordId, ResponseModel
 from shared.integrations.catalog import SCANNED
 from shared.integrations.reasons import NEWER, ORPHAN_CAUSES
 from shared.orphans.model import Cause, OrphanKind, OrphanQuery, OrphanStatus

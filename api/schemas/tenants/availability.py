@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from api.schemas.fields import DomainName, OwnerEmail, Slug
-from api.schemas.query_model import Query
-from api.schemas.response_model import ResponseModel
+from api.schemas.models import Query, ResponseModel
 
 
 class AvailabilityQuery(Query):

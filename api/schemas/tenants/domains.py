@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from api.schemas.response_model import OMIT_EMPTY, ResponseModel
+from api.schemas.models import OMIT_EMPTY, ResponseModel
 from shared.domains.dns_records import SUGGESTED_TTL, Presence
 from shared.domains.model import DomainRecord, DomainView
 from shared.domains.verification import DomainState, is_essential

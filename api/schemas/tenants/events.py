@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from api.schemas.response_model import RecordId, ResponseModel
+from api.schemas.models import RecordId, ResponseModel
 
 
 class EventResponse(ResponseModel):

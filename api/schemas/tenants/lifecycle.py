@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.accounts.users import UserResponse
-from api.schemas.response_model import RecordId, ResponseModel
+from api.schemas.models import RecordId, ResponseModel
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse

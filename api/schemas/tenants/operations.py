@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.schemas.response_model import OMIT_EMPTY, RecordId, ResponseModel
+from api.schemas.models import OMIT_EMPTY, RecordId, ResponseModel
 from shared.operations.model import Mode, OperationStatus, StepStatus
 from shared.workflows.model import Action
 

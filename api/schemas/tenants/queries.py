@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, create_model
 
 from api.schemas.fields import EventActions, Moment, ObjectIdText
-from api.schemas.query_model import MAX_WAIT, Ids, ListQuery, SlugText, WaitQuery, WaitSeconds, YesOrNo, split_ids
+from api.schemas.models import MAX_WAIT, Ids, ListQuery, SlugText, WaitQuery, WaitSeconds, YesOrNo, split_ids
 from shared.events.model import EventFilter
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Mode

@@ -9,9 +9,17 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from api.schemas.fields import Country, DomainName, InvoiceEmail, Line, Name, ObjectIdText, OwnerEmail, Slug
+from api.schemas.models import (
+    OMIT_EMPTY,
+    UNSENT,
+    PatchModel,
+    PlanName,
+    RequestModel,
+    ResponseModel,
+    example,
+    to_json,
+)
 from api.schemas.platform.integrations import PauseResponse
-from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
-from api.schemas.response_model import OMIT_EMPTY, ResponseModel, to_json
 from api.schemas.tenants.operations import OperationResponse
 from shared.integrations.catalog import REMOTE_FIELDS
 from shared.tenants.model import Address, BillingInfo, NewTenant, Owner, Status, TenantPatch

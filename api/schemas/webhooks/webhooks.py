@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from pydantic import AliasPath, BeforeValidator, Field
 
 from api.schemas.fields import EventActions, ObjectIdText, WebhookUrl
-from api.schemas.query_model import MAX_WAIT, ListQuery, Query, SlugText, WaitSeconds
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
-from api.schemas.response_model import ResponseModel
+from api.schemas.models import (
+    MAX_WAIT,
+    UNSENT,
+    ListQuery,
+    PatchModel,
+    Query,
+    RequestModel,
+    ResponseModel,
+    SlugText,
+    WaitSeconds,
+    example,
+    whole_number,
+)
 from shared.integrations.reasons import DELIVERY_REASONS
 from shared.webhooks.model import DeliveryQuery, DeliveryStatus, NewWebhook, Webhook, WebhookChanges
 
 DAY = 24 * 3600
 MAX_GRACE = 7 * DAY
-
-
-def _seconds(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
-        raise ValueError(f"must be a whole number of seconds from 0 to {MAX_GRACE}")
-    return value
 
 
 class WebhookListQuery(ListQuery):
@@ -41,7 +44,7 @@ class TestQuery(Query):
 
 
 class RotateQuery(Query):
-    grace: Annotated[int, BeforeValidator(_seconds)] = Field(
+    grace: Annotated[int, whole_number(0, MAX_GRACE, " of seconds")] = Field(
         DAY, ge=0, le=MAX_GRACE, description="seconds for which the old secret signs beside the new one"
     )
 
