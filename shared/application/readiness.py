@@ -35,37 +35,22 @@ class PlatformState:
     notices: tuple[str, ...]
 
 
+@dataclass(kw_only=True)
 class ReadinessService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        daily_quota: DailyQuota,
-        make_indexes: Callable[[], None],
-        migrator: Migrator,
-        switches: SwitchRepository,
-        tenant_counts: TenantCounts,
-        tenants: TenantRepository,
-        restore_detector: RestoreDetector,
-        dispatcher: Dispatcher,
-        tenant_service: TenantService,
-        domain_service: DomainService,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._daily_quota = daily_quota
-        self._make_indexes = make_indexes
-        self._tenant_counts = tenant_counts
-        self._restore_detector = restore_detector
-        self._migrator = migrator
-        self._switches = switches
-        self._tenants = tenants
-        self._dispatcher = dispatcher
-        self._tenant_service = tenant_service
-        self._domain_service = domain_service
-        self._settings = settings
-        #: True until the indexes exist; no request is accepted before, because unique indexes enforce rules
-        self.awaits_indexes = False
+    connection: MongoConnection
+    daily_quota: DailyQuota
+    make_indexes: Callable[[], None]
+    migrator: Migrator
+    switches: SwitchRepository
+    tenant_counts: TenantCounts
+    tenants: TenantRepository
+    restore_detector: RestoreDetector
+    dispatcher: Dispatcher
+    tenant_service: TenantService
+    domain_service: DomainService
+    settings: Settings
+    #: True until the indexes exist; no request is accepted before, because unique indexes enforce rules
+    awaits_indexes: bool = False
 
     def prepare(self) -> bool:
         """Create indexes, migrate, create the default tenant. Idempotent and safe when several processes start.
@@ -73,20 +58,20 @@ class ReadinessService:
         Return False when a migration is missing because another process has the lock; it may have died, so call this
         again. Raises StoreUnavailable, IndexConflict.
         """
-        self._make_indexes()
+        self.make_indexes()
         self.awaits_indexes = False
-        self._migrator.run()
-        self._restore_detector.check()
-        self._domain_service.prepare()
-        slug = self._settings.default_tenant_slug
-        if self._tenants.find(slug) is None:
+        self.migrator.run()
+        self.restore_detector.check()
+        self.domain_service.prepare()
+        slug = self.settings.default_tenant_slug
+        if self.tenants.find(slug) is None:
             self._create_default_tenant(slug)
-        return not self._migrator.missing()
+        return not self.migrator.missing()
 
     def _create_default_tenant(self, slug: str) -> None:
-        new = NewTenant(slug=slug, name=slug.capitalize(), plan=next(reversed(self._settings.plans)))
+        new = NewTenant(slug=slug, name=slug.capitalize(), plan=next(reversed(self.settings.plans)))
         try:
-            self._tenant_service.record(new, Author(None, "seed"))
+            self.tenant_service.record(new, Author(None, "seed"))
         except (SlugTaken, DomainTaken):
             log.info("default_tenant.created_by_another_process", slug=slug)
 
@@ -96,9 +81,9 @@ class ReadinessService:
         They do not affect readiness, because requests are accepted while steps are deferred.
         """
         try:
-            found = self._switches.all(within=1.0)
+            found = self.switches.all(within=1.0)
             notices = ["observe_only"] if is_observing(found) else []
-            if is_exhausted(self._daily_quota, self._tenant_counts):
+            if is_exhausted(self.daily_quota, self.tenant_counts):
                 notices.append("purges_held")
         except StoreUnavailable:
             return PlatformState({}, ())
@@ -109,5 +94,5 @@ class ReadinessService:
 
         `issuers` is included only if no issuer is configured, because then no token can be accepted.
         """
-        parts = {"mongodb": not self.awaits_indexes and self._connection.is_up(1.0), "broker": self._dispatcher.is_up()}
-        return parts if self._settings.accepts_tokens else parts | {"issuers": False}
+        parts = {"mongodb": not self.awaits_indexes and self.connection.is_up(1.0), "broker": self.dispatcher.is_up()}
+        return parts if self.settings.accepts_tokens else parts | {"issuers": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from shared.config.settings import Settings
@@ -29,47 +31,36 @@ RETRY_SECONDS = 3600.0
 BUSY_SECONDS = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Backfill:
     """A job of the scheduler. All schedulers share one rate limiter, so several may run it at once."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        backfill: BackfillRepository,
-        operations: OperationRepository,
-        rate_limiter: RateLimiter,
-        switches: SwitchRepository,
-        starter: Starter,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._backfill = backfill
-        self._operations = operations
-        self._rate_limiter = rate_limiter
-        self._switches = switches
-        self._starter = starter
-        self._configured = sorted(settings.configured)
-        self._per_minute = settings.backfill_per_minute
+    connection: MongoConnection
+    backfill: BackfillRepository
+    operations: OperationRepository
+    rate_limiter: RateLimiter
+    switches: SwitchRepository
+    starter: Starter
+    settings: Settings
 
     def run_once(self) -> int:
         """Start as many reconciles as the rate limit allows; return how many."""
-        if self._per_minute == 0:
+        if self.settings.backfill_per_minute == 0:
             return 0
-        switches = self._switches.cached()
+        switches = self.switches.cached()
         if is_observing(switches):
             return 0
-        return sum(self._push(one) for one in self._configured if not is_paused(switches, one))
+        return sum(self._push(one) for one in sorted(self.settings.configured) if not is_paused(switches, one))
 
     def _push(self, integration: str) -> int:
         started = 0
-        for tenant in self._backfill.candidates(integration, BATCH):
-            with contain_faults(self._connection, "backfill", tenant.id):
-                if self._operations.find_open(tenant.id) is not None:
+        for tenant in self.backfill.candidates(integration, BATCH):
+            with contain_faults(self.connection, "backfill", tenant.id):
+                if self.operations.find_open(tenant.id) is not None:
                     # the open operation may reach the integration; the others must not wait behind this tenant
-                    self._backfill.postpone(tenant.id, BUSY_SECONDS)
+                    self.backfill.postpone(tenant.id, BUSY_SECONDS)
                     continue
-                if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
+                if not self.rate_limiter.take("backfill", 60.0 / self.settings.backfill_per_minute):
                     break
                 started += self._start_or_postpone(tenant.id, integration)
         return started
@@ -79,26 +70,26 @@ class Backfill:
         try:
             return self._start(tenant_id, integration)
         except Exception:
-            self._backfill.postpone(tenant_id, BUSY_SECONDS)
+            self.backfill.postpone(tenant_id, BUSY_SECONDS)
             raise
 
     def _start(self, tenant_id: str, integration: str) -> bool:
         author = Author(None, f"backfill-{integration}-{new_id()}")
         try:
-            view = self._connection.transaction(lambda session: self._record(tenant_id, integration, author, session))
+            view = self.connection.transaction(lambda session: self._record(tenant_id, integration, author, session))
         except (AlreadyOpen, ActionNotPossible):
             return False  # a newer operation is open, or the tenant's status has changed
         if view is None or view.operation is None:
             return False
         facts = {"integration": integration, "operation": view.operation.id, "request_id": author.request_id}
         log.info("backfill.started", tenant=view.tenant.slug, **facts)
-        self._starter.publish(view)
+        self.starter.publish(view)
         return True
 
     def _record(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
         # another scheduler may have claimed the tenant since it was read
-        tenant = self._backfill.claim(tenant_id, integration, RETRY_SECONDS, session)
+        tenant = self.backfill.claim(tenant_id, integration, RETRY_SECONDS, session)
         if tenant is None:
             return None
         reason = f"{integration} was not configured before"
-        return self._starter.start_within(Action.RECONCILE, tenant, author, session, reason)
+        return self.starter.start_within(Action.RECONCILE, tenant, author, session, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import structlog
 
@@ -35,31 +36,22 @@ NEEDS_STAFF = "This takes a platform administrator, or an administrator of the t
 NEEDS_PLATFORM_ADMIN = "Purging a tenant takes a platform administrator."
 
 
+@dataclass(frozen=True, kw_only=True)
 class LifecycleService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        operations: OperationRepository,
-        switches: SwitchRepository,
-        tenants: TenantRepository,
-        tombstones: TombstoneRepository,
-        starter: Starter,
-        tenant_service: TenantService,
-        purges: PurgeQuotaService,
-        exporter: TenantExporter,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._operations = operations
-        self._switches = switches
-        self._tenants = tenants
-        self._tombstones = tombstones
-        self._starter = starter
-        self._tenant_service = tenant_service
-        self._purges = purges
-        self._exporter = exporter
-        self._grace = settings.delete_grace_days * DAY
+    connection: MongoConnection
+    operations: OperationRepository
+    switches: SwitchRepository
+    tenants: TenantRepository
+    tombstones: TombstoneRepository
+    starter: Starter
+    tenant_service: TenantService
+    purges: PurgeQuotaService
+    exporter: TenantExporter
+    settings: Settings
+
+    @property
+    def _grace(self) -> float:
+        return self.settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str | None, actor: Actor) -> TenantView:
         """Revoke all access and keep all data. The platform's own API refuses changes by the tenant's users at once.
@@ -85,43 +77,43 @@ class LifecycleService:
 
     def purge(self, slug: str, actor: Actor) -> TenantView:
         """Remove a deleted tenant's objects from all integrations now, without waiting for the end of the grace."""
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         policy.require(policy.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
-        return self._starter.start_lifecycle_change(LifecycleChange(Action.PURGE), tenant, actor.author)
+        return self.starter.start_lifecycle_change(LifecycleChange(Action.PURGE), tenant, actor.author)
 
     def receipt(self, slug: str, actor: Actor) -> Receipt:
         """Return the purge receipt: what was removed, when, and how that was verified.
 
         Raises NotFound, also before the purge has succeeded.
         """
-        tenant = self._tenant_service.visible(slug, actor)
-        found = self._tombstones.receipt(tenant.id)
+        tenant = self.tenant_service.visible(slug, actor)
+        found = self.tombstones.receipt(tenant.id)
         if found is None:
             raise NotFound("There is no receipt yet; it is written when a purge succeeds.")
         return found
 
     def export(self, slug: str, actor: Actor) -> Export:
         """Return all stored data of the tenant. Raises NotFound, Forbidden."""
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         policy.require(policy.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
-        return self._exporter.read(tenant)
+        return self.exporter.read(tenant)
 
     def start_due(self, limit: int) -> int:
         """Start automatic purges, and failed suspends, deletes and purges again. Return how many were started."""
-        if is_observing(self._switches.cached()):
+        if is_observing(self.switches.cached()):
             return 0
         started = 0
-        for due in self._tenants.due(limit):
-            with contain_faults(self._connection, "lifecycle", due.tenant.id):
+        for due in self.tenants.due(limit):
+            with contain_faults(self.connection, "lifecycle", due.tenant.id):
                 try:
                     started += self._purge_due(due.tenant) if due.is_purge_due else self._start_again(due.tenant)
                 except QuotaUsedUp:
-                    self._purges.record_used_up()
+                    self.purges.record_used_up()
                     break  # purges are last in the list, and none of them may start today
         return started
 
     def _purge_due(self, tenant: Tenant) -> bool:
-        return self._start_automatically(tenant, Action.PURGE, self._purges.take)
+        return self._start_automatically(tenant, Action.PURGE, self.purges.take)
 
     def _start_again(self, tenant: Tenant) -> bool:
         action = self._latest_action(tenant)
@@ -140,23 +132,23 @@ class LifecycleService:
 
         change, author = LifecycleChange(action, grace=self._grace, is_automatic=True), Author(None, f"due-{tenant.id}")
         try:
-            self._starter.start_lifecycle_change(change, tenant, author, precondition, may_join=False)
+            self.starter.start_lifecycle_change(change, tenant, author, precondition, may_join=False)
         except (OperationInProgress, ActionNotPossible):
             return False  # a newer operation is open; a later run checks whether something is still due
         log.info("tenant.action_started", tenant=tenant.slug, action=action)
         return True
 
     def _latest_action(self, tenant: Tenant) -> Action | None:
-        latest = self._operations.find(tenant.operation_id) if tenant.operation_id else None
+        latest = self.operations.find(tenant.operation_id) if tenant.operation_id else None
         return latest.action if latest else None
 
     def _start(
         self, slug: str, change: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         policy.require(policy.may_change_lifecycle(actor, tenant), NEEDS_STAFF)
 
         def precondition(current: Tenant, _: Transaction) -> None:
             require_version(current.version, expected)
 
-        return self._starter.start_lifecycle_change(change, tenant, actor.author, precondition)
+        return self.starter.start_lifecycle_change(change, tenant, actor.author, precondition)

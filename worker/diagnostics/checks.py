@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -41,26 +42,19 @@ MAX_ISSUER_BYTES = 1_000_000
 SCHEDULER_SECONDS = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Diagnostics:
     """Runs all checks, one after another. Each has a timeout, and one that fails stops no other."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        missing_indexes: Callable[[], list[str]],
-        migrator: Migrator,
-        problems: ProblemRepository,
-        status_repair: StatusRepair,
-        dispatcher: Dispatcher,
-        app: Celery,
-        clients: Mapping[str, Any],
-        settings: Settings,
-    ) -> None:
-        self._connection, self._dispatcher, self._app = connection, dispatcher, app
-        self._status_repair, self._missing_indexes = status_repair, missing_indexes
-        self._migrator, self._problems = migrator, problems
-        self._clients, self._settings = clients, settings
+    connection: MongoConnection
+    missing_indexes: Callable[[], list[str]]
+    migrator: Migrator
+    problems: ProblemRepository
+    status_repair: StatusRepair
+    dispatcher: Dispatcher
+    app: Celery
+    clients: Mapping[str, Any]
+    settings: Settings
 
     def run(self) -> list[Check]:
         """Run every check of the platform and the products."""
@@ -71,24 +65,24 @@ class Diagnostics:
             "workers": self._workers,
             "issuers": self._issuers,
             "dns": self._names,
-            **{name: partial(product_checks, self._settings, self._clients, name) for name in INTEGRATIONS},
-            "write rights": lambda: write_checks(self._problems, self._clients),
+            **{name: partial(product_checks, self.settings, self.clients, name) for name in INTEGRATIONS},
+            "write rights": lambda: write_checks(self.problems, self.clients),
         }
         return [check for area, checks in areas.items() for check in _contained(area, checks)]
 
     def _configuration(self) -> Iterator[Check]:
-        names = ", ".join(sorted(self._settings.configured)) or "none"
+        names = ", ".join(sorted(self.settings.configured)) or "none"
         yield Check("settings", "integrations", CheckStatus.OK, f"The settings are valid. Configured: {names}.")
-        if not self._settings.stamp_keys:
+        if not self.settings.stamp_keys:
             remedy = "Set STAMP_KEYS to a long random text."
             message = "STAMP_KEYS is not set, so domains cannot be proven."
             yield Check("settings", "stamp_keys", CheckStatus.NOT_CONFIGURED, message, remedy)
 
     def _database(self) -> Iterator[Check]:
         try:
-            difference = abs((self._connection.now() - datetime.now(UTC)).total_seconds())
-            missing = self._missing_indexes()
-            migrations = [f"{one.number} {one.name}" for one in self._migrator.missing()]
+            difference = abs((self.connection.now() - datetime.now(UTC)).total_seconds())
+            missing = self.missing_indexes()
+            migrations = [f"{one.number} {one.name}" for one in self.migrator.missing()]
         except StoreUnavailable:
             remedy = "Check that MongoDB runs and has a primary, and MONGODB_URI."
             yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
@@ -103,13 +97,13 @@ class Diagnostics:
         remedy = "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."
         yield _check("clock", "difference", difference <= MAX_DIFFERENCE, message, remedy)
-        age = self._status_repair.seconds_since_run()
+        age = self.status_repair.seconds_since_run()
         message = f"A scheduler ran its jobs {age:.0f} s ago." if age is not None else "No scheduler has run yet."
         is_alive = age is not None and age < SCHEDULER_SECONDS
         yield _check("scheduler", "alive", is_alive, message, "Start a scheduler: python -m worker.scheduler.")
 
     def _broker(self) -> Iterator[Check]:
-        lengths = self._dispatcher.queue_lengths()
+        lengths = self.dispatcher.queue_lengths()
         if lengths is None:
             remedy = "Check that Redis runs, and REDIS_URL. Operations are accepted meanwhile and wait."
             yield Check("broker", "connection", CheckStatus.FAILED, "The broker does not answer.", remedy)
@@ -122,7 +116,7 @@ class Diagnostics:
 
     def _workers(self) -> Iterator[Check]:
         try:
-            replies = self._app.control.inspect(timeout=WORKERS_SECONDS).active_queues() or {}
+            replies = self.app.control.inspect(timeout=WORKERS_SECONDS).active_queues() or {}
         except Exception as problem:  # noqa: BLE001 - the broker's library raises many kinds; all mean the same here
             replies, why = {}, f" ({type(problem).__name__})"
         else:
@@ -139,11 +133,11 @@ class Diagnostics:
             yield _check("workers", queue, is_read, message, f"Start a worker with -Q {queue}.")
 
     def _issuers(self) -> Iterator[Check]:
-        if not self._settings.oidc_issuers or not self._settings.oidc_audiences:
+        if not self.settings.oidc_issuers or not self.settings.oidc_audiences:
             remedy = "Set OIDC_ISSUERS and OIDC_AUDIENCES to the values of the API."
             message = "No issuer or no audience is set here."
             yield Check("issuers", "configuration", CheckStatus.NOT_CONFIGURED, message, remedy)
-        for issuer, keys_url in self._settings.oidc_issuers.items():
+        for issuer, keys_url in self.settings.oidc_issuers.items():
             yield self._issuer(issuer, keys_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration")
 
     def _issuer(self, issuer: str, url: str) -> Check:
@@ -160,7 +154,7 @@ class Diagnostics:
     def _read(self, url: str) -> dict[str, Any]:
         """Return the JSON object at a URL, all within ISSUER_SECONDS. Raises Fault."""
         with bounded(time.monotonic() + ISSUER_SECONDS) as left, requests.Session() as plain:
-            session = prepared(plain, adapter_for(self._settings.extra_ca_certs, 1))
+            session = prepared(plain, adapter_for(self.settings.extra_ca_certs, 1))
             response = session.get(url, timeout=(min(CONNECT_SECONDS, left), left), stream=True)
             content = response.raw.read(MAX_ISSUER_BYTES, decode_content=True)
         answer = ApiResponse(response.status_code, response.headers, content)
@@ -169,7 +163,7 @@ class Diagnostics:
         return answer.fields()
 
     def _names(self) -> Iterator[Check]:
-        for name, url in self._settings.integration_urls.items():
+        for name, url in self.settings.integration_urls.items():
             host = urlsplit(url).hostname
             if host is None:
                 continue
