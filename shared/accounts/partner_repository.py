@@ -17,6 +17,7 @@ from shared.db.documents import (
     Page,
     Transaction,
     find_by_id,
+    find_value,
     insert_record,
     literals,
     newest_page,
@@ -42,13 +43,10 @@ class PartnerRepository:
         return _partner(stored)
 
     def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
-        document = find_by_id(self._partners, partner_id, session)
-        return _partner(document) if document else None
+        return find_by_id(self._partners, partner_id, _partner, session)
 
     def find_by_slug(self, slug: str) -> Partner | None:
-        with translate_errors():
-            document = self._partners.find_one({"slug": slug})
-        return _partner(document) if document else None
+        return find_value(self._partners, {"slug": slug}, _partner)
 
     def ids_by_slug(self, begins: str, limit: int) -> tuple[str, ...]:
         """Return the ids of at most `limit` partners whose slug starts with this text."""
@@ -59,8 +57,7 @@ class PartnerRepository:
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
         """Return a page of partners, newest first."""
         own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
-        documents, following = newest_page(self._partners, [own], limit, after)
-        return Page(tuple(map(_partner, documents)), following)
+        return newest_page(self._partners, [own], limit, after, _partner)
 
     def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
         document = update_record(self._partners, partner.id, literals({"name": name}), session)

@@ -26,6 +26,7 @@ from shared.db.documents import (
     Page,
     Transaction,
     find_by_id,
+    find_value,
     insert_record,
     literals,
     newest_page,
@@ -73,13 +74,10 @@ class UserRepository:
         return user_of(stored)
 
     def find(self, user_id: str, session: Transaction | None = None) -> User | None:
-        document = find_by_id(self._users, user_id, session)
-        return user_of(document) if document else None
+        return find_by_id(self._users, user_id, user_of, session)
 
     def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:
-        with translate_errors():
-            document = self._users.find_one({"authentikSubjectId": subject}, session=session)
-        return user_of(document) if document else None
+        return find_value(self._users, {"authentikSubjectId": subject}, user_of, session)
 
     def find_by_email(self, email: str) -> list[User]:
         """Return all users with this e-mail address, whatever the case."""
@@ -109,8 +107,7 @@ class UserRepository:
         if scope is not None:
             user_id, tenant_ids = scope
             conditions.append({"$or": [{"_id": ObjectId(user_id)}, {"tenantIds": {"$in": list(tenant_ids)}}]})
-        documents, following = newest_page(self._users, conditions, query.limit, query.after)
-        return Page(tuple(map(user_of, documents)), following)
+        return newest_page(self._users, conditions, query.limit, query.after, user_of)
 
     def save(self, user: User, session: Transaction) -> User:
         """Write a changed record."""

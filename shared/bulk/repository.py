@@ -15,7 +15,7 @@ from shared.db.documents import (
     Document,
     Pipeline,
     Transaction,
-    object_id,
+    find_by_id,
     required,
     seconds_from_now,
     translate_errors,
@@ -105,10 +105,7 @@ class BulkOperationRepository:
 
     def read(self, bulk_id: str) -> BulkOperation | None:
         """Return a bulk operation without counts and tenants, which take long to read when there are many."""
-        key = object_id(bulk_id)
-        with translate_errors():
-            document = self._operations.find_one({"_id": key}) if key else None
-        return _bulk(document) if document else None
+        return find_by_id(self._operations, bulk_id, _bulk)
 
     def targets(self, bulk_id: str) -> list[Target]:
         """Return all tenants that a dry run found."""

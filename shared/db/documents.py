@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,13 +92,45 @@ def object_id(text: str) -> ObjectId | None:
         return None
 
 
-def find_by_id(
-    collection: Collection[Document], id_: str, session: Transaction | None = None, projection: Document | None = None
-) -> Document | None:
-    """Return the document with this id; None if there is none or the text is not an id. Raises StoreUnavailable."""
-    key = object_id(id_)
+def find_value(
+    collection: Collection[Document],
+    condition: Document,
+    read: Callable[[Document], T],
+    session: Transaction | None = None,
+    **options: Any,
+) -> T | None:
+    """Return the value that `read` makes of the document that meets the condition, or None. Raises StoreUnavailable."""
     with translate_errors():
-        return collection.find_one({"_id": key}, projection, session=session) if key else None
+        document = collection.find_one(condition, session=session, **options)
+    return read(document) if document else None
+
+
+def find_by_id(
+    collection: Collection[Document],
+    id_: str,
+    read: Callable[[Document], T],
+    session: Transaction | None = None,
+    **options: Any,
+) -> T | None:
+    """Return the value of the document with this id; None if there is none or the text is not an id."""
+    key = object_id(id_)
+    return find_value(collection, {"_id": key}, read, session, **options) if key else None
+
+
+def update_value(
+    collection: Collection[Document],
+    condition: Document,
+    update: Document | Pipeline,
+    read: Callable[[Document], T],
+    session: Transaction | None = None,
+    **options: Any,
+) -> T | None:
+    """Update the document that meets the condition; return its new value, or None. Raises StoreUnavailable."""
+    with translate_errors():
+        document = collection.find_one_and_update(
+            condition, update, return_document=ReturnDocument.AFTER, session=session, **options
+        )
+    return read(document) if document else None
 
 
 def required(found: T | None) -> T:
@@ -175,16 +207,19 @@ def literals(fields: Mapping[str, Any]) -> Document:
 
 
 def newest_page(
-    collection: Collection[Document], conditions: list[Document], limit: int, after: str | None
-) -> tuple[list[Document], str | None]:
-    """Return a page of documents, newest first, and the cursor of the next page (None: the last page)."""
-    with translate_errors():
-        found = list(collection.find(page_condition(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
-    return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
+    collection: Collection[Document],
+    conditions: list[Document],
+    limit: int,
+    after: str | None,
+    read: Callable[[Document], T],
+) -> Page[T]:
+    """Return a page of the values that `read` makes of documents, newest first.
 
-
-def page_condition(conditions: Sequence[Document], after: str | None) -> Document:
-    """Return the condition of a page after this id. Pages are stable while documents are added, because ids ascend."""
+    Pages are stable while documents are added, because ids ascend.
+    """
     key = object_id(after) if after else None
     wanted = [one for one in conditions if one] + ([{"_id": {"$lt": key}}] if key else [])
-    return {"$and": wanted} if wanted else {}
+    with translate_errors():
+        newest = collection.find({"$and": wanted} if wanted else {}).sort("_id", DESCENDING)
+        found = list(newest.limit(limit + 1))
+    return Page(tuple(map(read, found[:limit])), str(found[limit - 1]["_id"]) if len(found) > limit else None)

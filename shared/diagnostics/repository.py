@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.db.documents import (
     Document,
-    object_id,
+    find_by_id,
+    find_value,
     required,
     seconds_from_now,
     translate_errors,
+    update_value,
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
@@ -40,26 +42,15 @@ class DiagnosticsRepository:
         """Record a requested run."""
         document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
         times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(RETENTION_SECONDS)}
-        with translate_errors():
-            stored = self._runs.find_one_and_update(
-                {"_id": document["_id"]},
-                upsert_pipeline(document, **times),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-        return _diagnosis(required(stored))
+        update = upsert_pipeline(document, **times)
+        return required(update_value(self._runs, {"_id": document["_id"]}, update, _diagnosis, upsert=True))
 
     def find(self, run_id: str) -> Diagnosis | None:
-        key = object_id(run_id)
-        with translate_errors():
-            document = self._runs.find_one({"_id": key}) if key else None
-        return _diagnosis(document) if document else None
+        return find_by_id(self._runs, run_id, _diagnosis)
 
     def latest(self) -> Diagnosis | None:
         """Return the newest run that has finished."""
-        with translate_errors():
-            document = self._runs.find_one({"status": RunStatus.FINISHED}, sort=[("_id", DESCENDING)])
-        return _diagnosis(document) if document else None
+        return find_value(self._runs, {"status": RunStatus.FINISHED}, _diagnosis, sort=[("_id", DESCENDING)])
 
     def claim(self) -> str | None:
         """Claim the run that has been waiting longest; return its id."""

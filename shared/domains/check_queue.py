@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, literals, seconds_from_now
+from shared.db.documents import Document, Transaction, literals, seconds_from_now, update_value
 from shared.db.lease_queue import LeaseQueue
 from shared.domains.documents import check_fields, domain_of
 from shared.domains.model import TenantDomain
@@ -67,10 +66,10 @@ class DomainCheckQueue:
         if reconcile:
             fields["reconcileDueAt"] = "$$NOW"
         # the new state is needed, so this is a find and update instead of the queue's release
-        document = self._domains.find_one_and_update(
+        return update_value(
+            self._domains,
             {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token},
             [{"$set": fields}],
-            return_document=ReturnDocument.AFTER,
-            session=session,
+            domain_of,
+            session,
         )
-        return domain_of(document) if document else None

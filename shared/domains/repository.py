@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -16,10 +16,12 @@ from shared.core.naming import family, overlaps, registrable_domain
 from shared.db.documents import (
     Document,
     Transaction,
+    find_value,
     insert,
     literals,
     seconds_from_now,
     translate_errors,
+    update_value,
 )
 from shared.domains.documents import check_fields, domain_of, new_document
 from shared.domains.model import TenantDomain, Terms
@@ -133,9 +135,7 @@ class DomainRepository:
             return {document["domain"]: domain_of(document) for document in self._domains.find({"tenantId": tenant_id})}
 
     def find(self, tenant_id: str, name: str, session: Transaction | None = None) -> TenantDomain | None:
-        with translate_errors():
-            document = self._domains.find_one({"tenantId": tenant_id, "domain": name}, session=session)
-        return domain_of(document) if document else None
+        return find_value(self._domains, {"tenantId": tenant_id, "domain": name}, domain_of, session)
 
     def unproven_of(self, tenant_id: str, *, is_always_required: bool) -> frozenset[str]:
         """Return the names of a tenant's domains that need a proof and have none: their mail waits.
@@ -231,10 +231,7 @@ class DomainRepository:
         self._domains.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
 
     def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
-        document = self._domains.find_one_and_update(
-            condition, pipeline, return_document=ReturnDocument.AFTER, session=session
-        )
-        return domain_of(document) if document else None
+        return update_value(self._domains, condition, pipeline, domain_of, session)
 
 
 def _near(name: str, document: Document | None) -> set[str]:

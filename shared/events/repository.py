@@ -18,6 +18,7 @@ from shared.db.connection import MongoConnection
 from shared.db.documents import (
     Document,
     Transaction,
+    find_value,
     insert,
     object_id,
     seconds_from_now,
@@ -110,9 +111,7 @@ class EventRepository:
 
     def find(self, event_id: str) -> Event | None:
         key = object_id(event_id)
-        with translate_errors():
-            document = self._events.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
-        return _event(document) if document else None
+        return find_value(self._events, {"_id": key, "number": {"$gt": 0}}, _event) if key else None
 
     def matching(
         self,

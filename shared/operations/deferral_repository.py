@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.db.bulk_update import update_unlocked
-from shared.db.documents import Document, object_id, translate_errors
+from shared.db.documents import Document, object_id, translate_errors, update_value
 from shared.operations import deferrals, step_updates
 from shared.operations.documents import KNOWN, operation_of
 from shared.operations.model import Operation, OperationStatus
@@ -30,11 +29,7 @@ class DeferralRepository:
             "status": OperationStatus.RUNNING,
             "$expr": step_updates.claimable(step, dispatch),
         }
-        with translate_errors():
-            document = self._operations.find_one_and_update(
-                condition, deferrals.deferred(step, deferral, self._grace), return_document=ReturnDocument.AFTER
-            )
-        return operation_of(document) if document else None
+        return update_value(self._operations, condition, deferrals.deferred(step, deferral, self._grace), operation_of)
 
     def any(self) -> bool:
         """Return true when at least one step is deferred."""

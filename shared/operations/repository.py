@@ -21,11 +21,14 @@ from shared.db.documents import (
     Page,
     Pipeline,
     Transaction,
+    find_by_id,
+    find_value,
     insert,
     newest_page,
     object_id,
     seconds_from_now,
     translate_errors,
+    update_value,
 )
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as updates
@@ -86,15 +89,10 @@ class OperationRepository:
         self._operations.update_many(earlier, {"$set": {"problems": {}}}, session=session, hint="history")
 
     def find(self, operation_id: str) -> Operation | None:
-        key = object_id(operation_id)
-        with translate_errors():
-            document = self._operations.find_one({"_id": key}) if key else None
-        return operation_of(document) if document else None
+        return find_by_id(self._operations, operation_id, operation_of)
 
     def find_open(self, tenant_id: str) -> Operation | None:
-        with translate_errors():
-            document = self._operations.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
-        return operation_of(document) if document else None
+        return find_value(self._operations, {"tenantId": tenant_id, "status": OperationStatus.RUNNING}, operation_of)
 
     def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:
         """Return those of these tenants that have an open operation; dry runs do not count."""
@@ -104,8 +102,7 @@ class OperationRepository:
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """Return a page of one tenant's operations, newest first."""
-        documents, following = newest_page(self._operations, [{"tenantId": tenant_id}], limit, after)
-        return Page(tuple(map(operation_of, documents)), following)
+        return newest_page(self._operations, [{"tenantId": tenant_id}], limit, after, operation_of)
 
     def count_running(self, mode: Mode, limit: int) -> int:
         """Return how many operations of this mode are open; stop counting at `limit`."""
@@ -178,7 +175,7 @@ class OperationRepository:
     def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
         """Cancel an operation. Return None when it has already ended."""
         condition = {"_id": ObjectId(operation_id), "status": OperationStatus.RUNNING}
-        return self._find_and_update(condition, updates.cancelled(), session)
+        return self._update(condition, updates.cancelled(), session)
 
     def reopen(self, operation: Operation, step: str, deadline: float, session: Transaction) -> Operation | None:
         """Reopen the operation to run one failed step again. Return None when the step has not failed.
@@ -193,7 +190,7 @@ class OperationRepository:
             self._operations, operation.tenant_id, [one.name for one in operation.steps], session
         )
         try:
-            return self._find_and_update(condition, updates.reopened(step, deadline, self._grace, not_before), session)
+            return self._update(condition, updates.reopened(step, deadline, self._grace, not_before), session)
         except DuplicateKeyError:
             raise AlreadyOpen from None
 
@@ -229,17 +226,8 @@ class OperationRepository:
         """Add to the number of user records that a purge deleted."""
         self._operations.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
 
-    def _update(self, condition: Document, pipeline: Pipeline) -> Operation | None:
-        with translate_errors():
-            return self._find_and_update(condition, pipeline)
-
-    def _find_and_update(
-        self, condition: Document, pipeline: Pipeline, session: Transaction | None = None
-    ) -> Operation | None:
-        document = self._operations.find_one_and_update(
-            condition, pipeline, return_document=ReturnDocument.AFTER, session=session
-        )
-        return operation_of(document) if document else None
+    def _update(self, condition: Document, pipeline: Pipeline, session: Transaction | None = None) -> Operation | None:
+        return update_value(self._operations, condition, pipeline, operation_of, session)
 
     def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:
         with translate_errors():

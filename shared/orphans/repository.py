@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -25,6 +25,7 @@ from shared.db.documents import (
     newest_page,
     seconds_from_now,
     translate_errors,
+    update_value,
 )
 from shared.db.lease_queue import LeaseQueue
 from shared.db.mapping import mapper
@@ -65,15 +66,13 @@ class OrphanRepository:
         self._removals = LeaseQueue(self._orphans, claim_field="token")
 
     def find(self, orphan_id: str, session: Transaction | None = None) -> Orphan | None:
-        document = find_by_id(self._orphans, orphan_id, session)
-        return _orphan(document) if document else None
+        return find_by_id(self._orphans, orphan_id, _orphan, session)
 
     def page(self, query: OrphanQuery) -> Page[Orphan]:
         """Return a page of orphans, newest first."""
         wanted = {"integration": query.integration, "status": query.status}
         conditions = [{name: value} for name, value in wanted.items() if value is not None]
-        documents, following = newest_page(self._orphans, conditions, query.limit, query.after)
-        return Page(tuple(map(_orphan, documents)), following)
+        return newest_page(self._orphans, conditions, query.limit, query.after, _orphan)
 
     # -- scans
 
@@ -123,13 +122,13 @@ class OrphanRepository:
     def request_removal(self, orphan_id: str, by: str | None, session: Transaction) -> Orphan | None:
         """Make the removal of an orphan due now. None when it is not removable."""
         removal = {"askedBy": by, "askedAt": "$$NOW", "attempts": 0}
-        document = self._orphans.find_one_and_update(
+        return update_value(
+            self._orphans,
             {"_id": ObjectId(orphan_id), "status": OrphanStatus.REMOVABLE},
             [{"$set": {"status": OrphanStatus.REMOVING, "dueAt": "$$NOW", "removal": removal}}],
-            return_document=ReturnDocument.AFTER,
-            session=session,
+            _orphan,
+            session,
         )
-        return _orphan(document) if document else None
 
     def claim_removal(self, integrations: Collection[str], lease_seconds: float) -> RemovalClaim | None:
         """Claim the removal that has been due longest in one of these integrations."""

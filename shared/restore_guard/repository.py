@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors
+from shared.db.documents import Document, Transaction, find_value, seconds_from_now, translate_errors, update_value
 
 KEY = "epoch"
 
@@ -31,17 +30,11 @@ class RestoreGuardRepository:
         self._epochs = database["epochs"]
 
     def find(self) -> Epoch | None:
-        with translate_errors():
-            document = self._epochs.find_one({"_id": KEY})
-        return _epoch(document) if document else None
+        return find_value(self._epochs, {"_id": KEY}, _epoch)
 
     def find_confirmed(self) -> Epoch | None:
         """Read with a majority write, which fails on a former primary that does not know its replacement yet."""
-        with translate_errors():
-            document = self._epochs.find_one_and_update(
-                {"_id": KEY}, [{"$set": {"confirmedAt": "$$NOW"}}], return_document=ReturnDocument.AFTER
-            )
-        return _epoch(document) if document else None
+        return update_value(self._epochs, {"_id": KEY}, [{"$set": {"confirmedAt": "$$NOW"}}], _epoch)
 
     def create(self, database_id: str) -> None:
         """Give the database an id, unless it has one."""
@@ -52,11 +45,7 @@ class RestoreGuardRepository:
         """Raise the number when it is at least `seconds` old. Return None when it is younger."""
         due: Document = {"$lte": [{"$ifNull": ["$raisedAt", None]}, seconds_from_now(-seconds)]}
         raised = {"number": {"$add": ["$number", 1]}, "raisedAt": "$$NOW"}
-        with translate_errors():
-            document = self._epochs.find_one_and_update(
-                {"_id": KEY, "$expr": due}, [{"$set": raised}], return_document=ReturnDocument.AFTER
-            )
-        return _epoch(document) if document else None
+        return update_value(self._epochs, {"_id": KEY, "$expr": due}, [{"$set": raised}], _epoch)
 
     def accept(self, session: Transaction) -> None:
         """Accept this database regardless of the high-water mark."""

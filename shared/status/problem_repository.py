@@ -74,8 +74,7 @@ class ProblemRepository:
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
         """Return a page of the tenants' operations that match the query, newest first."""
         conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query)]
-        documents, following = newest_page(self._operations, conditions, query.limit, query.after)
-        return Page(tuple(map(operation_of, documents)), following)
+        return newest_page(self._operations, conditions, query.limit, query.after, operation_of)
 
     def targets(
         self, tenant_ids: TenantIds, query: OperationQuery, integration: str | None, after: str | None
@@ -96,9 +95,12 @@ class ProblemRepository:
             )
         if query.kind is None and query.status is None and integration is None and query.reason is None:
             conditions.append({field_of(ANY): HAS_PROBLEM})
-        documents, following = newest_page(self._operations, conditions, query.limit, after)
-        return Page(
-            tuple(_target(operation_of(document), integration, query.reason) for document in documents), following
+        return newest_page(
+            self._operations,
+            conditions,
+            query.limit,
+            after,
+            lambda document: _target(operation_of(document), integration, query.reason),
         )
 
     def _oldest(self, problems: Sequence[Problem], tenant_ids: TenantIds) -> dict[Problem, tuple[ObjectId, ...]]:

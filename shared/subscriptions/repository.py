@@ -15,6 +15,7 @@ from shared.db.documents import (
     Page,
     Transaction,
     find_by_id,
+    find_value,
     insert_record,
     literals,
     newest_page,
@@ -64,15 +65,12 @@ class SubscriptionRepository:
         return subscription_of(stored)
 
     def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
-        document = find_by_id(self._subscriptions, subscription_id, session)
-        return subscription_of(document) if document else None
+        return find_by_id(self._subscriptions, subscription_id, subscription_of, session)
 
     def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:
-        with translate_errors():
-            document = self._subscriptions.find_one(
-                {"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session
-            )
-        return subscription_of(document) if document else None
+        return find_value(
+            self._subscriptions, {"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, subscription_of, session
+        )
 
     def find_billed(self, tenant_id: str, stripe_subscription_id: str, session: Transaction) -> Subscription | None:
         """Return the tenant's record with this Stripe id, else its live one, which Stripe does not know yet."""
@@ -93,8 +91,7 @@ class SubscriptionRepository:
             {"tenantId": query.tenant_id} if query.tenant_id else {},
             {"status": query.status} if query.status else {},
         ]
-        documents, following = newest_page(self._subscriptions, conditions, query.limit, query.after)
-        return Page(tuple(map(subscription_of, documents)), following)
+        return newest_page(self._subscriptions, conditions, query.limit, query.after, subscription_of)
 
     def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
         """Change a subscription. Raises SubscriptionExists when it would be the tenant's second live one."""

@@ -10,10 +10,16 @@ import time
 from collections.abc import Mapping
 
 import pymongo
-from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, required, seconds_from_now, translate_errors
+from shared.db.documents import (
+    Document,
+    Transaction,
+    required,
+    seconds_from_now,
+    translate_errors,
+    update_value,
+)
 from shared.db.mapping import each, mapper
 from shared.switches import breaker_updates as updates
 from shared.switches.breaker_updates import IS_OPEN
@@ -137,21 +143,16 @@ class SwitchRepository:
     def resume(self, name: str, session: Transaction) -> Switch | None:
         """End a pause, and allow a probe of an open breaker at once. Return None for a switch without a document."""
         change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [IS_OPEN, "$$NOW", None]}}
-        document = self._switches.find_one_and_update(
-            {"_id": name}, [{"$set": change}], return_document=ReturnDocument.AFTER, session=session
-        )
-        if document is not None and tenant_of_switch(name):
+        switch = update_value(self._switches, {"_id": name}, [{"$set": change}], _switch, session)
+        if switch is not None and tenant_of_switch(name):
             self._switches.delete_one({"_id": name}, session=session)
         self._cached = None
-        return _switch(document) if document else None
+        return switch
 
     def _write(self, name: str, pipeline: list[Document], session: Transaction | None = None) -> Switch:
-        with translate_errors():
-            document = self._switches.find_one_and_update(
-                {"_id": name}, pipeline, upsert=True, return_document=ReturnDocument.AFTER, session=session
-            )
+        switch = required(update_value(self._switches, {"_id": name}, pipeline, _switch, session, upsert=True))
         self._cached = None
-        return _switch(required(document))
+        return switch
 
     def _changed(self, documents: int) -> bool:
         self._cached = None if documents else self._cached

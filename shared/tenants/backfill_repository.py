@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, seconds_from_now, translate_errors, versioned_update
+from shared.db.documents import (
+    Document,
+    Transaction,
+    seconds_from_now,
+    translate_errors,
+    update_value,
+    versioned_update,
+)
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -41,10 +47,7 @@ class BackfillRepository:
         """
         fields = backfill_fields(integration) | {"backfillAfter": seconds_from_now(again_after)}
         condition = {"_id": ObjectId(tenant_id), "$or": list(candidate_conditions(integration))}
-        document = self._tenants.find_one_and_update(
-            condition, versioned_update(fields), return_document=ReturnDocument.AFTER, session=session
-        )
-        return tenant_of(document) if document else None
+        return update_value(self._tenants, condition, versioned_update(fields), tenant_of, session)
 
     def postpone(self, tenant_id: str, seconds: float) -> None:
         """Let the tenant be no candidate for so long."""

@@ -7,10 +7,10 @@ Stored fields of such a tenant: `ocisMembers` is `pending`; `membersDueAt` is th
 from __future__ import annotations
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, seconds_from_now, translate_errors
+from shared.db.documents import Document, seconds_from_now, translate_errors, update_value
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -33,14 +33,13 @@ class PendingMembersRepository:
             "status": {"$in": sorted(TRANSITIONS[Action.RECONCILE].starts)},
             "$expr": {"$lte": [{"$ifNull": ["$membersDueAt", "$$NOW"]}, "$$NOW"]},
         }
-        with translate_errors():
-            document = self._tenants.find_one_and_update(
-                due,
-                [{"$set": {"membersDueAt": seconds_from_now(interval)}}],
-                sort=[("membersDueAt", ASCENDING)],
-                return_document=ReturnDocument.AFTER,
-            )
-        return tenant_of(document) if document else None
+        return update_value(
+            self._tenants,
+            due,
+            [{"$set": {"membersDueAt": seconds_from_now(interval)}}],
+            tenant_of,
+            sort=[("membersDueAt", ASCENDING)],
+        )
 
     def back_off(self, tenant_id: str, first: float, longest: float) -> None:
         """Double the wait until the tenant's next check, after a reconcile was started. `first`: the time before it."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -15,12 +15,15 @@ from shared.core.errors import DomainTaken, SlugTaken
 from shared.db.documents import (
     Document,
     Transaction,
+    find_by_id,
+    find_value,
     insert_record,
     literals,
     object_id,
     seconds_from_now,
     translate_errors,
     update_record,
+    update_value,
     versioned_update,
 )
 from shared.db.mapping import plain
@@ -67,15 +70,10 @@ class TenantRepository:
         return tenant_of(stored)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
-        with translate_errors():
-            document = self._tenants.find_one({"slug": slug}, session=session)
-        return tenant_of(document) if document else None
+        return find_value(self._tenants, {"slug": slug}, tenant_of, session)
 
     def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
-        key = object_id(tenant_id)
-        with translate_errors():
-            document = self._tenants.find_one({"_id": key}, session=session) if key else None
-        return tenant_of(document) if document else None
+        return find_by_id(self._tenants, tenant_id, tenant_of, session)
 
     def by_ids(self, tenant_ids: tuple[str, ...], session: Transaction | None = None) -> list[Tenant]:
         """Return those that exist, in no particular order."""
@@ -169,14 +167,13 @@ class TenantRepository:
         # a tenant that was never checked has no `driftDueAt`, which sorts and compares before every date
         checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
         due = {"status": checked, "purgedAt": None, "pause": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
-        with translate_errors():
-            document = self._tenants.find_one_and_update(
-                due,
-                [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
-                sort=[("driftDueAt", ASCENDING)],
-                return_document=ReturnDocument.AFTER,
-            )
-        return tenant_of(document) if document else None
+        return update_value(
+            self._tenants,
+            due,
+            [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
+            tenant_of,
+            sort=[("driftDueAt", ASCENDING)],
+        )
 
     def record_drift(self, operation: Operation, session: Transaction) -> None:
         """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
@@ -230,13 +227,13 @@ class TenantRepository:
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
-        document = self._tenants.find_one_and_update(
+        return update_value(
+            self._tenants,
             filters.generation_filter(operation.tenant_id, operation.generation),
             versioned_update(updates.settlement_fields(operation)),
-            return_document=ReturnDocument.AFTER,
-            session=session,
+            tenant_of,
+            session,
         )
-        return tenant_of(document) if document else None
 
     def _guarded(self, condition: Document, fields: Document) -> bool:
         with translate_errors():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, object_id, translate_errors, upsert_pipeline
+from shared.db.documents import Document, Transaction, find_by_id, upsert_pipeline
 from shared.db.mapping import mapper
 from shared.operations.model import Operation
 from shared.tenants.model import Tenant
@@ -34,10 +34,7 @@ class TombstoneRepository:
         self._tombstones.update_one(key, upsert_pipeline(document, purgedAt="$$NOW"), upsert=True, session=session)
 
     def receipt(self, tenant_id: str) -> Receipt | None:
-        key = object_id(tenant_id)
-        with translate_errors():
-            document = self._tombstones.find_one({"_id": key}) if key else None
-        return _receipt(document) if document else None
+        return find_by_id(self._tombstones, tenant_id, _receipt)
 
 
 def _removal(operation: Operation, step_name: str) -> Document:

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.database import Database
 
 from shared.db.documents import (
     Document,
     Page,
     Transaction,
+    find_value,
     newest_page,
     object_id,
     required,
     seconds_from_now,
     translate_errors,
+    update_value,
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
@@ -79,26 +81,17 @@ class DeliveryRepository:
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
         """Insert a test delivery without an event."""
         document = _new(webhook_id, ObjectId(), PING, request_id)
-        with translate_errors():
-            found = self._deliveries.find_one_and_update(
-                {"_id": document["_id"]},
-                self._insert_pipeline(document),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-        return _record(required(found))
+        update, mine = self._insert_pipeline(document), {"_id": document["_id"]}
+        return required(update_value(self._deliveries, mine, update, _record, upsert=True))
 
     def find(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         key = object_id(delivery_id)
-        with translate_errors():
-            document = self._deliveries.find_one({"_id": key, "webhookId": webhook_id}) if key else None
-        return _record(document) if document else None
+        return find_value(self._deliveries, {"_id": key, "webhookId": webhook_id}, _record) if key else None
 
     def page(self, webhook_id: str, query: DeliveryQuery) -> Page[DeliveryRecord]:
         """Return a page of a webhook's deliveries, newest first."""
         conditions: list[Document] = [{"webhookId": webhook_id}, {"status": query.status} if query.status else {}]
-        documents, following = newest_page(self._deliveries, conditions, query.limit, query.after)
-        return Page(tuple(map(_record, documents)), following)
+        return newest_page(self._deliveries, conditions, query.limit, query.after, _record)
 
     def replay(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         """Make a delivery due now. An ended one gets all its attempts again; a running one is left alone."""
@@ -111,13 +104,8 @@ class DeliveryRepository:
             "finishedAt": None,
             "expiresAt": seconds_from_now(self._keep_seconds),
         }
-        with translate_errors():
-            document = self._deliveries.find_one_and_update(
-                {"_id": key, "webhookId": webhook_id, "leaseToken": None},
-                [{"$set": again}],
-                return_document=ReturnDocument.AFTER,
-            )
-        return _record(document) if document else self.find(webhook_id, delivery_id)
+        free = {"_id": key, "webhookId": webhook_id, "leaseToken": None}
+        return update_value(self._deliveries, free, [{"$set": again}], _record) or self.find(webhook_id, delivery_id)
 
     # -- attempts
 

@@ -21,6 +21,7 @@ from shared.db.documents import (
     required,
     seconds_from_now,
     translate_errors,
+    update_value,
     versioned_update,
 )
 from shared.db.mapping import mapper
@@ -70,14 +71,12 @@ class WebhookRepository:
         return _webhook(insert_record(self._webhooks, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
-        document = find_by_id(self._webhooks, webhook_id, session, projection=_NO_SECRETS)
-        return _webhook(document) if document else None
+        return find_by_id(self._webhooks, webhook_id, _webhook, session, projection=_NO_SECRETS)
 
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Return a page of webhooks, newest first."""
         conditions = [scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
-        documents, following = newest_page(self._webhooks, conditions, limit, after)
-        return Page(tuple(map(_webhook, documents)), following)
+        return newest_page(self._webhooks, conditions, limit, after, _webhook)
 
     def count(self, owner: Owner, session: Transaction) -> int:
         return self._webhooks.count_documents(
@@ -182,24 +181,12 @@ class WebhookRepository:
         if failing_seconds is not None:
             condition["failingSince"] = {"$ne": None}
             condition["$expr"] = {"$lte": ["$failingSince", seconds_from_now(-failing_seconds)]}
-        document = self._webhooks.find_one_and_update(
-            condition,
-            versioned_update({"enabled": False, "disabledReason": reason, "disabledAt": "$$NOW"}),
-            _NO_SECRETS,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _webhook(document) if document else None
+        disabled = versioned_update({"enabled": False, "disabledReason": reason, "disabledAt": "$$NOW"})
+        return update_value(self._webhooks, condition, disabled, _webhook, session, projection=_NO_SECRETS)
 
     def _written(self, webhook: Webhook, fields: Document, session: Transaction) -> Webhook:
-        document = self._webhooks.find_one_and_update(
-            {"_id": ObjectId(webhook.id)},
-            versioned_update(fields),
-            _NO_SECRETS,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _webhook(required(document))
+        key, update = {"_id": ObjectId(webhook.id)}, versioned_update(fields)
+        return required(update_value(self._webhooks, key, update, _webhook, session, projection=_NO_SECRETS))
 
 
 def scope_filter(scope: Scope) -> Document:
