@@ -18,7 +18,6 @@ from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, OperationStatus
 from shared.operations.repository import OperationRepository
-from shared.provisioning.operation_events import outcome_event
 from shared.tenants.model import Status, Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.tombstones import TombstoneRepository
@@ -106,7 +105,7 @@ class Settlement:
         else:
             tenant = self.tenants.settle(operation, session)
         if not _is_check_without_drift(operation):
-            event = outcome_event(operation, tenant.status if tenant else None)
+            event = _outcome_event(operation, tenant.status if tenant else None)
             self.events.append(event, session, tenant.updated_at if tenant else None)
         if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
             self._complete(tenant, operation, session)
@@ -150,6 +149,15 @@ class Settlement:
         author = Author(None, operation.request_id)
         action = "user.created" if known is None else "user.changed"
         self.events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
+
+
+def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:
+    """Return the event of an ended operation. `tenant_status`: as it is now, None if it did not change the tenant."""
+    steps = [{"name": step.name, "status": step.status, "reason": step.reason} for step in operation.steps]
+    after: dict[str, object] = {"operation": operation.id, "action": operation.action, "mode": operation.mode}
+    after |= {"tenantStatus": tenant_status, "steps": steps}
+    author, action = Author(operation.requested_by, operation.request_id), f"operation.{operation.status}"
+    return NewEvent(action, author, operation.tenant_id, operation.tenant_slug, None, after)
 
 
 def _is_check_without_drift(operation: Operation) -> bool:

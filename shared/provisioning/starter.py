@@ -11,13 +11,12 @@ from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
 from shared.db.connection import MongoConnection
 from shared.db.documents import Document, Transaction, new_id, required
-from shared.events.model import Author
+from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
-from shared.operations.model import Mode
+from shared.operations.model import Mode, Operation
 from shared.operations.repository import AlreadyOpen, OperationRepository
-from shared.provisioning.operation_events import start_event
 from shared.provisioning.settlement import Settlement
 from shared.tenants.model import Tenant, TenantChanges
 from shared.tenants.repository import TenantRepository
@@ -84,7 +83,7 @@ class Starter:
             operation_id = new_id()
             changed = self.tenants.accept_lifecycle_change(current, change, operation_id, session)
             view = self.insert(operation_id, change.action, changed, author, session)
-            self.events.append(start_event(required(view.operation), author, change.reason), session)
+            self._record_start(required(view.operation), author, change.reason, session)
             return view
 
         if may_join:
@@ -117,7 +116,7 @@ class Starter:
         """
         current = self.settled(self.tenants.find_by_id(tenant.id, session) or tenant, session)
         view = self.accept(action, current, {}, author, session, allow_removals=allow_removals)
-        self.events.append(start_event(required(view.operation), author, reason), session)
+        self._record_start(required(view.operation), author, reason, session)
         return view
 
     def accept(
@@ -196,6 +195,14 @@ class Starter:
         """Return the error to raise when another operation of the tenant is open."""
         running = self.operations.find_open(tenant.id)
         return OperationInProgress(running.id, running.action) if running else OperationInProgress()
+
+    def _record_start(self, operation: Operation, author: Author, reason: str | None, session: Transaction) -> None:
+        """Append the event of a started action. `reason`: the one that was given for it."""
+        after: dict[str, object] = {"operation": operation.id}
+        after |= {"reason": reason} if reason else {}
+        after |= {"allowRemovals": True} if operation.allow_removals else {}
+        action, slug = f"tenant.{operation.action}", operation.tenant_slug
+        self.events.append(NewEvent(action, author, operation.tenant_id, slug, None, after), session)
 
     def _run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
         for _ in range(MAX_TRIES):
