@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.layout import Layout
-from shared.config.plans import DEFAULT_PLANS
+from shared.config.integrations import DEFAULT_PLANS
 
 SURFACES = ("portal", "partner", "operator")
 #: the command line's application: a public client for all surfaces

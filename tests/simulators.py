@@ -17,7 +17,7 @@ from sandbox.simulators.dns.server import DnsSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.server import Simulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Status, Tenant
 from worker.integrations.step_context import StepContext

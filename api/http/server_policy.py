@@ -31,15 +31,11 @@ PROBLEMS: Mapping[Refusal, Problem] = {
 
 class ApiServerPolicy:
     liveness = "/health/live"
+    body_limit = staticmethod(body_limit)
+    is_refused_by_headers = staticmethod(is_refused_by_headers)
 
     def __init__(self) -> None:
         self._ids = RequestIds()
-
-    def body_limit(self, path: str) -> int:
-        return body_limit(path)
-
-    def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
-        return is_refused_by_headers(path, headers)
 
     def refuse(self, head: RequestHead, refusal: Refusal) -> Response:
         problem = PROBLEMS[refusal]

@@ -1,4 +1,4 @@
-"""The settings of integrations: addresses, credentials, and checks that they are consistent."""
+"""The settings of integrations: addresses, credentials, plans, and checks that they are consistent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import ssl
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
+from pydantic import AnyHttpUrl, AnyUrl, BaseModel, ConfigDict, Field, SecretStr, UrlConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
-from shared.config.plans import DEFAULT_PLANS, Plan
 from shared.config.sources import FileSettingsSource, FormerNamesSource
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL, Integration
 
+GIB = 2**30
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
@@ -25,6 +25,23 @@ SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], ho
 MIN_STAMP_KEY_LENGTH = 32
 #: characters that an HTTP header can carry without encoding
 HEADER_SAFE = re.compile("[!-~]*")
+
+
+class Plan(BaseModel):
+    """Quotas of a plan; 0 means unlimited. `mail_bytes` is for all mailboxes together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mailboxes: int = Field(0, ge=0)
+    mail_bytes: int = Field(0, ge=0)
+    space_bytes: int = Field(0, ge=0)
+
+
+DEFAULT_PLANS: dict[str, Plan] = {
+    "starter": Plan(mailboxes=10, mail_bytes=50 * GIB, space_bytes=50 * GIB),
+    "business": Plan(mailboxes=50, mail_bytes=500 * GIB, space_bytes=500 * GIB),
+    "enterprise": Plan(mailboxes=500, mail_bytes=5000 * GIB, space_bytes=5000 * GIB),
+}
 
 
 class IntegrationSettings(BaseSettings):

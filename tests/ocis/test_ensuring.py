@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import add_twin, client, group_permission, only, our_permission, spaces

@@ -13,7 +13,7 @@ import requests
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
 from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, MakeStep, Saved, fault, mail_treatment

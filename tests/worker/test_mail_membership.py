@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.integrations.outcomes import TemporaryError
 from tests.simulators import MakeStep, Saved, fault
 from tests.worker.test_mail import client, control, objects, sets

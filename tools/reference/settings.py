@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from console.settings import ConsoleSettings
-from shared.config.plans import DEFAULT_PLANS
+from shared.config.integrations import DEFAULT_PLANS
 from shared.config.settings import Settings
 from shared.config.sources import FORMER_NAMES
 from tools.reference import MARK

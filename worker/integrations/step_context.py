@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from shared.billing.model import Bill
 from shared.billing.sync import BillingService
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.integrations.outcomes import BREAKER_REASON, NotFound, Outcome, PermanentError, TemporaryError
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.model import Operation, StepRecord

@@ -30,7 +30,7 @@ from api.schemas.tenants.tenants import (
     written,
 )
 from shared.application.services import Services
-from shared.config.plans import Plan
+from shared.config.integrations import Plan
 from shared.core import errors
 from shared.tenants.views import TenantView
 

@@ -12,7 +12,7 @@ from typing import Any
 import pymongo
 from bson import ObjectId
 
-from shared.config.plans import DEFAULT_PLANS
+from shared.config.integrations import DEFAULT_PLANS
 from shared.config.settings import read_settings
 from shared.integrations.ownership_marker import MarkerSigner
 from tools.bench.systems.calls import STEPS, tenant_of
