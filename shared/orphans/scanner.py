@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.config.settings import Settings
 from shared.db.connection import MongoConnection
@@ -38,78 +38,68 @@ MAX_NAMED = 20
 BATCH = 1000
 
 
+@dataclass(kw_only=True)
 class OrphanScanner:
     """Claims are atomic, so any number of schedulers may run at once. Safe to share between threads."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        operations: OperationRepository,
-        orphan_scans: OrphanScanRepository,
-        orphans: OrphanRepository,
-        switches: SwitchRepository,
-        tenants: TenantRepository,
-        recorded_objects: RecordedObjects,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._operations = operations
-        self._orphan_scans = orphan_scans
-        self._orphans = orphans
-        self._switches = switches
-        self._tenants = tenants
-        self._recorded_objects = recorded_objects
-        self._interval = settings.orphan_scan_hours * HOUR
-        self._quarantine = settings.orphan_quarantine_hours * HOUR
-        self._lease = settings.lease_seconds
+    connection: MongoConnection
+    events: EventRepository
+    operations: OperationRepository
+    orphan_scans: OrphanScanRepository
+    orphans: OrphanRepository
+    switches: SwitchRepository
+    tenants: TenantRepository
+    recorded_objects: RecordedObjects
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._interval = self.settings.orphan_scan_hours * HOUR
+        self._quarantine = self.settings.orphan_quarantine_hours * HOUR
 
     def begin(self) -> None:
         """Make integrations that were never scanned due, unless scans run on request only."""
         if self._interval:
-            self._orphan_scans.begin()
+            self.orphan_scans.begin()
 
     # -- scans
 
     def claim_scan(self, integrations: Collection[str]) -> OrphanScanClaim | None:
         """Claim the scan that has been due longest."""
-        return self._orphan_scans.claim(integrations, self._lease) if integrations else None
+        return self.orphan_scans.claim(integrations, self.settings.lease_seconds) if integrations else None
 
     def record_scan(self, claim: OrphanScanClaim, found: Sequence[MarkedObject]) -> int | None:
         """Record the objects that a scan found; return how many are orphans. None when the claim no longer holds."""
         orphans = self._orphans_among(found, claim)
         integration = claim.integration
         for one, cause in orphans.items():
-            self._orphans.record_found(integration, one, cause, self._quarantine, claim.began_at)
+            self.orphans.record_found(integration, one, cause, self._quarantine, claim.began_at)
         kept = [(one.kind, one.id) for one in found if one not in orphans]
         seen = OrphanScan(integration, marked=len(found), orphans=len(orphans))
 
         def work(session: Transaction) -> bool:
-            if not self._orphan_scans.end(claim, self._interval, seen, session):
+            if not self.orphan_scans.end(claim, self._interval, seen, session):
                 return False
-            self._orphans.record_missing(integration, claim.began_at, kept, session)
+            self.orphans.record_missing(integration, claim.began_at, kept, session)
             # includes orphans recorded by a scan that lost its claim or died before this point
-            news = self._orphans.take_unpublished(integration, session)
+            news = self.orphans.take_unpublished(integration, session)
             if news:
-                self._events.append(_found(claim, news), session)
+                self.events.append(_found(claim, news), session)
             return True
 
-        return len(orphans) if self._connection.transaction(work) else None
+        return len(orphans) if self.connection.transaction(work) else None
 
     def postpone_scan(self, claim: OrphanScanClaim, seconds: float, stopped: Outcome) -> None:
         """Record why a scan failed; make it due again after so many seconds."""
         shown = OrphanScan(claim.integration, reason=stopped.reason, message=stopped.message, remedy=stopped.remedy)
-        self._orphan_scans.postpone(claim, seconds, shown)
+        self.orphan_scans.postpone(claim, seconds, shown)
 
     # -- removals
 
     def claim_removal(self, integrations: Collection[str]) -> RemovalClaim | None:
         """Claim the removal that has been due longest. None in observe-only mode."""
-        if not integrations or is_observing(self._switches.cached()):
+        if not integrations or is_observing(self.switches.cached()):
             return None
-        return self._orphans.claim_removal(integrations, self._lease)
+        return self.orphans.claim_removal(integrations, self.settings.lease_seconds)
 
     def is_still_orphan(self, claim: RemovalClaim, one: MarkedObject, found: Sequence[MarkedObject]) -> bool:
         """Return whether the object, found by a new scan, is still an orphan for the same cause."""
@@ -130,12 +120,12 @@ class OrphanScanner:
         event = NewEvent(f"orphan.{status}", _author(claim), after=after)
 
         def work(session: Transaction) -> bool:
-            if not self._orphans.end_removal(claim, status, ended, session):
+            if not self.orphans.end_removal(claim, status, ended, session):
                 return False
-            self._events.append(event, session)
+            self.events.append(event, session)
             return True
 
-        return self._connection.transaction(work)
+        return self.connection.transaction(work)
 
     def postpone_removal(
         self, claim: RemovalClaim, seconds: float, fault: Fault | Outcome, changes: Sequence[str] = ()
@@ -147,7 +137,7 @@ class OrphanScanner:
             return
         every = tuple(dict.fromkeys((*before.changes, *changes)))
         shown = replace(before, reason=stopped.reason, message=stopped.message, remedy=stopped.remedy, changes=every)
-        self._orphans.postpone_removal(claim, seconds, shown)
+        self.orphans.postpone_removal(claim, seconds, shown)
 
     def _orphans_among(
         self, found: Sequence[MarkedObject], claim: OrphanScanClaim | RemovalClaim
@@ -157,9 +147,9 @@ class OrphanScanner:
         tenants = {
             tenant.id: tenant
             for start in range(0, len(ids), BATCH)
-            for tenant in self._tenants.by_ids(tuple(ids[start : start + BATCH]))
+            for tenant in self.tenants.by_ids(tuple(ids[start : start + BATCH]))
         }
-        busy = self._operations.tenants_with_open_operation(list(tenants))
+        busy = self.operations.tenants_with_open_operation(list(tenants))
         return self._without_recorded(orphans_among(found, Known(claim.began_at, tenants, busy)))
 
     def _without_recorded(self, orphans: Mapping[MarkedObject, Cause]) -> dict[MarkedObject, Cause]:
@@ -167,7 +157,7 @@ class OrphanScanner:
         ids: dict[OrphanKind, list[str]] = {}
         for one in orphans:
             ids.setdefault(one.kind, []).append(one.id)
-        named = {kind: self._recorded_objects.named(kind, found) for kind, found in ids.items()}
+        named = {kind: self.recorded_objects.named(kind, found) for kind, found in ids.items()}
         return {one: cause for one, cause in orphans.items() if one.id not in named[one.kind]}
 
 

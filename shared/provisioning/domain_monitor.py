@@ -51,100 +51,91 @@ class DueDomain:
         return self.claim.domain.name
 
 
+@dataclass(kw_only=True)
 class DomainMonitor:
     """Claims are atomic, so any number of schedulers may run at once. Safe to share between threads."""
 
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        domain_checks: DomainCheckQueue,
-        domains: DomainRepository,
-        events: EventRepository,
-        switches: SwitchRepository,
-        tenants: TenantRepository,
-        starter: Starter,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._domain_checks = domain_checks
-        self._domains = domains
-        self._events = events
-        self._switches = switches
-        self._tenants = tenants
-        self._starter = starter
-        self._may_require = settings.domain_proof != "off"
-        self._lease = settings.lease_seconds
-        self._schedule = CheckSchedule(settings.domain_first_recheck_seconds, settings.domain_recheck_seconds)
+    connection: MongoConnection
+    domain_checks: DomainCheckQueue
+    domains: DomainRepository
+    events: EventRepository
+    switches: SwitchRepository
+    tenants: TenantRepository
+    starter: Starter
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._may_require = self.settings.domain_proof != "off"
+        self._schedule = CheckSchedule(self.settings.domain_first_recheck_seconds, self.settings.domain_recheck_seconds)
         self._limits = ProofLimits(
-            timedelta(days=settings.domain_proof_days), timedelta(days=settings.domain_lost_proof_days)
+            timedelta(days=self.settings.domain_proof_days), timedelta(days=self.settings.domain_lost_proof_days)
         )
-        self.maker = ProofMaker(settings.stamp_key_texts)
+        self.maker = ProofMaker(self.settings.stamp_key_texts)
 
     def claim(self, limit: int) -> Iterator[DueDomain]:
         """Claim due domains, `limit` at most. None without a key: a proof could not be recognised."""
         for _ in range(limit if self.maker.keys else 0):
-            claim = self._domain_checks.claim(self._lease)
+            claim = self.domain_checks.claim(self.settings.lease_seconds)
             if claim is None:
                 return
-            tenant = self._tenants.find_by_id(claim.domain.tenant_id)
+            tenant = self.tenants.find_by_id(claim.domain.tenant_id)
             if tenant is not None:
                 yield DueDomain(claim, tenant)
 
     def record(self, due: DueDomain, check: DomainCheck) -> TenantDomain | None:
         """Record a check's result, with an event if the state changed. None when the claim no longer holds."""
-        domain = self._connection.transaction(lambda session: self._record(due, check, session))
+        domain = self.connection.transaction(lambda session: self._record(due, check, session))
         if domain is None:
             log.info("domain.check_discarded", domain=due.name, tenant=due.tenant.slug)
         return domain
 
     def start_reconciles(self) -> int:
         """Start a reconcile of each tenant with a newly proven domain; return how many were started."""
-        if is_observing(self._switches.cached()):
+        if is_observing(self.switches.cached()):
             return 0
         started = 0
-        for tenant_id in self._domains.tenants_to_reconcile(BATCH):
-            with contain_faults(self._connection, "domain_checks", tenant_id):
+        for tenant_id in self.domains.tenants_to_reconcile(BATCH):
+            with contain_faults(self.connection, "domain_checks", tenant_id):
                 started += self._start_reconcile(tenant_id)
         return started
 
     def _record(self, due: DueDomain, check: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim
         # read again: a check may have been requested since the claim
-        before = self._domains.find(due.tenant.id, due.name, session)
+        before = self.domains.find(due.tenant.id, due.name, session)
         if before is None:
             return None
         after = before.after_check(check, claim.at, self._limits)
         is_newly_proven = after.ownership.is_proven and not before.ownership.is_proven
         waits = self._may_require and before.is_proof_required
         wait = self._schedule.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
-        written = self._domain_checks.record(claim, after, wait, is_newly_proven and waits, session)
+        written = self.domain_checks.record(claim, after, wait, is_newly_proven and waits, session)
         if written is not None and not after.has_same_state(before):
-            self._events.append(_event(before, after, claim.request_id), session)
+            self.events.append(_event(before, after, claim.request_id), session)
         return written
 
     def _start_reconcile(self, tenant_id: str) -> int:
         author = Author(None, f"domain-{new_id()}")
         try:
-            view = self._connection.transaction(lambda session: self._record_reconcile(tenant_id, author, session))
+            view = self.connection.transaction(lambda session: self._record_reconcile(tenant_id, author, session))
         except AlreadyOpen:
             # even when a reconcile is running: its mail step may have run before the proof was found
-            self._domains.postpone_reconcile(tenant_id, BUSY_PAUSE)
+            self.domains.postpone_reconcile(tenant_id, BUSY_PAUSE)
             return 0
         except ActionNotPossible:
-            self._domains.postpone_reconcile(tenant_id, FORBIDDEN_PAUSE)
+            self.domains.postpone_reconcile(tenant_id, FORBIDDEN_PAUSE)
             return 0
         if view is None:
             return 0
         log.info("domain.reconcile_started", tenant=view.tenant.slug, request_id=author.request_id)
-        self._starter.publish(view)
+        self.starter.publish(view)
         return 1
 
     def _record_reconcile(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:
-        if not self._domains.take_reconcile(tenant_id, session):
+        if not self.domains.take_reconcile(tenant_id, session):
             return None
-        tenant = self._tenants.find_by_id(tenant_id, session)
-        return self._starter.start_within(Action.RECONCILE, tenant, author, session) if tenant else None
+        tenant = self.tenants.find_by_id(tenant_id, session)
+        return self.starter.start_within(Action.RECONCILE, tenant, author, session) if tenant else None
 
 
 def _event(before: TenantDomain, after: TenantDomain, request_id: str) -> NewEvent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.config.settings import Settings
@@ -24,43 +24,37 @@ from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 
 
+@dataclass(kw_only=True)
 class DomainService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        domains: DomainRepository,
-        events: EventRepository,
-        tenants: TenantRepository,
-        tenant_service: TenantService,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._domains = domains
-        self._events = events
-        self._tenants = tenants
-        self._tenant_service = tenant_service
-        self._first_check = settings.first_domain_check_seconds
-        self._pause = settings.domain_check_interval_seconds
-        self._maker = ProofMaker(settings.stamp_key_texts)
+    connection: MongoConnection
+    domains: DomainRepository
+    events: EventRepository
+    tenants: TenantRepository
+    tenant_service: TenantService
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._first_check = self.settings.first_domain_check_seconds
+        self._pause = self.settings.domain_check_interval_seconds
+        self._maker = ProofMaker(self.settings.stamp_key_texts)
 
     def prepare(self) -> None:
         """Create missing domain records; where proofs are required, schedule checks of all. Idempotent."""
-        self._domains.complete_documents(is_always_required=self._first_check is not None)
-        for tenant_id in self._domains.tenants_without_documents():
-            self._connection.transaction(partial(self._create_records, tenant_id))
+        self.domains.complete_documents(is_always_required=self._first_check is not None)
+        for tenant_id in self.domains.tenants_without_documents():
+            self.connection.transaction(partial(self._create_records, tenant_id))
         if self._first_check is not None:
-            self._domains.watch_all(self._first_check)
+            self.domains.watch_all(self._first_check)
 
     def list(self, slug: str, actor: Actor) -> tuple[DomainView, ...]:
         """Return the tenant's domains in the tenant's order. Raises NotFound."""
-        tenant = self._tenant_service.visible(slug, actor)
-        known = self._domains.of_tenant(tenant.id)
+        tenant = self.tenant_service.visible(slug, actor)
+        known = self.domains.of_tenant(tenant.id)
         return tuple(self._view(tenant, known[name]) for name in tenant.domains if name in known)
 
     def get(self, slug: str, name: str, actor: Actor) -> DomainView:
         """Return one domain. Raises NotFound, also when the actor may not see the tenant."""
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         return self._view(tenant, self._require(tenant, name))
 
     def request_check(self, slug: str, name: str, actor: Actor) -> DomainView:
@@ -68,7 +62,7 @@ class DomainService:
 
         Raises NotFound, Forbidden, CheckedRecently, and ActionNotPossible without a key for proofs.
         """
-        tenant = self._tenant_service.visible(slug, actor)
+        tenant = self.tenant_service.visible(slug, actor)
         refusals.require_in_tenant(
             actor,
             tenant,
@@ -80,7 +74,7 @@ class DomainService:
         if not self._maker.keys:
             raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
         known = self._require(tenant, name)
-        requested = self._connection.transaction(lambda session: self._request(tenant, known.name, actor, session))
+        requested = self.connection.transaction(lambda session: self._request(tenant, known.name, actor, session))
         return self._view(tenant, requested or self._already_requested(tenant, known))
 
     def wait_for(self, slug: str, name: str, actor: Actor, seconds: float) -> DomainView:
@@ -95,23 +89,23 @@ class DomainService:
 
     def _request(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
         author = actor.author
-        domain = self._domains.request_check(tenant.id, name, self._pause, author.request_id, session)
+        domain = self.domains.request_check(tenant.id, name, self._pause, author.request_id, session)
         if domain is None or domain.requested_at is None:
             return None
         restarted = domain.ownership.after_request(domain.requested_at)
         if restarted != domain.ownership:
             domain = replace(domain, ownership=restarted, since=domain.requested_at)
-            self._domains.restart(domain, session)
+            self.domains.restart(domain, session)
         after = {"domain": name, "state": restarted.state.value}
         event = NewEvent("domain.check_requested", author, tenant.id, tenant.slug, None, after)
-        self._events.append(event, session)
+        self.events.append(event, session)
         return domain
 
     def _already_requested(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
         """Return the domain if a check is already requested. Raises CheckedRecently otherwise."""
         domain = self._require(tenant, known.name)
         if domain.requested_at is None:
-            raise CheckedRecently(self._domains.seconds_to_wait(domain.id, self._pause))
+            raise CheckedRecently(self.domains.seconds_to_wait(domain.id, self._pause))
         return domain
 
     def _require(self, tenant: Tenant, text: str) -> TenantDomain:
@@ -119,17 +113,17 @@ class DomainService:
             name = names.domain_name(text)
         except ValueError:
             name = text
-        domain = self._domains.find(tenant.id, name)
+        domain = self.domains.find(tenant.id, name)
         if domain is None:
             raise NotFound(f"The tenant {tenant.slug!r} has no domain {text!r}.")
         return domain
 
     def _create_records(self, tenant_id: str, session: Transaction) -> None:
-        tenant = self._tenants.find_by_id(tenant_id, session)
+        tenant = self.tenants.find_by_id(tenant_id, session)
         if tenant is not None:
-            names = self._domains.prune(tenant, session)
+            names = self.domains.prune(tenant, session)
             # domains older than the rule need no proof
-            self._domains.add(tenant, names, Terms(False, self._first_check), self._connection.now(), session)
+            self.domains.add(tenant, names, Terms(False, self._first_check), self.connection.now(), session)
 
     def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
         proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.accounts.partner_repository import PartnerRepository
@@ -43,32 +43,21 @@ from shared.workflows.model import Action
 EVENT_FIELDS = ("slug", "name", "plan", "domains", "billing_info", "partner_id", "owner")
 
 
+@dataclass(kw_only=True)
 class TenantService:
-    def __init__(
-        self,
-        *,
-        connection: MongoConnection,
-        events: EventRepository,
-        partners: PartnerRepository,
-        subscriptions: SubscriptionRepository,
-        tenant_views: TenantReadRepository,
-        tenants: TenantRepository,
-        admission: DomainAdmission,
-        starter: Starter,
-        groups: TokenGroups,
-        settings: Settings,
-    ) -> None:
-        self._connection = connection
-        self._events = events
-        self._partners = partners
-        self._subscriptions = subscriptions
-        self._tenant_views = tenant_views
-        self._tenants = tenants
-        self._starter = starter
-        self._groups = groups
-        self._plans = settings.plans
-        self._admission = admission
-        self._is_billed = BILLING in settings.configured
+    connection: MongoConnection
+    events: EventRepository
+    partners: PartnerRepository
+    subscriptions: SubscriptionRepository
+    tenant_views: TenantReadRepository
+    tenants: TenantRepository
+    admission: DomainAdmission
+    starter: Starter
+    groups: TokenGroups
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._is_billed = BILLING in self.settings.configured
         self._integration_fields = INTEGRATION_FIELDS | ({"billing_info"} if self._is_billed else set())
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
@@ -83,7 +72,7 @@ class TenantService:
             policy.may_create_tenant(actor, new.partner_id),
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
-        require_plan(new.plan, self._plans)
+        require_plan(new.plan, self.settings.plans)
         return self.record(new, actor.author, actor.read_at, is_staff=actor.is_platform_admin)
 
     def record(
@@ -97,38 +86,38 @@ class TenantService:
         def work(session: Transaction) -> TenantView:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
-            tenant = self._tenants.insert(new, operation_id, session, at)
+            tenant = self.tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            unproven = self._admission.add(tenant, tenant.domains, is_staff, now, session)
+            unproven = self.admission.add(tenant, tenant.domains, is_staff, now, session)
             # the steps' first attempts need not read it
             new_tenant = document_of(tenant) | {"unproven": list(unproven)}
-            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session, new_tenant=new_tenant)
-            self._subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
+            view = self.starter.insert(operation_id, Action.PROVISION, tenant, author, session, new_tenant=new_tenant)
+            self.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, event_values(tenant, EVENT_FIELDS))
-            self._events.append(event, session, now)
+            self.events.append(event, session, now)
             return view
 
-        return self._starter.publish(self._connection.transaction(work))
+        return self.starter.publish(self.connection.transaction(work))
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Return a tenant. Raises NotFound, also when the actor may not see it."""
-        return _visible(self._tenant_views.find(slug), slug, actor)
+        return _visible(self.tenant_views.find(slug), slug, actor)
 
     def get_for(self, slug: str, caller: Caller) -> TenantView:
         """Return a tenant, reading the caller's user record in the same round trip. Raises UnknownUser, NotFound."""
-        found = self._tenant_views.find_for(caller.subject, slug)
+        found = self.tenant_views.find_for(caller.subject, slug)
         if found is None:
             raise UnknownUser
         user, view = found
-        return _visible(view, slug, Actor(self._groups.restrict_by_token(user, caller), caller.surfaces))
+        return _visible(view, slug, Actor(self.groups.restrict_by_token(user, caller), caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """Return a page of the tenants that the actor may see."""
-        return self._tenant_views.page(policy.visible_tenants(actor), self.with_partner_ids(query))
+        return self.tenant_views.page(policy.visible_tenants(actor), self.with_partner_ids(query))
 
     def with_partner_ids(self, query: TenantQuery) -> TenantQuery:
         """Return the query with partners' slugs replaced by their ids."""
-        return with_partner_ids(query, self._partners)
+        return with_partner_ids(query, self.partners)
 
     def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
         """Apply a patch. A change of a field that integrations store starts a reconcile.
@@ -139,18 +128,18 @@ class TenantService:
         """
         tenant = self.visible(slug, actor)
         self._require_right(tenant, patch, actor)
-        require_plan(patch.get("plan"), self._plans)
+        require_plan(patch.get("plan"), self.settings.plans)
 
         def work(session: Transaction) -> TenantView | None:
-            current = policy.require_visible(actor, self._tenants.find(slug, session), slug)
+            current = policy.require_visible(actor, self.tenants.find(slug, session), slug)
             require_version(current.version, expected)
-            current = self._starter.settled(current, session)
+            current = self.starter.settled(current, session)
             require_not_purged(current)
             changes = changed_fields(current, patch)
             return self._apply(current, changes, actor, session) if changes else None
 
-        view = self._starter.run(work, tenant)
-        return self._starter.publish(view) if view else TenantView(self.visible(slug, actor), None)
+        view = self.starter.run(work, tenant)
+        return self.starter.publish(view) if view else TenantView(self.visible(slug, actor), None)
 
     def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
         """Run every step again, or return the open reconcile. With `Mode.DRY_RUN`, only find out what would change.
@@ -164,7 +153,7 @@ class TenantService:
         )
         if allow_removals:
             policy.require(policy.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
-        return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
+        return self.starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
 
     def invite_owner(self, slug: str, actor: Actor) -> TenantView:
         """Start a reconcile that invites the owner again.
@@ -177,23 +166,23 @@ class TenantService:
         )
 
         def work(session: Transaction) -> TenantView:
-            seen = policy.require_visible(actor, self._tenants.find(slug, session), slug)
-            current = self._starter.settled(seen, session)
+            seen = policy.require_visible(actor, self.tenants.find(slug, session), slug)
+            current = self.starter.settled(seen, session)
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)
             invited = replace(current.owner, invitations=current.owner.invitations + 1)
-            view = self._starter.accept(Action.RECONCILE, current, {"owner": invited}, actor.author, session)
+            view = self.starter.accept(Action.RECONCILE, current, {"owner": invited}, actor.author, session)
             after = {"operation": view.operation.id if view.operation else None}
             event = NewEvent("tenant.owner_invited", actor.author, current.id, current.slug, None, after)
-            self._events.append(event, session)
+            self.events.append(event, session)
             return view
 
-        return self._starter.publish(self._starter.run(work, tenant))
+        return self.starter.publish(self.starter.run(work, tenant))
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """Return the tenant of this slug. Raises NotFound, also when the actor may not see it."""
-        return policy.require_visible(actor, self._tenants.find(slug), slug)
+        return policy.require_visible(actor, self.tenants.find(slug), slug)
 
     def _apply(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
         author = actor.author
@@ -204,28 +193,28 @@ class TenantService:
         is_deferred = tenant.status in CLOSED and fields == {"billing_info"}
         if fields and not is_deferred:
             require_status(Action.RECONCILE, tenant)
-            view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
+            view = self.starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
-            view = self._starter.accept_only(tenant, changes, session, is_deferred=is_deferred)
+            view = self.starter.accept_only(tenant, changes, session, is_deferred=is_deferred)
         if "domains" in changes:
-            self._admission.update(view.tenant, actor.is_platform_admin, session)
+            self.admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
             self._change_subscription(view.tenant, author, session)
         before, after = changed_values(tenant, view.tenant, EVENT_FIELDS)
         if view.operation is not None:
             after["operation"] = view.operation.id
-        self._events.append(NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after), session)
+        self.events.append(NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after), session)
         return view
 
     def _change_subscription(self, tenant: Tenant, author: Author, session: Transaction) -> None:
         """Copy the tenant's plan to its subscription. With billing, the billing step does that later."""
-        live = self._subscriptions.find_live(tenant.id, session)
+        live = self.subscriptions.find_live(tenant.id, session)
         if live is None or live.plan == tenant.plan:
             return
-        self._subscriptions.change(live, {"plan": tenant.plan}, session)
+        self.subscriptions.change(live, {"plan": tenant.plan}, session)
         before, after = {"plan": live.plan}, {"_id": live.id, "plan": tenant.plan}
         event = NewEvent("subscription.changed", author, tenant.id, tenant.slug, before, after)
-        self._events.append(event, session)
+        self.events.append(event, session)
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
         refusals.require_in_tenant(
@@ -237,7 +226,7 @@ class TenantService:
             )
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._partners.lock(partner_id, session):
+        if partner_id is not None and not self.partners.lock(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 

@@ -7,6 +7,8 @@ that it had confirmed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.config.settings import Settings
 from shared.db.documents import new_id
 from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
@@ -27,29 +29,22 @@ DATABASE_IS_ANOTHER = "The database is not the same as before: another one seems
 REQUESTED_ON_START = "OBSERVE_ONLY_ON_START is set."
 
 
+@dataclass(kw_only=True)
 class RestoreDetector:
     """Compares MongoDB with the high-water mark in Redis. Any number of processes may do it at once.
 
     Without a high-water mark, as after Redis lost its data, it detects nothing.
     """
 
-    def __init__(
-        self,
-        *,
-        restore_guard: RestoreGuardRepository,
-        switches: SwitchRepository,
-        tenant_counts: TenantCounts,
-        observe_only: ObserveOnlyService,
-        high_water_mark: HighWaterMark,
-        settings: Settings,
-    ) -> None:
-        self._restore_guard = restore_guard
-        self._switches = switches
-        self._tenant_counts = tenant_counts
-        self._high_water_mark = high_water_mark
-        self._database = settings.mongodb_database
-        self._observe_only = observe_only
-        self._is_requested = settings.observe_only_on_start
+    restore_guard: RestoreGuardRepository
+    switches: SwitchRepository
+    tenant_counts: TenantCounts
+    observe_only: ObserveOnlyService
+    high_water_mark: HighWaterMark
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self._is_requested = self.settings.observe_only_on_start
 
     def check(self) -> int:
         """Check the database. Raises StoreUnavailable.
@@ -58,7 +53,7 @@ class RestoreDetector:
         runs that it has not published. Always return 0, as a scheduler job that starts no operation.
         """
         if self._is_requested:
-            self._observe_only.begin_automatically(REQUESTED_ON_START)
+            self.observe_only.begin_automatically(REQUESTED_ON_START)
             self._is_requested = False
         for _ in range(MAX_ROUNDS):
             if self._is_compared():
@@ -68,8 +63,8 @@ class RestoreDetector:
     def _is_compared(self) -> bool:
         """Compare the database with its high-water mark. Return False when another round is necessary."""
         # read Redis first: the number may rise in between, and in the other order that would look like a loss
-        marked = self._high_water_mark.read(self._database)
-        known = self._restore_guard.find()
+        marked = self.high_water_mark.read(self.settings.mongodb_database)
+        known = self.restore_guard.find()
         if known is None:
             self._create(marked)
             return False
@@ -78,15 +73,15 @@ class RestoreDetector:
         if marked is not None and _difference(known, marked):
             self._confirm_difference()
             return True
-        advanced = self._restore_guard.advance(ADVANCE_SECONDS) or known
-        self._high_water_mark.advance(self._database, advanced.database_id, advanced.number)
+        advanced = self.restore_guard.advance(ADVANCE_SECONDS) or known
+        self.high_water_mark.advance(self.settings.mongodb_database, advanced.database_id, advanced.number)
         return True
 
     def _create(self, marked: MarkedPosition | None) -> None:
         """Give the database its id. With tenants and a mark it is no new database: it has replaced another one."""
-        if marked is not None and self._tenant_counts.has_several():
-            self._observe_only.begin_automatically(DATABASE_IS_ANOTHER)
-        self._restore_guard.create(new_id())
+        if marked is not None and self.tenant_counts.has_several():
+            self.observe_only.begin_automatically(DATABASE_IS_ANOTHER)
+        self.restore_guard.create(new_id())
 
     def _replace_mark(self, known: Epoch, marked: MarkedPosition | None) -> bool:
         """Make an accepted database the one that Redis marks. Idempotent, also when several processes do it.
@@ -94,21 +89,21 @@ class RestoreDetector:
         Return False while Redis does not answer: the database stays accepted until the old mark is replaced.
         """
         number = max(known.number, marked.number if marked else 0)
-        has_replaced = self._high_water_mark.replace(self._database, known.database_id, number)
+        has_replaced = self.high_water_mark.replace(self.settings.mongodb_database, known.database_id, number)
         if has_replaced:
-            self._restore_guard.complete_acceptance(number)
+            self.restore_guard.complete_acceptance(number)
         return has_replaced
 
     def _confirm_difference(self) -> None:
         """Read both again, in the same order, before acting: the first reads may be from both sides of a change."""
-        if is_observing(self._switches.cached()):
+        if is_observing(self.switches.cached()):
             return
-        marked, known = self._high_water_mark.read(self._database), self._restore_guard.find_confirmed()
+        marked, known = self.high_water_mark.read(self.settings.mongodb_database), self.restore_guard.find_confirmed()
         if marked is None or known is None or known.is_accepted:
             return
         difference = _difference(known, marked)
         if difference is not None:
-            self._observe_only.begin_automatically(difference)
+            self.observe_only.begin_automatically(difference)
 
 
 def _difference(known: Epoch, marked: MarkedPosition) -> str | None:

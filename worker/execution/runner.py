@@ -53,6 +53,7 @@ class StepResult:
     has_ended: bool = False
 
 
+@dataclass(kw_only=True)
 class Runner:
     """Runs the attempts of one process; safe to share between threads.
 
@@ -60,35 +61,23 @@ class Runner:
     concurrency and duration; without them there is no limit.
     """
 
-    def __init__(
-        self,
-        *,
-        deferrals: DeferralRepository,
-        operations: OperationRepository,
-        tenants: TenantRepository,
-        settlement: Settlement,
-        breaker: Breaker,
-        contexts: StepContexts,
-        dispatcher: Dispatcher,
-        steps: Mapping[Action, Mapping[str, StepFunction]],
-        clients: Mapping[str, Any],
-        settings: Settings,
-        bulkhead: Bulkhead | None = None,
-        watchdog: Watchdog | None = None,
-    ) -> None:
-        self._deferrals = deferrals
-        self._operations = operations
-        self._tenants = tenants
-        self._dispatcher = dispatcher
-        self._steps = steps
-        self._clients = clients
-        self._settings = settings
-        self._retries = RetryPolicy(settings.step_max_attempts, settings.retry_base_seconds, settings.retry_cap_seconds)
-        self._settlement = settlement
-        self._breaker = breaker
-        self._contexts = contexts
-        self._bulkhead = bulkhead
-        self._watchdog = watchdog
+    deferrals: DeferralRepository
+    operations: OperationRepository
+    tenants: TenantRepository
+    settlement: Settlement
+    breaker: Breaker
+    contexts: StepContexts
+    dispatcher: Dispatcher
+    steps: Mapping[Action, Mapping[str, StepFunction]]
+    clients: Mapping[str, Any]
+    settings: Settings
+    bulkhead: Bulkhead | None = None
+    watchdog: Watchdog | None = None
+
+    def __post_init__(self) -> None:
+        self._retries = RetryPolicy(
+            self.settings.step_max_attempts, self.settings.retry_base_seconds, self.settings.retry_cap_seconds
+        )
 
     def run(
         self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, args_shown: str | None = None
@@ -99,38 +88,38 @@ class Runner:
         """
         # a step that this build does not know has no integration here; its outcome says so
         integration = INTEGRATION_OF_STEP.get(step)
-        if integration is None or self._bulkhead is None:
+        if integration is None or self.bulkhead is None:
             return self._run_if_permitted(operation_id, step, dispatch, integration)
-        if not self._bulkhead.acquire(integration, Message(operation_id, step, dispatch, task, args_shown)):
+        if not self.bulkhead.acquire(integration, Message(operation_id, step, dispatch, task, args_shown)):
             return StepResult("bulkhead full")
         try:
             return self._run_if_permitted(operation_id, step, dispatch, integration)
         finally:
-            waiting = self._bulkhead.release(integration)
+            waiting = self.bulkhead.release(integration)
             if waiting is not None:
-                self._dispatcher.requeue(*waiting)
+                self.dispatcher.requeue(*waiting)
 
     def start(self) -> None:
         """Probe a breaker at once if its credentials were replaced since it opened. Raises StoreUnavailable."""
-        self._breaker.probe_renewed_credentials()
+        self.breaker.probe_renewed_credentials()
 
     def stop(self) -> None:
         """Return waiting messages to their queues, where other workers take them."""
-        for message in self._bulkhead.drain() if self._bulkhead is not None else ():
-            self._dispatcher.requeue(*message)
+        for message in self.bulkhead.drain() if self.bulkhead is not None else ():
+            self.dispatcher.requeue(*message)
 
     def _run_if_permitted(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> StepResult:
         try:
-            permit = self._breaker.permit(operation_id, integration) if integration else Permit()
+            permit = self.breaker.permit(operation_id, integration) if integration else Permit()
             if permit.deferral is not None:
                 return self._defer(operation_id, step, dispatch, permit.deferral)
             # starts before the lease, so that a slow answer never leads to calls after the lease has ended
-            with within(self._settings.attempt_seconds):
-                claim = self._operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
+            with within(self.settings.attempt_seconds):
+                claim = self.operations.claim(operation_id, step, dispatch, self.settings.lease_seconds)
                 if claim is not None:
                     return self._run_with_log_context(claim, permit)
             if integration:
-                self._breaker.return_unused(integration, permit)
+                self.breaker.return_unused(integration, permit)
             return StepResult("nothing to do")
         except StoreUnavailable:
             # a claimed step is under a lease; the scheduler publishes it again when the lease runs out
@@ -139,7 +128,7 @@ class Runner:
 
     def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> StepResult:
         """Defer the step until the breaker or pause may be over; the scheduler publishes it then."""
-        operation = self._deferrals.defer(operation_id, step, dispatch, deferral)
+        operation = self.deferrals.defer(operation_id, step, dispatch, deferral)
         if operation is None:
             return StepResult("nothing to do")
         if operation.step(step).deferrals == 1:
@@ -147,9 +136,9 @@ class Runner:
                 "step.deferred", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=deferral.switch
             )
             if not operation.is_dry_run:
-                self._tenants.record_steps(operation)
+                self.tenants.record_steps(operation)
             if operation.dispatch > dispatch:
-                self._dispatcher.publish(operation)
+                self.dispatcher.publish(operation)
         return StepResult("deferred", is_deferred=True, failure=(deferral.reason, deferral.message))
 
     def _run_with_log_context(self, claim: Claim, permit: Permit) -> StepResult:
@@ -157,7 +146,7 @@ class Runner:
         facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
         with (
             bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
-            self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
+            self.watchdog.watching(facts) if self.watchdog is not None else nullcontext(),
         ):
             return self._run_and_record(claim, permit)
 
@@ -168,7 +157,7 @@ class Runner:
         STEP_ATTEMPTS.labels(integration, outcome.result).inc()
         STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
         retry_in = self._retries.delay(claim.step.attempts, outcome) if outcome.result is Result.RETRY else 0.0
-        operation = self._operations.record(claim, outcome, retry_in)
+        operation = self.operations.record(claim, outcome, retry_in)
         if operation is None:
             LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
@@ -191,17 +180,17 @@ class Runner:
     def _continue_operation(self, operation: Operation, claim: Claim) -> None:
         """Settle a closed operation; else update the tenant, and publish the next stage when one begins."""
         if not operation.is_open:
-            self._settlement.settle(operation.id)
+            self.settlement.settle(operation.id)
             return
         if not operation.is_dry_run:
-            self._tenants.record_steps(operation)
+            self.tenants.record_steps(operation)
         if operation.stage > claim.operation.stage:
-            self._dispatcher.publish(operation)
+            self.dispatcher.publish(operation)
 
     def _attempt(self, claim: Claim, permit: Permit) -> Outcome:
         integration = integration_of(claim.step.name, claim.operation.action)
-        function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
-        client = self._clients.get(integration) if integration else None
+        function = self.steps.get(claim.operation.action, {}).get(claim.step.name)
+        client = self.clients.get(integration) if integration else None
         if self._retries.is_exhausted(claim.step.attempts):
             outcome = exhausted(claim.step.message, claim.step.reason)
         elif integration is None or function is None:
@@ -212,16 +201,16 @@ class Runner:
             outcome = permit.instead
         else:
             outcome = self._call_step(claim, function, client, integration)
-            opened = self._breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
+            opened = self.breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
             if opened is not None and claim.operation.is_dry_run and outcome.result is Result.RETRY:
                 return left_out(open_breaker(opened))
             return outcome
         if integration is not None:
-            self._breaker.return_unused(integration, permit)
+            self.breaker.return_unused(integration, permit)
         return outcome
 
     def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
-        context = self._contexts.make(claim, integration)
+        context = self.contexts.make(claim, integration)
         if context is None:
             return Outcome(Result.ERROR, "bug", reason_message("bug", "The tenant's record no longer exists."))
         outcome = self._call(function, context, client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,32 +30,26 @@ CONCURRENCY = 4
 FIRST_WAIT, MAX_WAIT = 2.0, 600.0
 
 
+@dataclass(kw_only=True)
 class BillingSyncJob:
     """One per scheduler. Without a client nothing is claimed: subscriptions wait until Stripe is configured."""
 
-    def __init__(
-        self,
-        *,
-        billing_syncs: BillingSyncQueue,
-        breaker: Breaker,
-        service: BillingService,
-        billing: StripeClient | None,
-        settings: Settings,
-    ) -> None:
-        self._billing_syncs = billing_syncs
-        self._breaker = breaker
-        self._billing = billing
-        self._service = service
-        self._settings = settings
+    billing_syncs: BillingSyncQueue
+    breaker: Breaker
+    service: BillingService
+    billing: StripeClient | None
+    settings: Settings
+
+    def __post_init__(self) -> None:
         self._pool = WorkerPool("billing", CONCURRENCY)
 
     def run_once(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
-        while self._billing is not None and self._pool.free:
-            claim = self._billing_syncs.claim(self._settings.lease_seconds)
+        while self.billing is not None and self._pool.free:
+            claim = self.billing_syncs.claim(self.settings.lease_seconds)
             if claim is None:
                 break
-            self._pool.submit(partial(self._sync, claim, self._billing), subscription=claim.subscription.id)
+            self._pool.submit(partial(self._sync, claim, self.billing), subscription=claim.subscription.id)
         return 0
 
     def close(self) -> None:
@@ -64,28 +59,28 @@ class BillingSyncJob:
     def _sync(self, claim: SyncClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
-            self._billing_syncs.end(claim)
+            self.billing_syncs.end(claim)
             return
         try:
-            with self._breaker.job_call(BILLING), within(self._settings.attempt_seconds):
+            with self.breaker.job_call(BILLING), within(self.settings.attempt_seconds):
                 found = billing.get_subscription(known.stripe_subscription_id)
             if found.tenant_id != known.tenant_id:
                 raise PermanentError("taken")
         except JobDeferred as deferred:
-            return self._billing_syncs.postpone(claim, deferred.wait or 0.0)
+            return self.billing_syncs.postpone(claim, deferred.wait or 0.0)
         except Fault as fault:
             return self._record_fault(claim, fault)
-        done = self._service.record_sync(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
+        done = self.service.record_sync(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
         log.info("billing.synced", subscription=known.id, status=found.status, recorded=done)
 
     def _record_fault(self, claim: SyncClaim, fault: Fault) -> None:
         log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
             # not ours, or of another Stripe account: a retry cannot find it
-            self._billing_syncs.end(claim)
+            self.billing_syncs.end(claim)
             return
         ceiling = min(MAX_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
             ceiling = MAX_WAIT  # a retry before a correction would only use up our rate limit
         wait = getattr(fault, "wait", None) or 0.0
-        self._billing_syncs.postpone(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311
+        self.billing_syncs.postpone(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -32,42 +33,34 @@ INTERVAL = 300.0
 MAX_INTERVAL = 86400.0
 
 
+@dataclass(kw_only=True)
 class PendingMembersJob:
     """One per scheduler. Checks one tenant at a time on its own thread: an OCIS that hangs delays no other job.
 
     A check only asks OCIS for the group. If it exists or can be created, an ordinary reconcile invites it.
+    `ocis`: the client, None when OCIS is not configured.
     """
 
-    def __init__(
-        self,
-        *,
-        pending_members: PendingMembersRepository,
-        switches: SwitchRepository,
-        starter: Starter,
-        breaker: Breaker,
-        ocis: OcisClient | None,
-        settings: Settings,
-    ) -> None:
-        """`ocis`: the client, None when OCIS is not configured."""
-        self._pending_members = pending_members
-        self._switches = switches
-        self._starter = starter
-        self._breaker = breaker
-        self._ocis = ocis
-        self._attempt_seconds = settings.attempt_seconds
-        self._group_prefix = settings.oidc_tenant_group_prefix
+    pending_members: PendingMembersRepository
+    switches: SwitchRepository
+    starter: Starter
+    breaker: Breaker
+    ocis: OcisClient | None
+    settings: Settings
+
+    def __post_init__(self) -> None:
         self._pool = WorkerPool("members", 1)
 
     def run_once(self) -> int:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
-        if self._ocis is None or not self._pool.free:
+        if self.ocis is None or not self._pool.free:
             return 0
-        switches = self._switches.cached()
+        switches = self.switches.cached()
         if is_observing(switches) or is_paused(switches, OCIS):
             return 0
-        tenant = self._pending_members.claim(INTERVAL)
+        tenant = self.pending_members.claim(INTERVAL)
         if tenant is not None:
-            self._pool.submit(partial(self._check, tenant, self._ocis), tenant=tenant.slug)
+            self._pool.submit(partial(self._check, tenant, self.ocis), tenant=tenant.slug)
         return 0
 
     def close(self) -> None:
@@ -77,8 +70,8 @@ class PendingMembersJob:
     def _check(self, tenant: Tenant, ocis: OcisClient) -> None:
         try:
             if self._can_be_invited(tenant, ocis):
-                self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
-                self._pending_members.back_off(tenant.id, INTERVAL, MAX_INTERVAL)
+                self.starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
+                self.pending_members.back_off(tenant.id, INTERVAL, MAX_INTERVAL)
                 log.info("members.reconcile_started", tenant=tenant.slug)
         except Fault as fault:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
@@ -90,6 +83,6 @@ class PendingMembersJob:
 
         Raises Fault, JobDeferred while the breaker of OCIS is open.
         """
-        with self._breaker.job_call(OCIS), within(self._attempt_seconds):
-            is_known = ocis.find_group(f"{self._group_prefix}{tenant.slug}") is not None
+        with self.breaker.job_call(OCIS), within(self.settings.attempt_seconds):
+            is_known = ocis.find_group(f"{self.settings.oidc_tenant_group_prefix}{tenant.slug}") is not None
             return is_known or ("authentikGroupId" in tenant.remote and ocis.may_create_groups())
