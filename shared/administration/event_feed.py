@@ -8,16 +8,13 @@ from shared.db.connection import MongoConnection
 from shared.events.model import EVERY_EVENT, EventFilter, Feed
 from shared.events.repository import EventRepository, number_events
 from shared.provisioning.tenants import TenantService
-from shared.rights import policy
 from shared.rights.policy import Actor
-from shared.tenants.repository import TenantRepository
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventService:
     connection: MongoConnection
     events: EventRepository
-    tenants: TenantRepository
     tenant_service: TenantService
 
     def newest(
@@ -29,7 +26,7 @@ class EventService:
         event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the newest events, or those before the number `before`. Raises NotFound for an unknown tenant."""
-        tenant_ids = self._scope(actor, tenant_slug)
+        tenant_ids = self.tenant_service.ids_in_scope(actor, tenant_slug)
         number_events(self.connection, self.events)
         return self.events.newest(tenant_ids, before, limit, event_filter)
 
@@ -43,11 +40,6 @@ class EventService:
         event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the oldest events between the numbers `after` and `before`. Raises NotFound for an unknown tenant."""
-        tenant_ids = self._scope(actor, tenant_slug)
+        tenant_ids = self.tenant_service.ids_in_scope(actor, tenant_slug)
         number_events(self.connection, self.events)
         return self.events.following(tenant_ids, after, before, limit, event_filter)
-
-    def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
-        if tenant_slug is not None:
-            return (self.tenant_service.visible(tenant_slug, actor).id,)
-        return self.tenants.ids_in(policy.visible_tenants(actor))

@@ -161,7 +161,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             tenant_service=tenants,
             settings=settings,
         ),
-        events=EventService(connection=connection, events=events, tenants=store.tenants, tenant_service=tenants),
+        events=EventService(connection=connection, events=events, tenant_service=tenants),
         readiness=ReadinessService(
             connection=connection,
             daily_quota=store.daily_quota,

@@ -184,6 +184,12 @@ class TenantService:
         """Return the tenant of this slug. Raises NotFound, also when the actor may not see it."""
         return policy.require_visible(actor, self.tenants.find(slug), slug)
 
+    def ids_in_scope(self, actor: Actor, slug: str | None) -> tuple[str, ...] | None:
+        """Return the ids of the tenants that the actor may see, or of this one only; None for all. Raises NotFound."""
+        if slug is not None:
+            return (self.visible(slug, actor).id,)
+        return self.tenants.ids_in(policy.visible_tenants(actor))
+
     def _apply(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
         author = actor.author
         self._require_partner(changes.get("partner_id"), session)

@@ -58,19 +58,14 @@ class StatusService:
 
     def page(self, actor: Actor, tenant_slug: str | None, query: OperationQuery) -> Page[Operation]:
         """Return a page of operations of the actor's tenants, newest first. Raises NotFound for an unknown tenant."""
-        return self.problems.page(self._scope(actor, tenant_slug), query)
+        return self.problems.page(self.tenant_service.ids_in_scope(actor, tenant_slug), query)
 
     def summary(self, actor: Actor, tenant_slug: str | None, hours: int) -> Summary:
         """Return counts, and results of the last hours. Raises NotFound for an unknown tenant."""
-        tenant_ids = self._scope(actor, tenant_slug)
+        tenant_ids = self.tenant_service.ids_in_scope(actor, tenant_slug)
         outcomes = self.outcomes
         failing = self.problems.count(tenant_ids).tenants()
         return Summary(outcomes.open(tenant_ids), failing, outcomes.hours(tenant_ids, hours))
-
-    def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
-        if tenant_slug is not None:
-            return (self.tenant_service.visible(tenant_slug, actor).id,)
-        return self.tenants.ids_in(policy.visible_tenants(actor))
 
     def _webhook_scope(self, actor: Actor) -> Scope:
         """Return the scope of the webhooks that the actor may see, which is narrower than that of their tenants."""
