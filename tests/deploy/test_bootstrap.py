@@ -24,7 +24,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import TemporaryError
 from tests.simulators import API_TOKEN, fault
 from worker.bootstrap.__main__ import main
-from worker.bootstrap.authentik import prepare_authentik
+from worker.bootstrap.accounts import prepare_authentik
 from worker.bootstrap.secret_files import SecretFiles
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,8 @@ import click
 
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.integrations.outcomes import Fault, TemporaryError, reason_message
-from worker.bootstrap.authentik import prepare_authentik
+from worker.bootstrap.accounts import prepare_authentik, prepare_ocis
 from worker.bootstrap.findings import Finding, State, screen
-from worker.bootstrap.ocis import prepare_ocis
 from worker.bootstrap.secret_files import SecretFiles
 from worker.bootstrap.stalwart import StalwartTarget, prepare_stalwart
 

@@ -1,11 +1,13 @@
-"""Prepare Authentik: check that the blueprints created the platform's account, and find the invitation stage."""
+"""Check the platform's accounts in Authentik and OCIS, and find the invitation stage."""
 
 from __future__ import annotations
 
+from shared.config.settings import Settings
 from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.bootstrap.findings import Finding, State
 from worker.bootstrap.secret_files import SecretFiles
 from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.ocis import client as ocis
 
 TOKEN_FILE, STAGE_FILE = "authentik_api_token", "authentik_email_stage"
 STAGE = "dezky-invitation"
@@ -36,3 +38,17 @@ def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles, require
         )
     files.write(STAGE_FILE, str(stages[0]["pk"]))
     return Finding(State.READY, "Authentik", "The platform's account and the stage for invitations are there.")
+
+
+def prepare_ocis(settings: Settings) -> Finding:
+    """Sign in as the machine account, which makes it known there, and check its role. Raises Fault."""
+    files = ocis.connect(settings)
+    if files is None:
+        raise PermanentError("not_configured")
+    files.require_role()
+    files.require_storage()
+    if files.may_create_groups():
+        return Finding(State.READY, "OCIS", "The machine account has the role Admin.")
+    return Finding(
+        State.READY, "OCIS", "The machine account has the role Space Admin; groups are known after a first sign-in."
+    )
