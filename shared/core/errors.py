@@ -11,9 +11,14 @@ class DomainError(Exception):
     """The request is refused. `code` is stable; `str(error)` tells the caller the cause and what to do."""
 
     code = "error"
+    #: what an error says that is raised without a sentence of its own
+    sentence = ""
     retryable = False
     #: seconds until a retryable request may be sent again
     retry_after = 2
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
 
 
 class NotFound(DomainError):
@@ -32,11 +37,7 @@ class UnknownUser(DomainError):
     """The token is valid, but its holder has no user record."""
 
     code = "unknown_user"
-
-    def __init__(
-        self, detail: str = "You are signed in but have no user record here yet; call GET /users/me once to create it."
-    ) -> None:
-        super().__init__(detail)
+    sentence = "You are signed in but have no user record here yet; call GET /users/me once to create it."
 
 
 class WrongSurface(DomainError):
@@ -83,51 +84,41 @@ class DomainTaken(DomainError):
     """Another tenant has one of these domains."""
 
     code = "domain_taken"
-
-    def __init__(self) -> None:
-        super().__init__("One of the domains belongs to another tenant; a domain can serve one tenant only.")
+    sentence = "One of the domains belongs to another tenant; a domain can serve one tenant only."
 
 
 class DomainOverlaps(DomainError):
     """A domain is a parent or a subdomain of another tenant's domain."""
 
     code = "domain_overlaps"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "One of the domains is a parent or a subdomain of another tenant's domain; "
-            "only a platform administrator can add it."
-        )
+    sentence = (
+        "One of the domains is a parent or a subdomain of another tenant's domain; "
+        "only a platform administrator can add it."
+    )
 
 
 class SubjectTaken(DomainError):
     """Another user record has this subject."""
 
     code = "subject_taken"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "There is a user with this authentikSubjectId already. Change that record instead; if you cannot see it, a "
-            "platform administrator can add the tenant to it."
-        )
+    sentence = (
+        "There is a user with this authentikSubjectId already. Change that record instead; if you cannot see it, a "
+        "platform administrator can add the tenant to it."
+    )
 
 
 class SubscriptionExists(DomainError):
     """The tenant has a live subscription."""
 
     code = "subscription_exists"
-
-    def __init__(self) -> None:
-        super().__init__("The tenant has a live subscription already; change that one, or cancel it first.")
+    sentence = "The tenant has a live subscription already; change that one, or cancel it first."
 
 
 class PartnerInUse(DomainError):
     """Tenants, users or webhooks belong to the partner."""
 
     code = "partner_in_use"
-
-    def __init__(self) -> None:
-        super().__init__("Tenants, users or webhooks belong to this partner; move or remove them first.")
+    sentence = "Tenants, users or webhooks belong to this partner; move or remove them first."
 
 
 class TooManyWebhooks(DomainError):
@@ -153,9 +144,7 @@ class StaleVersion(DomainError):
     """The record has changed since the caller read it."""
 
     code = "stale_version"
-
-    def __init__(self) -> None:
-        super().__init__("The record has changed since you read it; read it again and repeat your change.")
+    sentence = "The record has changed since you read it; read it again and repeat your change."
 
 
 def require_version(version: int, expected: Collection[int] | None) -> None:
@@ -168,9 +157,7 @@ class KeyReused(DomainError):
     """The Idempotency-Key was used for another request."""
 
     code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used for a different request; use a new key for a new request.")
+    sentence = "This Idempotency-Key was used for a different request; use a new key for a new request."
 
 
 class KeyInProgress(DomainError):
@@ -178,9 +165,7 @@ class KeyInProgress(DomainError):
 
     code = "idempotency_key_in_progress"
     retryable = True
-
-    def __init__(self) -> None:
-        super().__init__("The first request with this Idempotency-Key is still running; try again in a moment.")
+    sentence = "The first request with this Idempotency-Key is still running; try again in a moment."
 
 
 class AlreadyDone(DomainError):
@@ -229,9 +214,7 @@ class ObserveOnly(DomainError):
     """The platform is in observe-only mode."""
 
     code = "observe_only"
-
-    def __init__(self) -> None:
-        super().__init__("The platform is in observe-only mode, so nothing may be removed; leave that mode first.")
+    sentence = "The platform is in observe-only mode, so nothing may be removed; leave that mode first."
 
 
 class CheckedRecently(DomainError):
@@ -250,6 +233,4 @@ class StoreUnavailable(DomainError):
 
     code = "store_unavailable"
     retryable = True
-
-    def __init__(self) -> None:
-        super().__init__("The database is not available at the moment; try again in a few seconds.")
+    sentence = "The database is not available at the moment; try again in a few seconds."
