@@ -64,10 +64,13 @@ def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
 
 
 def released(stopped: Sequence[str]) -> Pipeline:
-    """Make due at once the steps that no switch in `stopped` defers any more."""
+    """Make due at once the steps that no switch in `stopped` defers any more.
+
+    A worker deferred them, so it had taken them: their earlier dispatches do not make them overdue.
+    """
     free = {"$and": [IS_OPEN, IS_DEFERRED, {"$not": {"$in": [DEFERRED_BY, list(stopped)]}}]}
     return [
-        steps_where(free, RELEASED | {"dueAt": "$$NOW", "lookAt": "$$NOW"}),
+        steps_where(free, RELEASED | {"sends": 0, "dueAt": "$$NOW", "lookAt": "$$NOW"}),
         deferral_fields(),
         due_time_from_steps(),
         with_problems(),

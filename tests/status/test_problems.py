@@ -153,6 +153,11 @@ def test_a_step_that_no_worker_claims_is_overdue_after_several_dispatches(
         )
         assert store.operations.begin_dispatch([operation.id])
     assert {key for key, _ in groups(services, admin).items()} == {("overdue", step, "not_taken") for step in STEPS}
+    # the worker that deferred the step took it: it is not overdue when the breaker closes
+    assert store.deferrals.defer(operation.id, "ocis", 1, BREAKER) is not None
+    store.deferrals.release([], 10)
+    assert store.operations.begin_dispatch([operation.id])
+    assert {integration for _, integration, _ in groups(services, admin)} == {"authentik", "stalwart"}
 
 
 def _due_before(at: str) -> dict[str, Any]:
