@@ -14,6 +14,7 @@ from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, TemporaryError, failed, ok
 from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode
 from shared.rights.policy import Actor
 from shared.tenants.model import BillingInfo, NewTenant, Owner, Tenant
 from shared.tenants.views import TenantView
@@ -116,3 +117,31 @@ def test_the_group_is_invited_as_soon_as_the_outcome_of_its_step_is_on_record(pl
     run(platform, view, "ocis")
     assert platform.finish(view).step("ocis").notes == {"members": "invited"}
     assert platform.tenant("acme").remote["authentikGroupId"] == group.id
+
+
+def test_other_tenants_add_no_command_to_a_tenants_operations(
+    platform: PlatformFixture, commands: DatabaseCommands
+) -> None:
+    def reads(slug: str) -> dict[str, int]:
+        """Return how many reads of tenants' records each action on a new tenant makes."""
+        platform.grown(slug)
+        tenants, lifecycle = platform.services.tenants, platform.services.lifecycle
+        counts = {}
+        for action, start in {
+            "reconcile": lambda: tenants.reconcile(slug, platform.admin, Mode.APPLY),
+            "dry run": lambda: tenants.reconcile(slug, platform.admin, Mode.DRY_RUN),
+            "suspend": lambda: lifecycle.suspend(slug, "unpaid", platform.admin),
+            "resume": lambda: lifecycle.resume(slug, platform.admin),
+            "delete": lambda: lifecycle.delete(slug, platform.admin),
+            "purge": lambda: lifecycle.purge(slug, platform.admin),
+        }.items():
+            view = start()
+            commands.sent.clear()
+            assert platform.finish(view).status == "succeeded"
+            counts[action] = commands.names_with_collections.count("find tenants")
+        return counts
+
+    alone = reads("acme")
+    for number in range(4):
+        platform.grown(f"other{number}")
+    assert reads("globex") == alone

@@ -47,8 +47,10 @@ def find_by_id(ocis: OcisClient, space_id: str) -> Space | None:
 
 
 def _is_on_record(step: StepContext, space: Space) -> bool:
-    others = has_foreign_marker(step, space) and step.is_recorded_for_another_tenant(space.id)
-    return space.id in recorded_ids(step) and not others
+    # the ids come first: the other two questions cost a query, and this is asked of each space in the list
+    if space.id not in recorded_ids(step):
+        return False
+    return not (has_foreign_marker(step, space) and step.is_recorded_for_another_tenant(space.id))
 
 
 def recorded_ids(step: StepContext) -> list[str]:
