@@ -40,6 +40,7 @@ def test_the_wheel_contains_only_the_command_line_and_the_client(wheel: Path) ->
         sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
         assert sources <= set(names)
     assert not [name for name in names if name.endswith(".pyc")]
+    assert "client/py.typed" in names  # PEP 561: without it type checkers take every record for Any
 
 
 def test_the_wheel_runs_without_the_service(wheel: Path, tmp_path: Path) -> None:
