@@ -16,6 +16,8 @@ from client.transport import CONNECT_SECONDS, unreachable
 
 READ_SECONDS = 30.0
 MAX_PAGE_SIZE = 200
+#: parameters of a link that say where a page begins, in a list and in the feed of events
+PLACES = frozenset({"cursor", "after"})
 #: seconds to wait for a request with the same key: the API frees the key of a process that died after a minute
 KEY_SECONDS = 65.0
 MAX_KEY_PAUSE = 8.0
@@ -34,7 +36,7 @@ def same(record: Any) -> Any:
 
 
 class Tokens(Protocol):
-    """Source of bearer tokens. Both methods raise NotSignedIn; `renewed` returns None if there is no other token."""
+    """Source of bearer tokens. Both methods raise NotSignedIn; `renew` returns None if there is no other token."""
 
     def bearer(self) -> str: ...
 
@@ -131,14 +133,15 @@ class Connection:
 
     def records(self, path: str, params: Params, limit: int | None = None) -> Iterator[Any]:
         """Iterate over the records of a list, page after page, at most `limit` of them."""
-        left, cursor = limit, None
+        left, place = limit, dict[str, str]()
         while left is None or left > 0:
-            page = self.page(path, params, MAX_PAGE_SIZE if left is None else min(left, MAX_PAGE_SIZE), cursor)
-            yield from page.items if left is None else page.items[:left]
-            left = None if left is None else left - len(page.items)
-            cursor = page.next
-            if cursor is None:
+            size = MAX_PAGE_SIZE if left is None else min(left, MAX_PAGE_SIZE)
+            response = self.get(path, {**params, "limit": size, **place}, kind=list)
+            yield from response.data if left is None else response.data[:left]
+            left = None if left is None else left - len(response.data)
+            if not response.data or "next" not in response.links:  # a feed of newer events always has a next page
                 return
+            place = {name: value for name, value in response.links["next"].items() if name in PLACES}
 
     def request(
         self,

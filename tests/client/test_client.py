@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,25 @@ def test_lists_are_read_page_by_page_and_only_as_far_as_needed(platform: Platfor
     slugs = [one["slug"] for page in (first, second, last) for one in page.items]
     assert slugs == [f"acme-{number}" for number in (4, 3, 2, 1, 0)]
     assert last.next is None
+
+
+def test_events_after_a_cursor_are_all_listed_and_followed_by_full_pages(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.connection.MAX_PAGE_SIZE", 2)
+    start = platform.request("GET", "/events", params={"limit": 1}).links["prev"]["after"]
+    following = platform.events.follow(last=1)
+    next(following)
+    names = [f"partner-{number}" for number in range(5)]
+    for name in names:
+        platform.partners.create({"slug": name, "name": "Partner"})
+    assert [event["after"]["slug"] for event in platform.events.list(after=start)] == names
+    assert [event["after"]["slug"] for event in islice(platform.events.follow(after=start), 5)] == names
+    answers: list[requests.Response] = []
+    session = platform.connection._session
+    session.hooks["response"].append(lambda answer, **_: answers.append(answer))
+    assert [event["after"]["slug"] for event in islice(following, 5)] == names
+    assert len(answers) == 1
 
 
 def test_filters_by_step_and_by_yes_or_no_are_sent_as_the_api_names_them(platform: Platform, workers: Workers) -> None:
