@@ -65,7 +65,7 @@ class ApiError(PlatformError):
         self.code = str(problem.get("code") or UNEXPLAINED)
         self.detail = str(problem.get("detail") or problem.get("title") or _describe_foreign(response))
         self.errors = tuple(_field_errors(problem.get("errors")))
-        self.retryable = bool(problem.get("retryable", response.status_code >= 500))
+        self.retryable = bool(problem.get("retryable", _is_temporary(response)))
         self.retry_after = _seconds(response.headers.get("Retry-After"))
         self.request_id: str | None = problem.get("requestId") or response.headers.get("X-Request-Id")
         #: id of the open operation that blocks this request, if any
@@ -94,7 +94,7 @@ def pause_after(error: PlatformError, usual: float) -> float | None:
     """Return the seconds after which a failed read may be repeated, at least `usual`; None if that cannot help."""
     if isinstance(error, Unreachable):
         return usual
-    if isinstance(error, ApiError) and (error.retryable or error.status in TEMPORARY):
+    if isinstance(error, ApiError) and error.retryable:
         return max(usual, error.retry_after or 0.0)
     return None
 
@@ -125,7 +125,13 @@ def _describe_foreign(response: requests.Response) -> str:
     place = response.url.partition("?")[0]
     if response.is_redirect:
         return f"{place} redirects to {response.headers['Location']}; is this the API's URL?"
+    if _is_temporary(response):
+        return f"{place} is unavailable or overloaded; try again later."
     return f"{place} gave no explanation; is this the API's URL?"
+
+
+def _is_temporary(response: requests.Response) -> bool:
+    return response.status_code >= 500 or response.status_code in TEMPORARY
 
 
 def _seconds(header: str | None) -> float | None:

@@ -132,6 +132,10 @@ def unreachable(url: str, problem: requests.RequestException) -> Unreachable:
     causes = list(_causes(problem))
     if isinstance(problem, requests.exceptions.SSLError):
         return _untrusted(place, causes)
+    if isinstance(problem, requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema):
+        return Unreachable(f"{place} is not a URL: it must begin with https:// or http://.")
+    if isinstance(problem, requests.exceptions.ChunkedEncodingError):
+        return Unreachable(f"The connection to {place} was lost before the whole response arrived.")
     if isinstance(problem, requests.exceptions.Timeout):
         return Unreachable(f"{place} did not answer in time.")
     if isinstance(problem, requests.ConnectionError):

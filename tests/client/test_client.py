@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from client import ApiError, NotSignedIn, Platform, Unauthorized, Unreachable
+from client import ApiError, NotSignedIn, Platform, PlatformError, Unauthorized, Unreachable
 from client.sign_in.issuer import Issuer as SignInIssuer
 from client.sign_in.issuer import OAuthClient
 from client.sign_in.tokens import ClientCredentials
@@ -195,6 +195,34 @@ def test_an_unreachable_api_is_reported_with_the_key_to_repeat_a_post() -> None:
     with pytest.raises(Unreachable) as lost:
         platform.partners.create({"slug": "northwind", "name": "Northwind"}, key="order-1")
     assert lost.value.idempotency_key == "order-1"
+
+
+def test_an_address_without_a_scheme_is_named_as_the_fault() -> None:
+    with pytest.raises(Unreachable, match="it must begin with https://"):
+        Platform("api.example.com", "token").status()
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", "is unavailable or overloaded"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "was lost before the whole response arrived"),
+    ],
+)
+def test_a_temporary_fault_before_the_api_is_described_and_may_be_repeated(sent: bytes, sentence: str) -> None:
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(sent)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        with pytest.raises(PlatformError, match=sentence) as raised:
+            Platform(f"http://127.0.0.1:{listening.getsockname()[1]}", "token", retries=0).status()
+        server.join(5)
+    assert isinstance(raised.value, Unreachable) or (isinstance(raised.value, ApiError) and raised.value.retryable)
 
 
 def test_a_request_is_repeated_when_the_api_closes_an_idle_connection_but_not_when_it_is_slow() -> None:
