@@ -39,6 +39,9 @@ def test_the_documented_example_accepts_only_our_current_signatures(
     assert not is_from_dezky(new, header(old), BODY)
     assert not is_from_dezky(old, header(old), BODY + b" ")
     assert not is_from_dezky(old, header(old, ago=REPLAY_WINDOW + 5), BODY)
+    now = int(time.time())
+    for forged in ("", "nonsense", "v1=0", "t=,v1=0", "t=\u00b2,v1=0", f"t={'9' * 5000},v1=0", f"t={now},v1=\u00fc"):
+        assert not is_from_dezky(old, forged, BODY)
 
 
 def test_the_documented_times_are_those_of_the_schedule() -> None:
