@@ -229,5 +229,6 @@ FIELDS: dict[str, str] = {
     "SelectorRequest.plan": "only tenants with this plan",
     "SelectorRequest.integration": "only tenants with a problem at this integration",
     "SelectorRequest.reason": "only tenants with a problem of this reason",
+    "SuspensionRequest.reason": "one line of text, not blank",
     "StepResponse.name": "the step's name, mostly the integration's",
 }

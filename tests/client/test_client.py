@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from client import ApiError, NotSignedIn, Platform, PlatformError, Unauthorized, Unreachable
+from client.inputs import Selector
 from client.sign_in.issuer import Issuer as SignInIssuer
 from client.sign_in.issuer import OAuthClient
 from client.sign_in.tokens import ClientCredentials
@@ -96,6 +97,19 @@ def test_filters_by_step_and_by_yes_or_no_are_sent_as_the_api_names_them(platfor
     platform.tenants.pause("acme", "moved by hand")
     assert [one["slug"] for one in platform.tenants.list(step__ocis="error", paused=True)] == ["acme"]
     assert list(platform.tenants.list(step__stalwart="error")) == []
+
+
+def test_the_document_explains_every_exception() -> None:
+    kinds = [PlatformError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    ours = {kind.__name__ for kind in kinds if kind.__module__.startswith("client.")}
+    assert not [name for name in ours if f"`{name}`" not in DOCUMENT.read_text()]
+
+
+def test_a_bulk_operation_shows_its_selector_as_it_was_sent(platform: Platform) -> None:
+    selector: Selector = {"q": "acme", "drift": "any", "problem": "failed", "tenants": ["acme"]}
+    assert platform.bulk_operations.dry_run("reconcile", selector).data["selector"] == selector
 
 
 def test_a_change_of_a_stale_version_is_refused(platform: Platform) -> None:

@@ -37,7 +37,7 @@ class SelectorRequest(RequestModel):
     problem: Kind | None = Field(None, strict=False)
     integration: IntegrationName | None = None
     reason: ReasonText | None = None
-    everything: bool = Field(False, description="every tenant you may see")
+    everything: bool = Field(False, description="every tenant that you may change")
 
     def to_value(self) -> Selector:
         """Return the selector for the service."""
@@ -55,6 +55,8 @@ class SelectorRequest(RequestModel):
         )
 
 
+#: stored names of a selector's criteria to those of SelectorRequest, where they differ
+CRITERIA = {"search": "q", "drifted": "drift", "kind": "problem"}
 #: the rule of BulkOperationRequest as JSON Schema says it
 _EITHER = [
     {"required": ["start"], "properties": {"start": {"type": "string"}}},
@@ -121,4 +123,6 @@ class BulkOperationResponse(ResponseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, bulk: BulkOperation) -> dict[str, Any]:
-        return {**vars(bulk), **{status.value: bulk.counts.get(status, 0) for status in ItemStatus}}
+        counts = {status.value: bulk.counts.get(status, 0) for status in ItemStatus}
+        selector = {CRITERIA.get(name, name): value for name, value in bulk.selector.items()}
+        return {**vars(bulk), **counts, "selector": selector}
