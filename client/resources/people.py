@@ -20,7 +20,7 @@ from client.responses import Response
 
 
 class Users(Records[User, NewUser, UserChanges]):
-    """`/users`. Filters: tenant, partner, q."""
+    """`/users`. Filters: id, tenant, partner, q."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, "/users")

@@ -16,7 +16,7 @@ EXPORT_SECONDS = 120.0
 
 
 class Tenants(Records[Tenant, NewTenant, TenantChanges]):
-    """`/tenants`. Filters: status, plan, partner, q, paused, and the state of a step, as `step__ocis="error"`.
+    """`/tenants`. Filters: id, status, plan, partner, q, paused, drift, sort; and of a step, as `step__ocis="error"`.
 
     A response to a method that starts an operation has its id as `operation_id`.
     """

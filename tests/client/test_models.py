@@ -5,6 +5,7 @@ A new field of a schema is added to one of the modules `models`, `operator_model
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -12,6 +13,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 import pytest
 
 from client import Platform, inputs, models, operator_models, webhook_models
+from client.resources.records import Listing
 from shared.integrations.catalog import REMOTE_FIELDS
 
 #: method and path to the type of its response, or of its list's items
@@ -170,3 +172,15 @@ def test_every_schema_of_a_route_is_compared_with_the_client(described: Descript
         for name in schemas(operation) - compared - NOT_IN_THE_CLIENT
     }
     assert not missing, "add them to RESPONSES or BODIES:\n" + "\n".join(sorted(missing))
+
+
+def test_each_list_names_its_filters(platform: Platform, described: Description) -> None:
+    lists = (one for name in dir(Platform) if isinstance(one := getattr(platform, name), Listing))
+    missing = [
+        f"{type(one).__name__}: {parameter['name']}"
+        for one in lists
+        for parameter in described.document["paths"][one._path]["get"].get("parameters", [])
+        if parameter["name"] not in re.findall(r"\w+", f"{type(one).__doc__} limit cursor")
+        and not parameter["name"].startswith("step.")
+    ]
+    assert not missing
