@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -442,11 +443,21 @@ def test_a_request_that_outlives_its_attempt_makes_nothing_twice(tenancy: Tenanc
 
 def test_objects_that_an_attempt_created_before_its_process_died_are_found_by_the_next(tenancy: Tenancy) -> None:
     view = tenancy.create()
+    assert view.operation is not None
+    assert tenancy.store.operations.claim(view.operation.id, "billing", 1, lease_seconds=0.01) is not None
     made = tenancy.client.create_customer(view.tenant.id, key="of-the-dead")
     tenancy.client.create_subscription(made.id, view.tenant.id, "price_starter", key="of-the-dead-too")
-    assert tenancy.billed(view).status == "ok"
+    assert tenancy.finish(view).step("billing").status == "ok"
     assert [len(tenancy.server.objects.customers), len(tenancy.upstream())] == [1, 1]
     assert tenancy.record(view).stripe_customer_id == made.id
+
+
+def test_the_first_attempt_of_a_new_tenant_does_not_read_other_customers(tenancy: Tenancy) -> None:
+    tenancy.set_up("globex")
+    tenancy.server.journal.clear()
+    tenancy.set_up("acme")
+    reads = [urlsplit(entry["path"]).path for entry in tenancy.server.journal if entry["method"] == "GET"]
+    assert reads == ["/v1/subscriptions"]
 
 
 def test_values_of_an_older_operation_do_not_overwrite_a_newer_change(tenancy: Tenancy) -> None:

@@ -74,4 +74,5 @@ def find_customer(step: StepContext, billing: StripeClient, live: BilledSubscrip
         customer = read_or_none(partial(billing.get_customer, known.stripe_customer_id))
         if customer is not None and customer.tenant_id == step.tenant.id:
             return customer
-    return billing.find_customer(step.tenant.id)
+    # nothing of a new tenant exists yet, and the search reads all customers of the last hours
+    return None if step.is_first else billing.find_customer(step.tenant.id)
