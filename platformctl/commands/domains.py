@@ -120,7 +120,7 @@ def verify(session: Session, /, slug: str, domain: str, wait: bool, key: str, ti
     else:
         _show(session, checked)
     if wait:
-        _end_with(checked)
+        _end_with(slug, checked)
 
 
 def _of(session: Session, slug: str, domain: str | None) -> list[DomainRecord]:
@@ -143,11 +143,11 @@ def _a_labels(domain: str) -> str:
         return domain
 
 
-def _end_with(domain: DomainRecord) -> None:
+def _end_with(slug: str, domain: DomainRecord) -> None:
     """Exit with the code for the result of the check."""
     context = click.get_current_context()
     if "checkRequestedAt" in domain:
-        say("Not checked yet; see later with: platformctl domains list")
+        say(f"Not checked yet; see later with: platformctl domains show {slug} {domain['domain']}")
         context.exit(ExitCode.STILL_RUNNING)
     if domain.get("fault"):
         say("DNS did not answer every question; nothing follows from that. Try again later.")

@@ -61,7 +61,9 @@ def doctor(session: Session, /, key: str, timeout: float) -> None:
       platformctl doctor
     """
     diagnostics = session.platform.diagnostics
-    found = diagnostics.wait(diagnostics.start(key=key).data["id"], timeout)
+    started = diagnostics.start(key=key).data["id"]
+    say("Waiting for a scheduler to run the checks ...")
+    found = diagnostics.wait(started, timeout)
     print_diagnosis(session, found)
     end_with_diagnosis(found)
 

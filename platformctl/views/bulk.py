@@ -35,6 +35,8 @@ def print_bulk(session: Session, found: BulkOperation) -> None:
     click.echo(f"{found['action']}: {status}, {found['total']} tenants, {counts}  [{found['id']}]")
     if found["tenants"]:
         session.out.table(found["tenants"], COLUMNS)
+    if more := found["total"] - len(found["tenants"]):
+        say(f"and {more} more")
 
 
 def print_progress(found: BulkOperation) -> None:

@@ -82,6 +82,12 @@ def test_without_a_scheduler_the_wait_ends_with_6_and_nothing_found_with_0(cli: 
     assert (nothing.exit_code, "0 tenants" in nothing.stdout) == (0, True)
 
 
+def test_a_bulk_operation_says_how_many_tenants_it_does_not_list(cli: Cli) -> None:
+    for number in range(21):
+        assert cli("tenants", "create", f"firm{number}", "--name", "Firm").exit_code == 0
+    assert "and 1 more" in cli("bulk", "reconcile", "--everything", "--dry-run").stderr
+
+
 def test_a_bulk_operation_shows_its_tenants_and_refuses_unknown_criteria(cli: Cli) -> None:
     assert cli("bulk", "retry", "--yes").exit_code == 2
     refused = cli("bulk", "retry", "--selector", "colour=red", "--yes")

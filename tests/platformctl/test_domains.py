@@ -104,7 +104,8 @@ def test_a_check_that_has_not_run_when_the_wait_ends_exits_with_6(cli: Cli) -> N
     asked = cli("domains", "verify", "acme", "acme.test")
     assert asked.exit_code == 0
     assert "check requested " in asked.stdout
-    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "0.1").exit_code == 6
+    waited = cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "0.1")
+    assert (waited.exit_code, "platformctl domains show acme acme.test" in waited.stderr) == (6, True)
 
 
 @pytest.mark.usefixtures("acme")

@@ -125,3 +125,5 @@ def test_doctor_prints_each_check_with_its_remedy_and_exits_with_1_if_one_failed
 def test_doctor_without_a_scheduler_exits_with_6_and_reports_it(cli: Cli) -> None:
     waited = cli("doctor", "--timeout", "0.2")
     assert (waited.exit_code, "no scheduler runs" in waited.stderr) == (6, True)
+    # the wait is long: it says at once what for
+    assert waited.stderr.startswith("Waiting for a scheduler")
