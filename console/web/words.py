@@ -46,8 +46,10 @@ WORDS = {
 #: integrations that have a step, as the API names them
 STEP_NAMES = ("authentik", "stalwart", "ocis", "billing")
 #: states of steps that are done, of those that wait for another attempt, and of those that need attention
-DONE, WAITING = ("ok", "skipped"), ("retrying", "deferred")
+DONE, WAITING = ("ok", "skipped"), ("retrying", "deferred", "paused")
 FAILING = ("error", *WAITING)
+#: reasons of steps that wait for an operator
+PAUSE_REASONS = ("paused", "observe_only")
 #: labels of integrations, steps and areas of diagnostics
 INTEGRATIONS = {
     "authentik": "Authentik",
@@ -148,7 +150,9 @@ def state_of(name: str) -> tuple[str, str, str]:
 
 
 def step_state(step: Mapping[str, Any]) -> str:
-    """Return the state of a step: one that waits for its next attempt is retrying, or deferred."""
+    """Return the state of a step: one that waits for its next attempt is retrying, deferred or paused."""
+    if step["status"] == "pending" and step.get("reason") in PAUSE_REASONS:
+        return "paused"
     if step.get("nextAttemptAt"):
         return "retrying" if step["attempts"] else "deferred"
     return str(step["status"])
@@ -160,7 +164,7 @@ def failing_first(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 def operation_state(operation: Mapping[str, Any]) -> str:
-    """Return the state of an operation: a running one may only wait, because a step is retrying or deferred."""
+    """Return the state of an operation: a running one may only wait, because of a step that does."""
     states = {step_state(step) for step in operation.get("steps", ())}
     waiting = next((state for state in WAITING if state in states), None)
     return waiting if waiting and operation["status"] == "running" else str(operation["status"])
@@ -195,7 +199,7 @@ def is_past(time: str) -> bool:
 def steps_of(tenant: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """List a tenant's steps: name, state, and the message of a failure."""
     latest = (tenant.get("operation") or {}).get("steps", ())
-    waiting = {step["name"]: step for step in latest if step.get("nextAttemptAt")}
+    waiting = {step["name"]: step for step in latest if step_state(step) in WAITING}
     for name, status in tenant["provisioningStatus"].items():
         step = waiting.get(name, {"status": status, "message": tenant["provisioningErrors"].get(name)})
         yield name, step_state(step), step.get("message") or ""

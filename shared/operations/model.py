@@ -77,8 +77,13 @@ class StepRecord(NamedTuple):
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """Return when the step runs again; None before its first attempt, unless it is deferred, and after its end."""
-        return self.due_at if self.is_open and (self.attempts or self.deferred_by) else None
+        """Return when the step runs again; None before its first attempt, unless it is deferred, and after its end.
+
+        None also during a pause, whose end is not known: the scheduler then only looks again at `due_at`.
+        """
+        if not self.is_open or self.reason in PAUSE_REASONS:
+            return None
+        return self.due_at if self.attempts or self.deferred_by else None
 
 
 @dataclass(frozen=True)

@@ -198,11 +198,11 @@ def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
     if found.integration == PURGE:
         examples = tuple(Example(one.tenant_slug, one.created_at, one.id) for one in oldest)
         return Group(Finding.STUCK_PURGE, None, kind, found.count, since, examples)
-    examples = tuple(_example(one, found.integration, member(Kind, kind)) for one in oldest)
+    examples = tuple(_example(one, found.integration) for one in oldest)
     return Group(member(Kind, kind), found.integration, reason, found.count, since, examples)
 
 
-def _example(operation: Operation, integration: str, kind: Kind) -> Example:
+def _example(operation: Operation, integration: str) -> Example:
     """Return an example with the integration's step that `problems` was derived from: the last one with a reason."""
     steps = [step for step in operation.steps if INTEGRATION_OF_STEP.get(step.name, step.name) == integration]
     step = max(steps, key=lambda one: (one.reason not in (None, "blocked"), one.stage))
@@ -212,7 +212,7 @@ def _example(operation: Operation, integration: str, kind: Kind) -> Example:
         operation=operation.id,
         step=step.name,
         attempts=step.attempts,
-        next_attempt_at=step.due_at if step.is_open and kind is not Kind.OVERDUE else None,
+        next_attempt_at=step.next_attempt_at,
         message=step.message,
         remedy=step.remedy or _remedy(step.reason),
     )

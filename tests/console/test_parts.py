@@ -123,6 +123,7 @@ def operation(status: str, *steps: dict[str, object], mode: str = "apply") -> di
 OK, BAD = {"status": "ok"}, {"status": "error"}
 RETRYING = {"status": "pending", "attempts": 2, "nextAttemptAt": "2030-01-31T00:00:00Z"}
 DEFERRED = {**RETRYING, "attempts": 0}
+PAUSED = {"status": "pending", "attempts": 1, "reason": "paused"}
 NEW, RUNNING = {"status": "pending", "attempts": 0}, {"status": "running", "attempts": 1}
 
 
@@ -131,6 +132,7 @@ NEW, RUNNING = {"status": "pending", "attempts": 0}, {"status": "running", "atte
     [
         ((OK, NEW, RUNNING), "running", "Provision: 1 of 3 steps done."),
         ((OK, DEFERRED), "deferred", "Provision: 1 of 2 steps done, 1 deferred."),
+        ((OK, PAUSED), "paused", "Provision: 1 of 2 steps done, 1 paused."),
         ((DEFERRED, RETRYING, BAD), "retrying", "Provision: 0 of 3 steps done, 1 failed, 1 retrying, 1 deferred."),
     ],
 )

@@ -134,6 +134,8 @@ def test_a_step_behind_an_open_breaker_is_a_problem_and_one_behind_a_pause_is_no
     status = services.status.status(admin)
     assert [(one.kind, one.reason) for one in status.groups] == [(Kind.PAUSED, "paused")]
     assert status.is_ok
+    # nobody knows when the pause will end
+    assert status.groups[0].examples[0].next_attempt_at is None
     deferred = begun(create, "beta")
     assert store.deferrals.defer(deferred.id, "ocis", 1, BREAKER) is not None
     found = groups(services, admin)
