@@ -70,7 +70,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "upstream_error": Reason(
         "The integration reported an internal error.",
-        "Search its logs for the request id of this operation.",
+        "Search its logs, where calls have the operation's request id.",
         True,
     ),
     "throttled": Reason("The integration asked us to slow down.", "", True),

@@ -15,7 +15,7 @@ from shared.diagnostics.model import VERSION, Check, CheckStatus
 from shared.integrations.catalog import INTEGRATIONS, STALWART
 from shared.integrations.outcomes import Fault, TemporaryError, failed
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.integrations.reasons import REASONS
+from shared.integrations.reasons import REASONS, reason_of
 from shared.status.problem_repository import ProblemRepository
 from worker.http.certificate import certificate_end
 from worker.http.deadline import within
@@ -72,7 +72,9 @@ def _check_read(area: str, name: str, read: Callable[[], str], otherwise: CheckS
         check = Check(area, name, CheckStatus.OK, read())
     except Fault as fault:
         outcome = failed(fault)
-        check = Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
+        # not the outcome's remedy: no step runs again here
+        remedy = reason_of(fault.reason).remedy or "Check again later."
+        check = Check(area, name, otherwise, outcome.message or "It failed.", remedy)
         if isinstance(fault, TemporaryError):
             return check
     return replace(check, seconds=round(time.monotonic() - began, 3))
