@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ _PROTECTED: dict[str, Any] = {r"/metrics": ProtectedMetrics, r"/healthcheck": Pr
 #: columns of the list of tasks: tenant and cause of failure before ids
 COLUMNS = "name,state,args,exception,received,runtime,retries,worker,uuid"
 
+#: the newest tasks that Flower keeps, each in about 8 kB; its default of 100,000 needs more than its containers have
+MAX_TASKS = 10_000
+
 
 def protect_handlers() -> None:
     """Replace the handlers that Flower leaves open. Raises LookupError when this version has others."""
@@ -64,8 +68,14 @@ def main() -> None:
     if not any(os.environ.get(name) for name in LOGINS):
         sys.exit(f"Flower would be open to everybody: set {' or '.join(LOGINS)}, or {LOGINS[0]}_FILE.")
     protect_handlers()
-    sys.argv = ["celery", "-A", "worker.main:app", "flower", f"--tasks_columns={COLUMNS}", *sys.argv[1:]]
+    sys.argv = ["celery", *arguments(sys.argv[1:])]
     celery_main()
+
+
+def arguments(given: Sequence[str]) -> list[str]:
+    """Return the arguments of `celery` that start Flower; those given override ours."""
+    ours = (f"--tasks_columns={COLUMNS}", f"--max_tasks={MAX_TASKS}")
+    return ["-A", "worker.main:app", "flower", *ours, *given]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from deploy.certificates import CONFIGURATION
 from shared.config.settings import Settings
 from shared.messaging.messages import QUEUES
 from tests.deploy.conftest import BASE_DOMAIN, COMPOSE, ROOT, read
+from worker.flower import MAX_TASKS
 from worker.process_context import ELECTION_SECONDS
 
 DATABASES = {"mongo", "redis"}
@@ -225,3 +226,9 @@ def test_no_file_contains_a_secret(name: str) -> None:
     for line in (COMPOSE / name).read_text().splitlines():
         if re.search(r"(PASSWORD|SECRET|TOKEN|KEYS?|BASIC_AUTH)[A-Z_]*: *\S", line):
             assert re.search(r"_FILE: /run/secrets/|file:///run/secrets/|TOKEN_URL|\$\{[A-Z_]+:-\}", line), line
+
+
+def test_flowers_tasks_fit_its_memory(compose: dict[str, Any]) -> None:
+    # measured: 86 MB without tasks, and 8.3 kB for each
+    needed = 90 + MAX_TASKS * 9 // 1000
+    assert needed < int(compose["services"]["flower"]["mem_limit"].removesuffix("m")) * 0.8
