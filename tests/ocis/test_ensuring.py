@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -387,3 +388,13 @@ def test_a_role_that_is_never_assigned_is_reported(ocis: OcisSimulator, make_ste
     ocis._basic_users["person"] = ocis._basic_users["provisioner"][0], "User"  # type: ignore[index]
     with pytest.raises(PermanentError, match="missing_permission"):
         ensure_files(make_step("ocis"), client(ocis, "person"))
+
+
+def test_steps_that_list_all_spaces_at_the_same_time_share_the_list(ocis: OcisSimulator, files: OcisClient) -> None:
+    ocis.add_space("Other")
+    fault(ocis, kind="latency", path="^/graph/v1.0/drives", delay=0.3, count=10)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: [one.name for one in files.list_spaces()], range(6)))
+    assert found == [["Other"]] * 6
+    lists = [entry for entry in ocis.journal if entry["path"].startswith("/graph/v1.0/drives?")]
+    assert len(lists) < 6

@@ -12,6 +12,7 @@ from worker.http.client_credentials import ClientCredentials
 from worker.http.deadline import remaining
 from worker.http.json_client import JsonClient
 from worker.http.response import ApiResponse
+from worker.http.shared_read import SharedRead
 from worker.integrations.ocis.connection import BETA, DAV, GRAPH, GraphConnection, NoRole, open_api
 from worker.integrations.ocis.models import (
     DRIVE,
@@ -55,6 +56,7 @@ class OcisClient:
         """`credentials`: the token source that `api` authorizes with, if it can renew tokens."""
         self._graph = GraphConnection(api, credentials)
         self._role_pause = role_pause
+        self._spaces = SharedRead(self._read_spaces)
 
     # -- our own account and the storage
 
@@ -100,13 +102,16 @@ class OcisClient:
         """List every project space that our account may see: with the role that it needs, those of all tenants.
 
         Two lists are joined: the first is read from an index that loses entries when the server is killed, and the
-        second shows where we are a member.
+        second shows where we are a member. Threads that ask at the same time share them.
         """
+        return list(self._spaces.get())
+
+    def _read_spaces(self) -> tuple[Space, ...]:
         found: dict[str, Space] = {}
         for path in (f"{GRAPH}/drives", f"{GRAPH}/me/drives"):
             drives = self._call("GET", path, params=PROJECTS).parsed(DRIVES).value or ()
             found |= {one.id: space_of(one) for one in drives}
-        return list(found.values())
+        return tuple(found.values())
 
     def find_space(self, space_id: str) -> Space | None:
         """Return a space, or None, which is also the response while the storage is down or our role is missing."""
