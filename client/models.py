@@ -224,32 +224,3 @@ class Event(TypedDict):
     tenant: NotRequired[str]
     before: NotRequired[dict[str, Any]]
     after: NotRequired[dict[str, Any]]
-
-
-class Removal(TypedDict):
-    operation: str
-    step: str
-    status: str
-    removed: list[str]
-    verified: NotRequired[str]
-    at: NotRequired[Time]
-
-
-class Receipt(TypedDict):
-    """The receipt of a purge: everything that it removed."""
-
-    tenant: str
-    domains: list[str]
-    purgedAt: Time
-    usersRemoved: int
-    removals: list[Removal]
-
-
-class Export(TypedDict):
-    """All data on record about a tenant."""
-
-    tenant: Tenant
-    users: list[User]
-    subscriptions: list[Subscription]
-    operations: list[Operation]
-    events: list[Event]

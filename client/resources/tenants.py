@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from client.connection import Connection
+from client.export_models import Export, Receipt
 from client.inputs import NewTenant, TenantChanges
-from client.models import Availability, Domain, Export, Operation, Receipt, Tenant, TenantPause
+from client.models import Availability, Domain, Operation, Tenant, TenantPause
 from client.resources.records import Records, found_in, segment
 from client.responses import Response
 from client.waiting import wait_until

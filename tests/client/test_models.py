@@ -1,6 +1,6 @@
 """The client's records and bodies are those of the API's description.
 
-A new field of a schema is added to one of the modules `models`, `operator_models`, `webhook_models` and `inputs`.
+A new field of a schema is added to `inputs`, `models` or another module whose name ends with `_models`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 
 import pytest
 
-from client import Platform, inputs, models, operator_models, webhook_models
+from client import Platform, export_models, inputs, models, operator_models, webhook_models
 from client.resources.records import Listing
 from shared.integrations.catalog import REMOTE_FIELDS
 
@@ -22,8 +22,8 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/operations/{operation_id}"): models.Operation,
     ("get", "/tenants/check"): models.Availability,
     ("get", "/tenants/{slug}/domains"): models.Domain,
-    ("get", "/tenants/{slug}/receipt"): models.Receipt,
-    ("get", "/tenants/{slug}/export"): models.Export,
+    ("get", "/tenants/{slug}/receipt"): export_models.Receipt,
+    ("get", "/tenants/{slug}/export"): export_models.Export,
     ("post", "/tenants/{slug}/pause"): models.TenantPause,
     ("get", "/users/{user_id}"): models.User,
     ("delete", "/users/{user_id}"): operator_models.Erasure,
