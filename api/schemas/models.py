@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from api.schemas.fields import ObjectIdText
+from api.schemas.fields import OBJECT_ID, ObjectIdText
 
 MAX_WAIT = 30.0
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -16,7 +16,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"x-catalogue": "plans"})]
 #: default of a field that may be omitted but not be null; only fields that were sent are read
 UNSENT: Any = Field(default_factory=lambda: None)
-RecordId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0ffee65f0c0ffee65f0"])]
+RecordId = Annotated[str, Field(pattern=OBJECT_ID, examples=["65f0c0ffee65f0c0ffee65f0"])]
 #: leaves an empty text, list or mapping out of the response
 OMIT_EMPTY = BeforeValidator(lambda value: value or None)
 

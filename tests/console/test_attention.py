@@ -1,4 +1,4 @@
-"""What needs a person's attention is seen first, and only what can be done is offered."""
+"""The console shows the most severe problems first and offers only actions that are possible."""
 
 from __future__ import annotations
 
